@@ -1,0 +1,29 @@
+//! What an application asked for, as far as routing and accounting need to know.
+
+/// An operation of the OpenAI API that is routed to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `POST /v1/chat/completions`
+    ChatCompletions,
+}
+
+impl Operation {
+    /// The name used in metrics, logs and ledger rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::ChatCompletions => "chat.completions",
+        }
+    }
+}
+
+/// The caller's wishes that decide where a request goes and how its answer is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub operation: Operation,
+    /// The model name the application used; the answer's `model` says the same.
+    pub alias: String,
+    /// Whether the answer is wanted as a stream of events.
+    pub is_stream: bool,
+    /// Whether the application asked for the usage chunk at the end of a stream.
+    pub wants_usage: bool,
+}

@@ -1,0 +1,162 @@
+//! What went wrong on the way to a provider: whose fault, what kind, and whether another try helps.
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The request itself: no provider would take it.
+    Caller,
+    /// The provider answered, and the answer is a failure.
+    Provider,
+    /// Nothing usable came over the wire.
+    Network,
+    /// The gateway's own configuration or limits.
+    Gateway,
+}
+
+/// What kind of failure. The words are metric labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The provider found the request wrong.
+    BadRequest,
+    /// The prompt does not fit the model.
+    ContextLength,
+    /// The provider's content policy refused the prompt.
+    ContentFilter,
+    /// The request's body is larger than the provider takes.
+    TooLarge,
+    /// The gateway's credential was not accepted.
+    Credential,
+    /// The account at the provider is out of money.
+    Billing,
+    /// The provider does not know the real model name.
+    ModelNotFound,
+    /// Too many requests or tokens, says the provider, or our own limit for it.
+    RateLimited,
+    /// The provider is overloaded or down for maintenance.
+    Overloaded,
+    /// The provider failed inside.
+    Internal,
+    /// Name resolution, TCP or TLS did not come about.
+    Connect,
+    /// The address is one the gateway must not connect to.
+    Forbidden,
+    /// A deadline passed: connect, first byte, between chunks, or whole.
+    Timeout,
+    /// The connection broke before an answer began.
+    Reset,
+    /// The answer ended before it was complete.
+    Truncated,
+    /// The answer's HTTP framing is broken.
+    Framing,
+    /// An answer came that is no answer: HTML, empty, not JSON, an error under a 200.
+    BadAnswer,
+}
+
+impl Class {
+    /// The word used in metrics, logs and ledger rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::BadRequest => "bad_request",
+            Class::ContextLength => "context_length",
+            Class::ContentFilter => "content_filter",
+            Class::TooLarge => "too_large",
+            Class::Credential => "credential",
+            Class::Billing => "billing",
+            Class::ModelNotFound => "model_not_found",
+            Class::RateLimited => "rate_limited",
+            Class::Overloaded => "overloaded",
+            Class::Internal => "internal",
+            Class::Connect => "connect",
+            Class::Forbidden => "forbidden_address",
+            Class::Timeout => "timeout",
+            Class::Reset => "reset",
+            Class::Truncated => "truncated",
+            Class::Framing => "framing",
+            Class::BadAnswer => "bad_answer",
+        }
+    }
+
+    /// Whose fault a failure of this class is, unless the place it was seen knows better.
+    pub fn origin(self) -> Origin {
+        match self {
+            Class::BadRequest | Class::ContextLength | Class::ContentFilter | Class::TooLarge => Origin::Caller,
+            Class::Credential | Class::ModelNotFound | Class::Forbidden => Origin::Gateway,
+            Class::Billing | Class::RateLimited | Class::Overloaded | Class::Internal | Class::BadAnswer => {
+                Origin::Provider
+            }
+            Class::Connect | Class::Timeout | Class::Reset | Class::Truncated | Class::Framing => Origin::Network,
+        }
+    }
+
+    /// Whether another try can help.
+    pub fn retry(self) -> Retry {
+        match self {
+            Class::BadRequest | Class::ContextLength | Class::ContentFilter | Class::TooLarge => Retry::Never,
+            Class::Credential
+            | Class::Billing
+            | Class::ModelNotFound
+            | Class::RateLimited
+            | Class::Forbidden
+            | Class::Timeout => Retry::Elsewhere,
+            Class::Overloaded
+            | Class::Internal
+            | Class::Connect
+            | Class::Reset
+            | Class::Truncated
+            | Class::Framing
+            | Class::BadAnswer => Retry::Anywhere,
+        }
+    }
+}
+
+/// Whether another try can help, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// No provider would answer this request differently.
+    Never,
+    /// Another target may; this one will not for now.
+    Elsewhere,
+    /// Another target may, and so may this one.
+    Anywhere,
+}
+
+/// A provider's error in its own words, scrubbed of secrets by whoever read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub message: String,
+    pub kind: Option<String>,
+    pub param: Option<String>,
+    pub code: Option<String>,
+}
+
+/// A failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub class: Class,
+    /// What happened, for people; never a secret, never prompt text.
+    pub message: String,
+    /// The provider's HTTP status, where it answered at all.
+    pub status: Option<u16>,
+    /// What the provider said, where it said it in a form we read.
+    pub said: Option<Box<Said>>,
+    /// How long the provider asked to be left alone, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// The provider's own id of the failed request.
+    pub provider_request_id: Option<Box<str>>,
+}
+
+impl Fault {
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), status: None, said: None, retry_after_ms: None, provider_request_id: None }
+    }
+
+    /// Whose fault it is.
+    pub fn origin(&self) -> Origin {
+        self.class.origin()
+    }
+
+    /// Whether another try can help, and where.
+    pub fn retry(&self) -> Retry {
+        self.class.retry()
+    }
+}

@@ -1,0 +1,20 @@
+//! Domain and decisions: who may call what, which target next, what was used.
+//!
+//! Everything here is a value or a pure function. Time and chance are arguments: this crate opens
+//! nothing, waits for nothing, reads no clock and rolls no dice, and it knows neither JSON nor HTTP,
+//! SQL or vendors.
+
+#![warn(clippy::arithmetic_side_effects)]
+
+pub mod call;
+pub mod catalogue;
+pub mod endpoint;
+pub mod failover;
+pub mod fault;
+pub mod id;
+pub mod limit;
+pub mod principal;
+pub mod refusal;
+pub mod select;
+pub mod snapshot;
+pub mod usage;

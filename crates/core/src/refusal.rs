@@ -1,0 +1,22 @@
+//! Why the gateway itself says no, before any provider is asked.
+
+/// A request the gateway does not serve. The words are for the caller: what is wrong and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No key, a malformed, foreign, expired or revoked one: one answer for all, so that it teaches nothing.
+    InvalidKey,
+    /// A valid key of a level that may not do this.
+    WrongLevel { needed: &'static str },
+    /// The body cannot be served as it stands; `param` names the member at fault.
+    BadBody { message: String, param: Option<String> },
+    /// The body is larger than `limit_bytes`.
+    TooLarge { limit_bytes: usize },
+    /// The body's media type is not JSON.
+    UnsupportedMediaType,
+    /// No alias of this name.
+    UnknownModel { model: String },
+    /// A field that cannot be said in the vendor's words.
+    Unsayable { param: String, message: String },
+    /// The node is draining and takes no new work.
+    Draining,
+}

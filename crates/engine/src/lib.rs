@@ -1,0 +1,4 @@
+//! The pipeline: nine stages over ports.
+
+pub mod port;
+pub mod world;

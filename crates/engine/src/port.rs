@@ -1,0 +1,86 @@
+//! What the pipeline asks of the world: a way out, a ledger, a clock, and chance.
+//!
+//! Everything that waits, opens, reads the time or rolls dice is behind one of these.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use nexus_core::{catalogue::Provider, fault::Fault, usage::UsageRecord};
+use nexus_providers::dialect::AuthScheme;
+
+use crate::world::Credential;
+
+/// How long the parts of an exchange may take. All in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Name resolution, TCP and TLS together.
+    pub connect_ms: u64,
+    /// From the request's last byte to the head of the answer.
+    pub first_byte_ms: u64,
+    /// Between two pieces of the answer's body.
+    pub between_chunks_ms: u64,
+    /// The whole exchange.
+    pub whole_ms: u64,
+}
+
+/// A request on its way to a provider. `POST`, `content-type: application/json`.
+#[derive(Debug)]
+pub struct Outbound<'a> {
+    pub provider: &'a Provider,
+    /// Appended to the endpoint's base path; begins with `/`.
+    pub path: &'a str,
+    /// Names in lower case; values are checked by the transport.
+    pub headers: &'a [(&'static str, String)],
+    pub auth: AuthScheme,
+    pub credential: Option<&'a Credential>,
+    pub body: Bytes,
+    pub deadlines: Deadlines,
+}
+
+/// The head of a provider's answer, and its body still to come.
+#[derive(Debug)]
+pub struct Inbound<B> {
+    pub status: u16,
+    pub content_type: Option<String>,
+    /// From `retry-after-ms`, else from `retry-after` in seconds.
+    pub retry_after_ms: Option<u64>,
+    /// `x-request-id`, or what the vendor calls it.
+    pub provider_request_id: Option<String>,
+    pub body: B,
+}
+
+/// The way out to providers. One value a worker thread; futures stay on it.
+pub trait Transport: 'static {
+    /// The answer's body: pieces as they arrive, at most one fault, and it is last. Every end of the
+    /// body that is not the end of the message is a fault. Dropping it cancels the exchange.
+    type Body: Stream<Item = Result<Bytes, Fault>> + Unpin + 'static;
+
+    /// Sends, and waits for the head of the answer.
+    fn send(&self, request: Outbound<'_>) -> impl Future<Output = Result<Inbound<Self::Body>, Fault>>;
+}
+
+/// A record could not be made durable.
+#[derive(Debug)]
+pub struct Unbooked;
+
+/// Where usage is booked.
+pub trait Ledger: Send + Sync + 'static {
+    /// Makes a record survive the death of this process before it returns. Takes microseconds.
+    fn book(&self, record: &UsageRecord) -> Result<(), Unbooked>;
+}
+
+/// The time.
+pub trait Clock: Send + Sync + 'static {
+    /// Unix time in milliseconds. May step.
+    fn unix_ms(&self) -> i64;
+
+    /// Microseconds since some moment; never runs backwards.
+    fn monotonic_us(&self) -> u64;
+}
+
+/// Chance, for spreading load. Never for secrets.
+pub trait Dice {
+    /// A number below `bound` (0 if `bound` is 0).
+    fn roll(&self, bound: u64) -> u64;
+}

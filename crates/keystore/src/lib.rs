@@ -1,0 +1,3 @@
+//! Keys, sealed credentials and tokens.
+
+pub mod secret;

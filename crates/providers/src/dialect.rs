@@ -1,0 +1,140 @@
+//! What a vendor's dialect is: a value that turns OpenAI's words into the vendor's and back.
+//!
+//! A dialect holds no state, opens no socket, reads no clock and never sees a credential: it names an
+//! [`AuthScheme`], and the send stage applies the secret.
+
+use bytes::{Bytes, BytesMut};
+use nexus_core::{
+    call::Call,
+    fault::{Class, Fault},
+    usage::Usage,
+};
+use nexus_wire::chat::ChatRequest;
+
+/// How a vendor wants to be shown the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthScheme {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    /// The key alone in a header of this (lower-case) name.
+    Header(&'static str),
+    /// No credential is sent, even if one is configured.
+    Open,
+}
+
+/// A request in OpenAI's words, with what the dialect needs to say it in its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    pub call: &'a Call,
+    /// The body as the application sent it.
+    pub body: &'a Bytes,
+    /// The members of `body` that matter, with their places in it.
+    pub request: &'a ChatRequest,
+    /// The provider's name of the model.
+    pub real_model: &'a str,
+}
+
+/// A request in the vendor's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Appended to the endpoint's base path; begins with `/`.
+    pub path: String,
+    /// Beyond `content-type: application/json` and the credential; names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// A field that has no counterpart in the vendor's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsayable {
+    /// The member's name in OpenAI's words.
+    pub param: String,
+    /// What cannot be said and what to do instead.
+    pub message: String,
+}
+
+/// The parts of an answer's head that a dialect may need.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    pub status: u16,
+    pub content_type: Option<&'a str>,
+    /// `retry-after`, or `retry-after-ms` already turned into seconds' fraction: milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What an answer says it consumed, as read so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// The normalised counts; `None` while the provider has not said, or said nonsense.
+    pub usage: Option<Usage>,
+    /// The provider's usage object as it came.
+    pub raw: Option<Box<str>>,
+}
+
+/// A whole answer in OpenAI's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    pub body: Bytes,
+    pub consumed: Consumed,
+    /// The text that was generated, for counting locally; empty where `consumed.usage` is known.
+    pub text: String,
+}
+
+/// Where a stream stands after a piece was fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing that commits to this answer came yet: no event at all, or comments only.
+    Waiting,
+    /// The answer has begun.
+    Flowing,
+    /// The terminal event came; what follows is ignored.
+    Done,
+}
+
+/// Turns a vendor's stream into OpenAI's, piece by piece. State is this one stream's.
+///
+/// Pieces may be cut anywhere. Whatever is appended to `out` consists of whole SSE frames.
+/// A fault is final: it comes from [`StreamDecoder::feed`] when the provider sends an error event or
+/// breaks the format, and from [`StreamDecoder::end`] when the stream ended before it was complete.
+pub trait StreamDecoder {
+    /// Reads a piece and appends what the client is to see.
+    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault>;
+
+    /// The body has ended. Completes the client's stream where the vendor leaves the end unsaid.
+    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault>;
+
+    /// What the stream has said about consumption so far.
+    fn consumed(&mut self) -> Consumed;
+
+    /// The text generated so far, for counting locally; bounded by [`COUNTED_TEXT_MAX`].
+    fn text(&self) -> &str;
+}
+
+/// How much generated text a decoder keeps for local counting, in bytes.
+pub const COUNTED_TEXT_MAX: usize = 256 * 1024;
+
+/// A vendor's dialect. See the module's first lines for what it must never do.
+pub trait Dialect: Send + Sync {
+    /// Its id in configuration, rows and docs.
+    fn id(&self) -> &'static str;
+
+    /// How the credential is shown.
+    fn auth(&self) -> AuthScheme;
+
+    /// Says the request in the vendor's words.
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable>;
+
+    /// Reads a whole answer of status 2xx.
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault>;
+
+    /// A decoder for one stream of status 2xx.
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder>;
+
+    /// Reads an answer of any other status. `body` may be cut short and may be anything.
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault;
+}
+
+/// The fault of an answer that is none.
+pub fn bad_answer(message: &str) -> Fault {
+    Fault::new(Class::BadAnswer, message)
+}
