@@ -1,0 +1,314 @@
+//! The mock provider: OpenAI chat completions, whole and streamed, scripted by the model's name (see `script`).
+//!
+//! It serves from a thread of its own. What it remembers is bounded by `Options::remember`; the benchmark remembers nothing.
+
+mod answer;
+mod ask;
+mod connection;
+mod oracle;
+mod render;
+mod reply;
+mod schema;
+mod tokens;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use self::ask::Ask;
+use self::connection::Connection;
+use self::oracle::Oracle;
+pub use self::oracle::Served;
+use self::reply::Reply;
+use crate::host::Host;
+use crate::http::{Keep, Request};
+use crate::script::Script;
+
+const MAX_REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
+const CACHED_REPLIES: usize = 8;
+const MAX_CACHED_BODY_BYTES: usize = 4 * 1024 * 1024;
+const MODELS: [&str; 3] = ["mock-gpt", "mock-gpt-mini", "mock-reasoner"];
+
+/// How a mock is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The script (`WORD+WORD...`) of models whose name has no words.
+    pub script: String,
+    /// Requests and oracle lines to keep in memory, at most; 0 keeps none.
+    pub remember: usize,
+    /// A file to which the oracle's lines are appended as JSON.
+    pub oracle_file: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            script: String::new(),
+            remember: 10_000,
+            oracle_file: None,
+        }
+    }
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections accepted, and those open now.
+    pub connections: u64,
+    pub open_connections: u64,
+    /// Requests read whole.
+    pub requests: u64,
+    /// Completions served to their end.
+    pub finished: u64,
+    /// Replies of any kind, hung ones too, whose client left before their end.
+    pub cancelled: u64,
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub method: String,
+    pub path: String,
+    /// In their order, names as sent.
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl Received {
+    /// The first header of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// A running mock provider; dropping it closes its port and all connections.
+#[derive(Debug)]
+pub struct Mock {
+    host: Host,
+    shared: Arc<Shared>,
+}
+
+impl Mock {
+    /// Listens and serves on its own thread; no runtime is needed.
+    ///
+    /// # Errors
+    /// The script is not understood, the address is taken, or the oracle's file cannot be opened.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(&options)?);
+        let served = Arc::clone(&shared);
+        let host = Host::start(options.listen, move |listener| serve(listener, served))?;
+        Ok(Self { host, shared })
+    }
+
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.host.addr()
+    }
+
+    /// The base an SDK takes, `http://ADDR/v1`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.addr())
+    }
+
+    /// Changes the script of models whose name has no words, from the next request on.
+    ///
+    /// # Errors
+    /// Says which word is not understood; the old script then stays.
+    pub fn set_script(&self, words: &str) -> Result<(), String> {
+        let script = Script::parse(words)?;
+        let mut replies = lock(&self.shared.replies);
+        replies.script = script;
+        replies.cached.clear();
+        Ok(())
+    }
+
+    /// The last oracle lines, oldest first.
+    #[must_use]
+    pub fn oracle(&self) -> Vec<Served> {
+        self.shared.oracle.kept()
+    }
+
+    /// The last requests, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Received> {
+        lock(&self.shared.received).requests.iter().cloned().collect()
+    }
+
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        *self.shared.counts.borrow()
+    }
+
+    /// Waits until the counts are as `wanted`; runs on any runtime.
+    pub async fn until(&self, wanted: impl FnMut(&Counts) -> bool) -> Counts {
+        let mut watching = self.shared.counts.subscribe();
+        let reached = watching.wait_for(wanted).await.map(|counts| *counts);
+        reached.unwrap_or_else(|_| self.counts())
+    }
+
+    /// Closes the port and all connections.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // out of descriptors: those in use must first come back
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        // without it a stream only comes later, never wrong
+        let _ = stream.set_nodelay(true);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            shared.count(|counts| {
+                counts.connections += 1;
+                counts.open_connections += 1;
+            });
+            Connection::new(stream, Arc::clone(&shared)).serve().await;
+            shared.count(|counts| counts.open_connections -= 1);
+        });
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    oracle: Oracle,
+    remember: usize,
+    received: Mutex<Remembered>,
+    replies: Mutex<Replies>,
+    counts: watch::Sender<Counts>,
+    id_prefix: String,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    requests: VecDeque<Received>,
+    body_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Replies {
+    script: Script,
+    cached: VecDeque<(Bytes, Arc<Reply>)>,
+}
+
+impl Shared {
+    fn new(options: &Options) -> io::Result<Self> {
+        let script =
+            Script::parse(&options.script).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        Ok(Self {
+            oracle: Oracle::open(options.oracle_file.as_deref(), options.remember)?,
+            remember: options.remember,
+            received: Mutex::default(),
+            replies: Mutex::new(Replies { script, cached: VecDeque::new() }),
+            counts: watch::Sender::default(),
+            id_prefix: format!("{:013x}", unix_ms()),
+        })
+    }
+
+    fn keep_headers(&self) -> Keep {
+        if self.remember > 0 { Keep::Headers } else { Keep::Nothing }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        self.counts.send_modify(change);
+    }
+
+    /// As long as `render::ID`, different for every reply of every mock of this process.
+    fn next_id(&self) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        format!("{}{number:016}", self.id_prefix)
+    }
+
+    fn reply_to(&self, request: &Request) -> Arc<Reply> {
+        self.remember(request);
+        self.count(|counts| counts.requests += 1);
+        let path = request.head.path.split('?').next().unwrap_or_default();
+        match (request.head.method.as_str(), path) {
+            ("POST", path) if path.ends_with("/chat/completions") => self.chat(request),
+            ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
+            ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
+                Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))
+            }
+            (method, path) => Arc::new(Reply::not_found(method, path)),
+        }
+    }
+
+    fn chat(&self, request: &Request) -> Arc<Reply> {
+        let mut replies = lock(&self.replies);
+        if let Some((_, reply)) = replies.cached.iter().find(|(body, _)| *body == request.body) {
+            return Arc::clone(reply);
+        }
+        let ask = match Ask::read(&request.body, &replies.script) {
+            Err(complaint) => return Arc::new(Reply::complaint(&complaint)),
+            Ok(ask) => ask,
+        };
+        if ask.script.shape.echo_key_401 {
+            return Arc::new(Reply::key_refused(request.head.bearer.as_deref().unwrap_or_default()));
+        }
+        let reply = Arc::new(Reply::to_chat(&ask, unix_ms() / 1000));
+        if request.body.len() <= MAX_CACHED_BODY_BYTES {
+            replies.cached.truncate(CACHED_REPLIES - 1);
+            replies.cached.push_front((Bytes::copy_from_slice(&request.body), Arc::clone(&reply)));
+        }
+        reply
+    }
+
+    fn remember(&self, request: &Request) {
+        if self.remember == 0 {
+            return;
+        }
+        let mut remembered = lock(&self.received);
+        remembered.body_bytes += request.body.len();
+        remembered.requests.push_back(Received {
+            method: request.head.method.clone(),
+            path: request.head.path.clone(),
+            headers: request.head.headers.clone(),
+            // a copy: the request's own bytes hold the connection's whole read buffer
+            body: Bytes::copy_from_slice(&request.body),
+        });
+        while remembered.requests.len() > self.remember || remembered.body_bytes > MAX_REMEMBERED_BYTES {
+            let Some(oldest) = remembered.requests.pop_front() else { break };
+            remembered.body_bytes -= oldest.body.len();
+        }
+    }
+}
+
+fn models() -> String {
+    let data: Vec<_> = MODELS.iter().map(|id| model(id)).collect();
+    json!({"object": "list", "data": data}).to_string()
+}
+
+fn model(id: &str) -> serde_json::Value {
+    json!({"id": id, "object": "model", "created": 1_767_225_600, "owned_by": "mock"})
+}
+
+#[expect(clippy::disallowed_methods, reason = "the mock is the world outside, which has its own clock")]
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,292 @@
+//! A reply: the exact bytes of an answer, write by write, and how the connection goes on after it.
+//!
+//! Everything is computed before the first byte is sent, so the same request costs only a copy the next time. Only the ids differ, at remembered places.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::ask::{Ask, Complaint, StreamAsk};
+use super::render::{self, Event, ID};
+use crate::script::{Cut, Fault, Script};
+
+/// What is sent for one request.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) writes: Vec<Write>,
+    pub(crate) ending: Ending,
+    pub(crate) first_ms: u64,
+    pub(crate) between_ms: u64,
+    /// None where no completion is answered.
+    pub(crate) completion: Option<Completion>,
+}
+
+/// Bytes that leave together.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) bytes: Vec<u8>,
+    /// Where ids stand in `bytes`.
+    pub(crate) ids: Vec<usize>,
+    /// Completion tokens produced when these bytes are sent.
+    pub(crate) tokens: u64,
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    #[default]
+    Keep,
+    Fin,
+    Rst,
+    /// Silence until the client leaves.
+    Hang,
+}
+
+/// What the oracle is to know.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) finished: bool,
+}
+
+impl Reply {
+    /// The reply to a chat completion request without a script for its key.
+    pub(crate) fn to_chat(ask: &Ask, created_s: u64) -> Self {
+        let mut reply = match &ask.script.fault {
+            Some(Fault::Status { .. } | Fault::Html { .. } | Fault::ErrorIn200) => Self::failure(&ask.script),
+            Some(Fault::Empty) => Self { ending: Ending::Fin, ..Self::default() },
+            Some(Fault::HangBeforeHead) => Self { ending: Ending::Hang, ..Self::default() },
+            Some(Fault::ErrorEvent { .. }) if ask.stream.is_none() => Self::server_error(),
+            _ => Self::completion(ask, created_s),
+        };
+        reply.first_ms = ask.script.first_ms;
+        reply.between_ms = ask.script.between_ms;
+        reply
+    }
+
+    fn completion(ask: &Ask, created_s: u64) -> Self {
+        let answer = Answer::to(ask);
+        let completion = Completion {
+            model: ask.model.clone(),
+            stream: ask.stream.is_some(),
+            prompt_tokens: answer.prompt_tokens,
+            finished: ask.script.fault.is_none(),
+        };
+        let writes = match ask.stream.filter(|_| !ask.script.shape.json_for_stream) {
+            Some(asked) => streamed(ask, asked, &answer, created_s),
+            None => vec![whole(ask, &answer, created_s)],
+        };
+        let ending = match ask.script.fault {
+            Some(Fault::HangAfter { .. }) => Ending::Hang,
+            Some(Fault::CutAfter { how: Cut::Fin, .. }) => Ending::Fin,
+            Some(Fault::CutAfter { how: Cut::Rst, .. }) => Ending::Rst,
+            _ => Ending::Keep,
+        };
+        Self { writes, ending, completion: Some(completion), ..Self::default() }
+    }
+
+    fn failure(script: &Script) -> Self {
+        match &script.fault {
+            Some(Fault::Status { status, retry_after_s, retry_after_ms, code }) => {
+                let mut headers = String::new();
+                if let Some(seconds) = retry_after_s {
+                    headers.push_str(&format!("retry-after: {seconds}\r\n"));
+                }
+                if let Some(ms) = retry_after_ms {
+                    headers.push_str(&format!("retry-after-ms: {ms}\r\n"));
+                }
+                let (kind, usual) = vocabulary(*status);
+                let code = code.as_deref().or(usual);
+                Self::error(
+                    *status,
+                    &headers,
+                    kind,
+                    code,
+                    &format!("The mock answers {status}, as its script says."),
+                    None,
+                )
+            }
+            Some(Fault::Html { status }) => {
+                let page = format!(
+                    "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\r\n"
+                );
+                Self::body(*status, "text/html; charset=utf-8", "", &page)
+            }
+            _ => Self::error(
+                200,
+                "",
+                "server_error",
+                Some("internal_error"),
+                "The mock failed inside a 200.",
+                None,
+            ),
+        }
+    }
+
+    fn server_error() -> Self {
+        Self::error(
+            500,
+            "",
+            "server_error",
+            None,
+            "The server had an error while processing your request.",
+            None,
+        )
+    }
+
+    /// A 401 that repeats the whole key, as some vendors do.
+    pub(crate) fn key_refused(key: &str) -> Self {
+        let message =
+            format!("Incorrect API key provided: {key}. You can find your API key in your account.");
+        Self::error(401, "", "invalid_request_error", Some("invalid_api_key"), &message, None)
+    }
+
+    pub(crate) fn complaint(complaint: &Complaint) -> Self {
+        Self::error(400, "", "invalid_request_error", None, &complaint.message, complaint.param)
+    }
+
+    pub(crate) fn not_found(method: &str, path: &str) -> Self {
+        let message = format!("Invalid URL ({method} {path})");
+        Self::error(404, "", "invalid_request_error", None, &message, None)
+    }
+
+    /// The words a request is refused with before it can be understood; the connection closes.
+    pub(crate) fn bad_request(why: &str) -> Self {
+        let reply = Self::error(400, "connection: close\r\n", "invalid_request_error", None, why, None);
+        Self { ending: Ending::Fin, ..reply }
+    }
+
+    pub(crate) fn json(body: &str) -> Self {
+        Self::body(200, "application/json", "", body)
+    }
+
+    fn error(
+        status: u16,
+        headers: &str,
+        kind: &str,
+        code: Option<&str>,
+        message: &str,
+        param: Option<&str>,
+    ) -> Self {
+        let error = json!({"error": {"message": message, "type": kind, "param": param, "code": code}});
+        Self::body(status, "application/json", headers, &error.to_string())
+    }
+
+    fn body(status: u16, content_type: &str, headers: &str, body: &str) -> Self {
+        let head = head(status, content_type, &format!("{headers}content-length: {}\r\n", body.len()));
+        Self { writes: vec![Write::of((head + body).into_bytes(), 0)], ..Self::default() }
+    }
+}
+
+impl Write {
+    fn of(bytes: Vec<u8>, tokens: u64) -> Self {
+        let ids = memchr::memmem::find_iter(&bytes, ID).collect();
+        Self { bytes, ids, tokens }
+    }
+}
+
+/// The type and code of OpenAI's own errors of this status.
+fn vocabulary(status: u16) -> (&'static str, Option<&'static str>) {
+    match status {
+        401 => ("invalid_request_error", Some("invalid_api_key")),
+        404 => ("invalid_request_error", Some("model_not_found")),
+        429 => ("requests", Some("rate_limit_exceeded")),
+        529 => ("overloaded_error", None),
+        500.. => ("server_error", None),
+        _ => ("invalid_request_error", None),
+    }
+}
+
+fn head(status: u16, content_type: &str, more: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\nx-request-id: req_{ID}\r\n\
+         openai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n\
+         x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n{more}\r\n",
+        phrase(status),
+    )
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        404 => "Not Found",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        _ => "Scripted",
+    }
+}
+
+fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
+    let body = render::whole(ask, answer, created_s);
+    let head = head(200, "application/json", &format!("content-length: {}\r\n", body.len()));
+    let kept = match ask.script.fault {
+        Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }) => body.len() / 2,
+        _ => body.len(),
+    };
+    let mut bytes = head.into_bytes();
+    bytes.extend(body.as_bytes().iter().take(kept));
+    Write::of(bytes, answer.completion_tokens)
+}
+
+fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec<Write> {
+    let frames = frames(&ask.script, render::events(ask, asked, answer, created_s));
+    let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
+    let ends_well = !matches!(ask.script.fault, Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }));
+    let mut next =
+        head(200, "text/event-stream; charset=utf-8", "transfer-encoding: chunked\r\n").into_bytes();
+    if frames.is_empty() {
+        return vec![Write::of(next, 0)];
+    }
+    let count = frames.len().div_ceil(burst);
+    let mut writes = Vec::with_capacity(count);
+    for (index, group) in frames.chunks(burst).enumerate() {
+        let len: usize = group.iter().map(|(frame, _)| frame.len()).sum();
+        next.extend(format!("{len:x}\r\n").as_bytes());
+        next.extend(group.iter().flat_map(|(frame, _)| frame.as_bytes()));
+        next.extend(b"\r\n");
+        if index + 1 == count && ends_well {
+            next.extend(b"0\r\n\r\n");
+        }
+        let tokens = group.last().map_or(0, |(_, tokens)| *tokens);
+        writes.push(Write::of(std::mem::take(&mut next), tokens));
+    }
+    writes
+}
+
+/// The frames of a stream up to its fault, each with the tokens sent when it has been.
+fn frames(script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
+    let eol = if script.shape.crlf { "\r\n" } else { "\n" };
+    let kept = match script.fault {
+        Some(Fault::CutAfter { events, .. } | Fault::HangAfter { events }) => events,
+        Some(Fault::ErrorEvent { after }) => after,
+        _ => usize::MAX,
+    };
+    let mut frames = Vec::with_capacity(events.len() + 1);
+    let mut tokens = 0;
+    for (index, event) in events.into_iter().take(kept).enumerate() {
+        let mut frame = String::new();
+        if script.shape.bom && index == 0 {
+            frame.push('\u{feff}');
+        }
+        if script.comment_every.is_some_and(|every| (index + 1) % every.get() as usize == 0) {
+            frame.push_str(&format!(": OPENROUTER PROCESSING{eol}{eol}"));
+        }
+        frame.push_str(&format!("data: {}{eol}{eol}", event.json));
+        tokens = event.tokens;
+        frames.push((frame, tokens));
+    }
+    match script.fault {
+        Some(Fault::ErrorEvent { .. }) => {
+            let error = json!({"error": {"message": "The mock failed in its stream.", "type": "server_error", "param": null, "code": null}});
+            frames.push((format!("data: {error}{eol}{eol}"), tokens));
+        }
+        None if !script.shape.done_absent => frames.push((format!("data: [DONE]{eol}{eol}"), tokens)),
+        _ => {}
+    }
+    frames
+}
