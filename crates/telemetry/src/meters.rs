@@ -1,0 +1,134 @@
+//! What is counted about the whole process, and the door to the meters of each target.
+//!
+//! The number of series is bounded: beyond [`TARGETS_MAX`] pairs of provider and alias every new pair
+//! counts under `other`. Callers pass configured names only.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use metrics::{Counter, Gauge};
+
+use crate::{metric, registry::Registry, slots::Slots, target::TargetMeters};
+
+/// How many pairs of provider and alias have meters of their own.
+pub const TARGETS_MAX: usize = 2_000;
+/// A longer label value is cut, at a character.
+const LABEL_MAX_BYTES: usize = 128;
+
+/// How much usage waits in the journal for the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub bytes: u64,
+    pub records: u64,
+    /// Age of the oldest waiting record; 0 where there is none.
+    pub oldest_ms: u64,
+}
+
+/// Every meter of the process. Shared by all threads.
+pub struct Meters {
+    registry: Registry,
+    targets: Mutex<Targets>,
+    unrouted: Arc<TargetMeters>,
+    other: Arc<TargetMeters>,
+    in_flight: Gauge,
+    refusals: Slots<&'static str, 64>,
+    journal_bytes: Gauge,
+    journal_records: Gauge,
+    journal_oldest: Gauge,
+    booking_failures: Counter,
+    log_lines_dropped: Counter,
+}
+
+#[derive(Default)]
+struct Targets {
+    by_provider: HashMap<Box<str>, HashMap<Box<str>, Arc<TargetMeters>>>,
+    count: usize,
+}
+
+impl Meters {
+    pub(crate) fn new(registry: Registry) -> Self {
+        registry.gauge(&metric::BUILD_INFO, [env!("CARGO_PKG_VERSION").into()]).set(1.0);
+        Self {
+            targets: Mutex::default(),
+            unrouted: Arc::new(TargetMeters::new(registry.clone(), "none", "none")),
+            other: Arc::new(TargetMeters::new(registry.clone(), "other", "other")),
+            in_flight: registry.gauge(&metric::IN_FLIGHT, []),
+            refusals: Slots::new(),
+            journal_bytes: registry.gauge(&metric::JOURNAL_BYTES, []),
+            journal_records: registry.gauge(&metric::JOURNAL_RECORDS, []),
+            journal_oldest: registry.gauge(&metric::JOURNAL_OLDEST, []),
+            booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
+            log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
+            registry,
+        }
+    }
+
+    /// The meters of a configured provider and alias, made where they are new. Takes a lock: call it
+    /// when the world is built, or at most once a request.
+    pub fn for_target(&self, provider: &str, model: &str) -> Arc<TargetMeters> {
+        let (provider, model) = (bounded(provider), bounded(model));
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = targets.by_provider.get(provider).and_then(|models| models.get(model)) {
+            return Arc::clone(known);
+        }
+        if targets.count >= TARGETS_MAX {
+            return Arc::clone(&self.other);
+        }
+        targets.count += 1;
+        let made = Arc::new(TargetMeters::new(self.registry.clone(), provider, model));
+        targets.by_provider.entry(provider.into()).or_default().insert(model.into(), Arc::clone(&made));
+        made
+    }
+
+    /// The meters of requests that were refused before a target was chosen.
+    pub fn unrouted(&self) -> &Arc<TargetMeters> {
+        &self.unrouted
+    }
+
+    /// A request has arrived; it counts as in flight until the guard is dropped.
+    pub fn arrive(&self) -> InFlight {
+        self.in_flight.increment(1.0);
+        InFlight(self.in_flight.clone())
+    }
+
+    /// The gateway refused a request. `code` is a fixed word of the error table.
+    pub fn refused(&self, code: &'static str) {
+        let register = |key: Option<&'static str>| {
+            self.registry.counter(&metric::REFUSALS, [key.unwrap_or("other").into()])
+        };
+        self.refusals.find(code, register).increment(1);
+    }
+
+    /// What waits in the usage journal as of now.
+    pub fn journal(&self, backlog: Backlog) {
+        self.journal_bytes.set(backlog.bytes as f64);
+        self.journal_records.set(backlog.records as f64);
+        self.journal_oldest.set(backlog.oldest_ms as f64 / 1000.0);
+    }
+
+    /// A usage record could not be made durable.
+    pub fn booking_failed(&self) {
+        self.booking_failures.increment(1);
+    }
+
+    /// How many log lines were lost since the start.
+    pub(crate) fn log_lines_dropped(&self, total: u64) {
+        self.log_lines_dropped.absolute(total);
+    }
+}
+
+/// A request under way.
+#[must_use = "the request counts as ended when this is dropped"]
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+fn bounded(label: &str) -> &str {
+    label.get(..label.floor_char_boundary(LABEL_MAX_BYTES)).unwrap_or(label)
+}

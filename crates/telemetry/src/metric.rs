@@ -1,0 +1,126 @@
+//! Every metric there is: name, kind, labels and help.
+//!
+//! A name here is a contract with dashboards and alerts: rename none without saying so in the docs.
+
+/// What kind of number it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises; reset by a restart.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts in [`LATENCY_BUCKETS_S`], with sum and count.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+/// The upper bounds of every histogram's buckets, in seconds.
+pub const LATENCY_BUCKETS_S: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+const TARGET: &[&str] = &["provider", "model"];
+
+pub const REQUESTS: Metric = Metric {
+    name: "nexus_requests_total",
+    kind: Kind::Counter,
+    labels: &["provider", "model", "status"],
+    help: "Requests by the provider and alias that served them and by the status the client got; \
+           `none` where a request was refused before a target was chosen.",
+};
+pub const LATENCY: Metric = Metric {
+    name: "nexus_latency_seconds",
+    kind: Kind::Histogram,
+    labels: TARGET,
+    help: "From a request's arrival to the end of its answer.",
+};
+pub const FIRST_TOKEN: Metric = Metric {
+    name: "nexus_time_to_first_token_seconds",
+    kind: Kind::Histogram,
+    labels: TARGET,
+    help: "From a request's arrival to the first content of its streamed answer.",
+};
+pub const TOKENS: Metric = Metric {
+    name: "nexus_tokens_total",
+    kind: Kind::Counter,
+    labels: &["provider", "model", "kind"],
+    help: "Tokens by kind; the kinds do not overlap.",
+};
+pub const ATTEMPTS: Metric = Metric {
+    name: "nexus_upstream_attempts_total",
+    kind: Kind::Counter,
+    labels: &["provider", "model", "outcome"],
+    help: "Attempts at providers: `answered`, `abandoned`, or the class of the fault.",
+};
+pub const IN_FLIGHT: Metric = Metric {
+    name: "nexus_requests_in_flight",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Requests that have arrived and not ended.",
+};
+pub const REFUSALS: Metric = Metric {
+    name: "nexus_refusals_total",
+    kind: Kind::Counter,
+    labels: &["code"],
+    help: "Requests the gateway itself refused, by error code.",
+};
+pub const JOURNAL_BYTES: Metric = Metric {
+    name: "nexus_usage_journal_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Bytes in the usage journal that are not in the database yet.",
+};
+pub const JOURNAL_RECORDS: Metric = Metric {
+    name: "nexus_usage_journal_records",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Usage records in the journal that are not in the database yet.",
+};
+pub const JOURNAL_OLDEST: Metric = Metric {
+    name: "nexus_usage_journal_oldest_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Age of the oldest usage record that is not in the database yet; 0 where there is none.",
+};
+pub const BOOKING_FAILURES: Metric = Metric {
+    name: "nexus_usage_journal_booking_failures_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Usage records that could not be made durable when they were booked.",
+};
+pub const LOG_LINES_DROPPED: Metric = Metric {
+    name: "nexus_log_lines_dropped_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Log lines lost because the queue was full or the output could not be written.",
+};
+pub const BUILD_INFO: Metric = Metric {
+    name: "nexus_build_info",
+    kind: Kind::Gauge,
+    labels: &["version"],
+    help: "Always 1; the label says which version runs.",
+};
+
+/// All of them, in the order of the docs.
+pub const ALL: [&Metric; 13] = [
+    &REQUESTS,
+    &LATENCY,
+    &FIRST_TOKEN,
+    &TOKENS,
+    &ATTEMPTS,
+    &IN_FLIGHT,
+    &REFUSALS,
+    &JOURNAL_BYTES,
+    &JOURNAL_RECORDS,
+    &JOURNAL_OLDEST,
+    &BOOKING_FAILURES,
+    &LOG_LINES_DROPPED,
+    &BUILD_INFO,
+];
