@@ -1,0 +1,238 @@
+//! From raw to checked: what no single value can tell, every problem at once.
+//!
+//! A setting that is absent here was refused already or is optional; a check that finds a problem adds it
+//! and goes on.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use nexus_core::endpoint::{BadEndpoint, Endpoint};
+
+use crate::{
+    environment::Environment,
+    load::Places,
+    plain::Plain,
+    problem::{Problem, Problems},
+    raw::{self, Raw},
+    scalar,
+    settings::{LogFormat, Logging, Model, Provider, Server, Settings, Timeouts},
+};
+
+/// The settings, or everything that is wrong with them; `problems` is what is known to be wrong already.
+pub(crate) fn check(
+    raw: Raw,
+    redacted: String,
+    places: &Places,
+    environment: &Environment,
+    problems: Vec<Problem>,
+) -> Result<Settings, Problems> {
+    let mut check = Check { places, environment, problems };
+    match check.settings(raw, redacted) {
+        Some(settings) if check.problems.is_empty() => Ok(settings),
+        _ => Err(Problems(check.problems)),
+    }
+}
+
+struct Check<'a> {
+    places: &'a Places,
+    environment: &'a Environment,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn settings(&mut self, raw: Raw, redacted: String) -> Option<Settings> {
+        let server = self.server(raw.server.unwrap_or_default());
+        let monitoring = raw.monitoring.unwrap_or_default();
+        let monitoring = self.address("monitoring", monitoring.bind, monitoring.port);
+        if let (Some(server), Some(monitoring)) = (server, monitoring)
+            && server.bind == monitoring
+            && monitoring.port() != 0
+        {
+            self.refuse("monitoring.port", "is the API's own", "take another port");
+        }
+        let database_url = self.database_url(raw.database.unwrap_or_default());
+        let redis_url = self.redis_url();
+        let providers = self.providers(raw.providers.unwrap_or_default());
+        Some(Settings {
+            server: server?,
+            timeouts: timeouts(&raw.timeouts.unwrap_or_default())?,
+            database_url: database_url?,
+            data_dir: raw.data_dir?.into(),
+            monitoring: monitoring?,
+            logging: logging(raw.logging.unwrap_or_default())?,
+            redis_url,
+            default_provider: raw.default_provider,
+            providers,
+            redacted,
+        })
+    }
+
+    fn server(&mut self, raw: raw::Server) -> Option<Server> {
+        Some(Server {
+            bind: self.address("server", raw.bind, raw.port)?,
+            workers: raw.workers?.into(),
+            max_body_bytes: usize::try_from(raw.max_body_bytes?).ok()?,
+            drain_seconds: raw.drain_seconds?,
+        })
+    }
+
+    fn address(&mut self, section: &str, bind: Option<String>, port: Option<u16>) -> Option<SocketAddr> {
+        match bind?.parse() {
+            Ok(address) => Some(SocketAddr::new(address, port?)),
+            Err(_) => {
+                let remedy = "write an address without a port, such as `127.0.0.1` or `::`";
+                self.refuse(&format!("{section}.bind"), "is not an IP address", remedy);
+                None
+            }
+        }
+    }
+
+    fn database_url(&mut self, raw: raw::Database) -> Option<Plain> {
+        let url = self.resolve("database.url", raw.url?.expose())?;
+        if !has_scheme(&url, &["sqlite", "postgres", "postgresql"]) {
+            self.refuse(
+                "database.url",
+                "names no database the gateway knows",
+                "write `sqlite://path` or `postgres://user:password@host/name`",
+            );
+            return None;
+        }
+        Some(Plain::new(url))
+    }
+
+    fn redis_url(&mut self) -> Option<Plain> {
+        let url = self.environment.text("REDIS_URL")?;
+        if !has_scheme(url, &["redis", "rediss"]) {
+            self.problems.push(Problem::new("REDIS_URL", "is not such a URL", "write `redis://host:6379`"));
+            return None;
+        }
+        Some(Plain::new(url.to_owned()))
+    }
+
+    fn providers(&mut self, raw: Vec<raw::Provider>) -> Vec<Provider> {
+        let names = raw.iter().map(|provider| provider.name.as_deref());
+        self.refuse_repeated("providers", "name", names);
+        let provider = |(index, raw)| self.provider(raw, &format!("providers[{index}]"));
+        raw.into_iter().enumerate().filter_map(provider).collect()
+    }
+
+    fn provider(&mut self, raw: raw::Provider, path: &str) -> Option<Provider> {
+        let endpoint = raw.endpoint.map(|text| self.endpoint(&format!("{path}.endpoint"), &text));
+        let api_key =
+            raw.api_key.map(|key| self.resolve(&format!("{path}.api_key"), key.expose()).map(Plain::new));
+        let raw_models = raw.models.unwrap_or_default();
+        let aliases = raw_models.iter().map(|model| model.alias.as_deref());
+        self.refuse_repeated(&format!("{path}.models"), "alias", aliases);
+        Some(Provider {
+            name: raw.name?,
+            kind: raw.kind?,
+            endpoint: match endpoint {
+                Some(endpoint) => Some(endpoint?),
+                None => None,
+            },
+            api_key: match api_key {
+                Some(key) => Some(key?),
+                None => None,
+            },
+            weight: raw.weight?,
+            rate_limit: raw.rate_limit,
+            allow_private_network: raw.allow_private_network?,
+            models: raw_models.into_iter().filter_map(model).collect(),
+        })
+    }
+
+    fn endpoint(&mut self, path: &str, text: &str) -> Option<Endpoint> {
+        let url = self.resolve(path, text)?;
+        if url.contains(['{', '}']) {
+            self.refuse(path, "still has a placeholder in braces", "write your own resource's name there");
+            return None;
+        }
+        match Endpoint::parse(&url) {
+            Ok(endpoint) => Some(endpoint),
+            Err(bad) => {
+                let (message, remedy) = bad_endpoint(&bad);
+                self.refuse(path, message, remedy);
+                None
+            }
+        }
+    }
+
+    /// Refuses each entry of a list whose `key` an earlier entry has.
+    fn refuse_repeated<'n>(&mut self, list: &str, key: &str, names: impl Iterator<Item = Option<&'n str>>) {
+        let mut first = HashMap::new();
+        for (index, name) in names.enumerate() {
+            let Some(name) = name else { continue };
+            let earlier = *first.entry(name).or_insert(index);
+            if earlier != index {
+                let message = format!("repeats the {key} of `{list}[{earlier}]`");
+                self.refuse(
+                    &format!("{list}[{index}].{key}"),
+                    message,
+                    format!("give each entry its own {key}"),
+                );
+            }
+        }
+    }
+
+    fn resolve(&mut self, path: &str, text: &str) -> Option<String> {
+        match self.environment.resolve(text) {
+            Ok(text) => Some(text),
+            Err((message, remedy)) => {
+                self.refuse(path, message, remedy);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, path: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.push(self.places.problem(path, message, remedy));
+    }
+}
+
+fn timeouts(raw: &raw::Timeouts) -> Option<Timeouts> {
+    Some(Timeouts {
+        connect_ms: raw.connect_ms?,
+        first_byte_ms: raw.first_byte_ms?,
+        between_chunks_ms: raw.between_chunks_ms?,
+        whole_ms: raw.whole_ms?,
+        heartbeat_ms: raw.heartbeat_ms?,
+    })
+}
+
+fn logging(raw: raw::Logging) -> Option<Logging> {
+    let format = match raw.format?.as_str() {
+        "json" => LogFormat::Json,
+        "text" => LogFormat::Text,
+        _ => LogFormat::Auto,
+    };
+    Some(Logging { level: raw.level?, format })
+}
+
+fn model(raw: raw::Model) -> Option<Model> {
+    let alias = raw.alias?;
+    Some(Model {
+        real_name: raw.real_name.unwrap_or_else(|| alias.clone()),
+        alias,
+        rate_limit: raw.rate_limit,
+        cost_multiplier_ppm: scalar::millionths(&raw.cost_multiplier?)?,
+        region_weights: raw.region_weights.unwrap_or_default(),
+    })
+}
+
+/// Whether a URL has one of these schemes and something after it.
+fn has_scheme(url: &str, schemes: &[&str]) -> bool {
+    url.split_once("://").is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty())
+}
+
+/// The endpoint's own words show what was written; these do not.
+fn bad_endpoint(bad: &BadEndpoint) -> (&'static str, &'static str) {
+    let remedy = "write it like `https://api.example.com/v1`";
+    match bad {
+        BadEndpoint::NotAUrl => ("is not a URL", remedy),
+        BadEndpoint::Scheme(_) => ("has a scheme other than `https` and `http`", remedy),
+        BadEndpoint::NoHost => ("names no host", remedy),
+        BadEndpoint::Credentials => ("carries a user name or password", "put the key into `api_key`"),
+        BadEndpoint::QueryOrFragment => {
+            ("carries a query or a fragment", "leave everything from `?` or `#` on away")
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The configuration as it is written. Nothing here is checked beyond its shape.
+//!
+//! Every field is optional, so that one that was wrong can be left out and the rest still be checked.
+//! The doc comments are the reference page: write them for the person who edits the file.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    field::{Field, Kind, Preset},
+    plain::Plain,
+};
+
+const PORT: Kind = Kind::Whole { min: 0, max: 65_535 };
+const DURATION_MS: Kind = Kind::Whole { min: 1, max: 86_400_000 };
+const PER_MINUTE: Kind = Kind::Whole { min: 1, max: 1_000_000_000 };
+/// The largest weight.
+pub const WEIGHT_MAX: u64 = 1_000_000;
+
+/// Makes a struct of optional fields and, from the same words, the table of its fields.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])+
+        $section:ident {
+            $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $kind:expr, $preset:expr;)+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $section {
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)+
+        }
+
+        impl $section {
+            /// What is known about each field, in the order of the reference page.
+            pub const FIELDS: &'static [Field] = &[
+                $(Field { name: stringify!($name), kind: $kind, preset: $preset, doc: concat!($($doc),+) },)+
+            ];
+        }
+    };
+}
+
+section! {
+    /// The whole file.
+    Raw {
+        /// The API's listener.
+        server: Server = Kind::Section(Server::FIELDS), Preset::Absent("the defaults below");
+        /// How long the parts of an exchange with a provider may take.
+        timeouts: Timeouts = Kind::Section(Timeouts::FIELDS), Preset::Absent("the defaults below");
+        /// Where keys, teams, routes and usage are kept.
+        database: Database = Kind::Section(Database::FIELDS), Preset::Absent("the defaults below");
+        /// The folder for everything the gateway keeps itself: the embedded database, and the usage journal in `journal`.
+        data_dir: String = Kind::Text, Preset::Text("nexus-data");
+        /// The listener for Prometheus, path `/metrics`.
+        monitoring: Monitoring = Kind::Section(Monitoring::FIELDS), Preset::Absent("the defaults below");
+        /// What is logged, and how.
+        logging: Logging = Kind::Section(Logging::FIELDS), Preset::Absent("the defaults below");
+        /// The name of the provider that takes requests which name no model.
+        default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
+        /// The providers and their models. They are put into the database at start; what is there already is kept up to date.
+        providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
+    }
+}
+
+section! {
+    /// The API's listener.
+    Server {
+        /// The address to listen on, without a port. `0.0.0.0` or `::` listens on every one.
+        bind: String = Kind::Text, Preset::Text("127.0.0.1");
+        /// The port to listen on; 0 takes a free one.
+        port: u16 = PORT, Preset::Whole(8080);
+        /// How many threads serve.
+        workers: u16 = Kind::Whole { min: 1, max: 1024 }, Preset::Absent("one for each core");
+        /// The largest request body that is taken, in bytes.
+        max_body_bytes: u64 = Kind::Whole { min: 1024, max: 1 << 30 }, Preset::Whole(32 << 20);
+        /// How long streams may go on after the signal to stop, in seconds.
+        drain_seconds: u64 = Kind::Whole { min: 0, max: 86_400 }, Preset::Whole(300);
+    }
+}
+
+section! {
+    /// How long the parts of an exchange with a provider may take.
+    Timeouts {
+        /// For name resolution, TCP and TLS together, in milliseconds.
+        connect_ms: u64 = DURATION_MS, Preset::Whole(3_000);
+        /// From the request's last byte to the head of the answer, in milliseconds.
+        first_byte_ms: u64 = DURATION_MS, Preset::Whole(300_000);
+        /// Between two pieces of the answer, in milliseconds.
+        between_chunks_ms: u64 = DURATION_MS, Preset::Whole(60_000);
+        /// For the whole exchange, in milliseconds; `--timeout` sets it in seconds.
+        whole_ms: u64 = DURATION_MS, Preset::Whole(600_000);
+        /// After how long a silence a stream gets a comment that keeps its connection open, in milliseconds.
+        heartbeat_ms: u64 = DURATION_MS, Preset::Whole(15_000);
+    }
+}
+
+section! {
+    /// Where keys, teams, routes and usage are kept.
+    Database {
+        /// `sqlite://path` or `postgres://user:password@host/name`; also the variable `DATABASE_URL`.
+        url: Plain = Kind::SecretUrl, Preset::Absent("`sqlite://nexus-data/nexus.db`, with `data_dir` as its folder");
+    }
+}
+
+section! {
+    /// The listener for Prometheus.
+    Monitoring {
+        /// The address to listen on, without a port.
+        bind: String = Kind::Text, Preset::Text("127.0.0.1");
+        /// The port to listen on; 0 takes a free one. Also the variable `MONITORING_PORT`.
+        port: u16 = PORT, Preset::Whole(9321);
+    }
+}
+
+section! {
+    /// What is logged, and how.
+    Logging {
+        /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or directives such as `info,nexus_engine=debug`.
+        level: String = Kind::Text, Preset::Text("info");
+        /// `json`, `text`, or `auto`: text on a terminal, else JSON.
+        format: String = Kind::Choice(&["auto", "json", "text"]), Preset::Text("auto");
+    }
+}
+
+section! {
+    /// One account at one vendor.
+    Provider {
+        /// Its name, unique, as metrics and usage show it.
+        name: String = Kind::Text, Preset::Required;
+        /// The vendor: `openai`, `anthropic`, `deepseek`, ..., or `custom` for anything that speaks OpenAI.
+        kind: String = Kind::Text, Preset::Required;
+        /// The base URL, such as `https://api.example.com/v1`; `${VARIABLE}` is taken from the environment.
+        endpoint: String = Kind::Text, Preset::Absent("the vendor's own");
+        /// The key, best as `${VARIABLE}`, which is taken from the environment.
+        api_key: Plain = Kind::Secret, Preset::Absent("no key is sent");
+        /// Its share among the providers of one alias; 0 takes requests only when no other can.
+        weight: u32 = Kind::Whole { min: 0, max: WEIGHT_MAX }, Preset::Whole(100);
+        /// Requests a minute over all its models.
+        rate_limit: u32 = PER_MINUTE, Preset::Absent("no limit");
+        /// Whether addresses inside private networks may be connected to.
+        allow_private_network: bool = Kind::Flag, Preset::Flag(false);
+        /// The models to be had there.
+        models: Vec<Model> = Kind::List(Model::FIELDS), Preset::Absent("none");
+    }
+}
+
+section! {
+    /// One model at one provider.
+    Model {
+        /// The name applications use; `*` takes every name no other alias takes.
+        alias: String = Kind::Text, Preset::Required;
+        /// The provider's name of the model; `*` hands on the name that was asked for.
+        real_name: String = Kind::Text, Preset::Absent("the alias");
+        /// Requests a minute to this model.
+        rate_limit: u32 = PER_MINUTE, Preset::Absent("no limit");
+        /// What the provider's price is multiplied by, at most six decimals.
+        cost_multiplier: String = Kind::Decimal, Preset::Text("1");
+        /// The provider's regions, each with its share.
+        region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("one region, the endpoint's");
+    }
+}

@@ -1,0 +1,105 @@
+//! The settings as they hold: checked, complete, with every default filled in.
+//!
+//! Nothing here has `Debug`, because providers and URLs carry secrets; show
+//! [`Settings::to_yaml_redacted`] instead.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use nexus_core::endpoint::Endpoint;
+
+use crate::plain::Plain;
+
+/// Everything that can be set.
+pub struct Settings {
+    pub server: Server,
+    pub timeouts: Timeouts,
+    /// `sqlite://...` or `postgres://...`.
+    pub database_url: Plain,
+    pub data_dir: PathBuf,
+    /// Where `/metrics` is served.
+    pub monitoring: SocketAddr,
+    pub logging: Logging,
+    /// From `REDIS_URL`; absent on one node.
+    pub redis_url: Option<Plain>,
+    pub default_provider: Option<String>,
+    pub providers: Vec<Provider>,
+    pub(crate) redacted: String,
+}
+
+impl Settings {
+    /// The folder of the usage journal.
+    pub fn journal_dir(&self) -> PathBuf {
+        self.data_dir.join("journal")
+    }
+
+    /// What holds, as YAML with `***` in the place of secrets; references to variables stay.
+    pub fn to_yaml_redacted(&self) -> &str {
+        &self.redacted
+    }
+}
+
+/// The API's listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Port 0 takes a free one.
+    pub bind: SocketAddr,
+    pub workers: usize,
+    pub max_body_bytes: usize,
+    pub drain_seconds: u64,
+}
+
+/// How long the parts of an exchange may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect_ms: u64,
+    pub first_byte_ms: u64,
+    pub between_chunks_ms: u64,
+    pub whole_ms: u64,
+    /// A silence after which a stream gets a comment.
+    pub heartbeat_ms: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// Directives in the log's own syntax, not checked here.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Auto,
+    Json,
+    Text,
+}
+
+/// A provider as configured.
+pub struct Provider {
+    /// Unique among the file's providers.
+    pub name: String,
+    /// The vendor's id; whether there is such a vendor is the caller's to check.
+    pub kind: String,
+    /// Absent where the vendor's own is meant.
+    pub endpoint: Option<Endpoint>,
+    pub api_key: Option<Plain>,
+    pub weight: u32,
+    /// Requests a minute.
+    pub rate_limit: Option<u32>,
+    pub allow_private_network: bool,
+    pub models: Vec<Model>,
+}
+
+/// A model at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Unique within its provider.
+    pub alias: String,
+    pub real_name: String,
+    /// Requests a minute.
+    pub rate_limit: Option<u32>,
+    /// Millionths: 1_000_000 is the provider's own price.
+    pub cost_multiplier_ppm: u64,
+    pub region_weights: BTreeMap<String, u32>,
+}

@@ -1,0 +1,216 @@
+//! What holds after the layers are put on each other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
+
+use std::path::Path;
+
+use nexus_config::{
+    environment::Environment,
+    load::{Flags, load, load_text},
+    problem::Problems,
+    settings::{LogFormat, Logging, Model, Settings, Timeouts},
+};
+
+const EVERYTHING: &str = r#"
+server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7 }
+timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
+database:
+  url: postgres://nexus:hunter2@db/nexus
+data_dir: /var/lib/nexus
+monitoring: { bind: 0.0.0.0, port: 9000 }
+logging: { level: "warn,nexus_engine=debug", format: text }
+default_provider: azure
+providers:
+  - name: azure
+    kind: azure
+    endpoint: "https://${RESOURCE}.example.com/openai/"
+    api_key: ${AZURE_OPENAI_KEY}
+    weight: 60
+    rate_limit: 60
+    allow_private_network: true
+    models:
+      - alias: nexus-gpt4
+        real_name: gpt-4
+        rate_limit: 300
+        cost_multiplier: 1.25
+        region_weights: { eastus: 60, us-west-2: 40 }
+      - alias: "*"
+  - name: second
+    kind: openai
+    api_key: sk-literal-4711
+    models:
+      - { alias: nexus-gpt4, cost_multiplier: "0.000001" }
+"#;
+
+fn environment() -> Environment {
+    Environment::from_pairs([("RESOURCE", "acme"), ("AZURE_OPENAI_KEY", "key-from-environment")])
+}
+
+fn held(loaded: Result<Settings, Problems>) -> Settings {
+    loaded.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn from_text(text: &str, environment: &Environment) -> Settings {
+    held(load_text("nexus.yaml", text, environment, &Flags::default()))
+}
+
+#[test]
+fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
+    for text in ["", "# only a comment\n", "---\n", "server:\nproviders:\n", "\u{feff}server:\n"] {
+        let settings = from_text(text, &Environment::default());
+        assert_eq!(settings.server.bind.to_string(), "127.0.0.1:8080", "{text:?}");
+        assert!(settings.server.workers >= 1);
+        assert_eq!((settings.server.max_body_bytes, settings.server.drain_seconds), (32 << 20, 300));
+        let timeouts = Timeouts {
+            connect_ms: 3_000,
+            first_byte_ms: 300_000,
+            between_chunks_ms: 60_000,
+            whole_ms: 600_000,
+            heartbeat_ms: 15_000,
+        };
+        assert_eq!(settings.timeouts, timeouts);
+        assert_eq!(settings.database_url.expose(), "sqlite://nexus-data/nexus.db");
+        assert_eq!(settings.journal_dir(), Path::new("nexus-data/journal"));
+        assert_eq!(settings.monitoring.to_string(), "127.0.0.1:9321");
+        assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
+        assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
+        assert!(settings.providers.is_empty());
+    }
+}
+
+#[test]
+fn everything_written_is_held() {
+    let settings = from_text(EVERYTHING, &environment());
+    assert_eq!(settings.server.bind.to_string(), "[::1]:8081");
+    assert_eq!(
+        (settings.server.workers, settings.server.max_body_bytes, settings.server.drain_seconds),
+        (3, 1 << 20, 7)
+    );
+    let timeouts =
+        Timeouts { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 };
+    assert_eq!(settings.timeouts, timeouts);
+    assert_eq!(settings.database_url.expose(), "postgres://nexus:hunter2@db/nexus");
+    assert_eq!(settings.data_dir, Path::new("/var/lib/nexus"));
+    assert_eq!(settings.monitoring.to_string(), "0.0.0.0:9000");
+    assert_eq!(
+        settings.logging,
+        Logging { level: "warn,nexus_engine=debug".into(), format: LogFormat::Text }
+    );
+    assert_eq!(settings.default_provider.as_deref(), Some("azure"));
+
+    let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
+    assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
+    assert_eq!(azure.endpoint.as_ref().unwrap().to_string(), "https://acme.example.com/openai");
+    assert_eq!(azure.api_key.as_ref().unwrap().expose(), "key-from-environment");
+    assert_eq!((azure.weight, azure.rate_limit, azure.allow_private_network), (60, Some(60), true));
+    let named = Model {
+        alias: "nexus-gpt4".into(),
+        real_name: "gpt-4".into(),
+        rate_limit: Some(300),
+        cost_multiplier_ppm: 1_250_000,
+        region_weights: [("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into(),
+    };
+    let any = Model {
+        alias: "*".into(),
+        real_name: "*".into(),
+        rate_limit: None,
+        cost_multiplier_ppm: 1_000_000,
+        region_weights: [].into(),
+    };
+    assert_eq!(azure.models, [named, any]);
+    assert!(second.endpoint.is_none());
+    assert_eq!(second.api_key.as_ref().unwrap().expose(), "sk-literal-4711");
+    assert_eq!((second.weight, second.rate_limit, second.allow_private_network), (100, None, false));
+    assert_eq!(second.models[0].cost_multiplier_ppm, 1);
+}
+
+#[test]
+fn each_layer_goes_before_the_one_below() {
+    let file = "server: { port: 1 }\nmonitoring: { port: 2 }\ndatabase: { url: 'sqlite://file.db' }\ndata_dir: file\n";
+    let plain = [("MONITORING_PORT", "3"), ("DATABASE_URL", "sqlite://plain.db"), ("NEXUS_SERVER__PORT", "")];
+    let ours = [
+        ("NEXUS_SERVER__PORT", "4"),
+        ("NEXUS_MONITORING__PORT", " 5 "),
+        ("NEXUS_DATABASE__URL", "sqlite://ours.db"),
+        ("NEXUS_DATA_DIR", "12"),
+    ];
+    let both: Vec<_> = plain.into_iter().chain(ours).collect();
+    let flags = Flags { port: Some(6), workers: Some(2), timeout_s: Some(9), ..Flags::default() };
+    let bind = Flags { bind: Some("[::]:7".into()), ..Flags::default() };
+    for (pairs, flags, expected) in [
+        (&[][..], Flags::default(), ("127.0.0.1:1", 2, "sqlite://file.db", "file", 600_000)),
+        (&plain, Flags::default(), ("127.0.0.1:1", 3, "sqlite://plain.db", "file", 600_000)),
+        (&both, Flags::default(), ("127.0.0.1:4", 5, "sqlite://ours.db", "12", 600_000)),
+        (&both, flags, ("127.0.0.1:6", 5, "sqlite://ours.db", "12", 9_000)),
+        (&both, bind, ("[::]:7", 5, "sqlite://ours.db", "12", 600_000)),
+    ] {
+        let environment = Environment::from_pairs(pairs.iter().copied());
+        let settings = held(load_text("nexus.yaml", file, &environment, &flags));
+        let seen = (
+            &*settings.server.bind.to_string(),
+            settings.monitoring.port(),
+            settings.database_url.expose(),
+            settings.data_dir.to_str().unwrap(),
+            settings.timeouts.whole_ms,
+        );
+        assert_eq!(seen, expected);
+        assert!(flags.workers.is_none_or(|workers| workers == settings.server.workers));
+    }
+}
+
+#[test]
+fn variables_that_an_orchestrator_sets_for_a_service_of_our_name_are_left_alone() {
+    let environment = Environment::from_pairs([
+        ("NEXUS_PORT", "tcp://10.0.0.1:8080"),
+        ("NEXUS_SERVICE_HOST", "10.0.0.1"),
+        ("NEXUS_PORT_8080_TCP_PROTO", "tcp"),
+        ("NEXUS_SERVER_PORT", "tcp://10.0.0.1:80"),
+        ("NEXUS_SECRET_KEY", "not a setting"),
+        ("REDIS_URL", "redis://cache:6379"),
+    ]);
+    let settings = from_text("", &environment);
+    assert_eq!(settings.server.bind.port(), 8080);
+    assert_eq!(settings.redis_url.unwrap().into_text(), "redis://cache:6379");
+}
+
+#[test]
+fn the_embedded_database_lies_in_the_data_folder_unless_it_is_placed() {
+    let settings = from_text("data_dir: elsewhere\n", &Environment::default());
+    assert_eq!(settings.database_url.expose(), "sqlite://elsewhere/nexus.db");
+}
+
+#[test]
+fn what_is_printed_loads_again_and_holds_no_secret() {
+    let settings = from_text(EVERYTHING, &environment());
+    let printed = settings.to_yaml_redacted();
+    for secret in ["hunter2", "key-from-environment", "sk-literal-4711"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    for shown in [
+        "${AZURE_OPENAI_KEY}",
+        "***",
+        "nexus-gpt4",
+        "us-west-2",
+        "workers: 3",
+        "weight: 100",
+        "postgres://***@db/nexus",
+    ] {
+        assert!(printed.contains(shown), "{shown} is not in\n{printed}");
+    }
+    let again = from_text(printed, &environment());
+    assert_eq!(again.to_yaml_redacted(), printed);
+    assert_eq!(again.server, settings.server);
+    assert_eq!(again.providers[0].models, settings.providers[0].models);
+}
+
+#[test]
+fn a_file_is_read_also_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("nexus.yaml"), folder.path().join("link.yaml"));
+    std::fs::write(&file, "server: { port: 0 }\n").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for path in [&file, &link] {
+        let settings = held(load(Some(path), &Environment::default(), &Flags::default()));
+        assert_eq!(settings.server.bind.port(), 0);
+    }
+    assert_eq!(held(load(None, &Environment::default(), &Flags::default())).server.bind.port(), 8080);
+}
