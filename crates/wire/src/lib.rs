@@ -1,3 +1,13 @@
 //! The OpenAI dialect: bodies, splicing, SSE framing, the public error table.
+//!
+//! Everything here is a function of bytes: no vendor's name, no socket, no clock.
 
 pub mod chat;
+pub mod completion;
+pub mod error;
+pub mod models;
+pub mod splice;
+pub mod sse;
+pub mod usage;
+
+mod json;

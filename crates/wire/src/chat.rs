@@ -1,0 +1,349 @@
+//! Chat completions in OpenAI's words: the members the gateway must know, and where they stand.
+//!
+//! A body is read once and never rebuilt. A member the gateway acts on must stand in it once: of two
+//! `model` members the gateway could price one and the provider run the other.
+
+use std::ops::Range;
+
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
+
+use crate::json::{self, Reader};
+
+/// Brackets may not be nested deeper than this in a body.
+pub const DEPTH_MAX: usize = 128;
+
+/// The longest name of a model, in characters.
+pub const MODEL_CHARS_MAX: usize = 256;
+
+/// The members of a chat request, as of OpenAI's API of August 2026. Each may stand in a body once.
+const KNOWN: &[&str] = &[
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "temperature",
+    "top_p",
+    "stop",
+    "user",
+    "seed",
+    "metadata",
+    "store",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "service_tier",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "modalities",
+    "audio",
+    "prediction",
+    "verbosity",
+    "web_search_options",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+    "moderation",
+    "functions",
+    "function_call",
+];
+
+/// The members of a chat request that matter to the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatRequest {
+    pub model: String,
+    /// `stream`; absent and `null` are false.
+    pub is_stream: bool,
+    /// `stream_options.include_usage`; absent and `null` are false.
+    pub wants_usage: bool,
+    /// The most tokens a choice may have: `max_completion_tokens`, else `max_tokens`.
+    pub max_tokens: Option<u64>,
+    /// How many choices are wanted.
+    pub n: Option<u64>,
+    pub places: Places,
+}
+
+/// Where members stand in the body that was read, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The value of `model`, with its quotes.
+    pub model: Range<usize>,
+    /// The member `stream_options`, where it is there.
+    pub stream_options: Option<MemberPlace>,
+    /// The name `max_completion_tokens`, with its quotes, where the member is there.
+    pub max_completion_tokens_name: Option<Range<usize>>,
+    /// Whether the body has a member `max_tokens`.
+    pub has_max_tokens: bool,
+    /// The object's closing brace.
+    pub closing_brace: usize,
+}
+
+/// Where a member stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberPlace {
+    /// From the name's opening quote to the value's end.
+    pub whole: Range<usize>,
+    pub value: Range<usize>,
+}
+
+/// Why a body cannot be served. The words are for the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyError {
+    pub message: String,
+    /// The member at fault.
+    pub param: Option<String>,
+}
+
+impl BodyError {
+    fn whole(message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: None }
+    }
+
+    fn member(param: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: Some(param.to_owned()) }
+    }
+}
+
+impl ChatRequest {
+    /// Reads a body in one pass; its values are validated as JSON and otherwise left alone.
+    pub fn read(body: &[u8]) -> Result<Self, BodyError> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            BodyError::whole(format!("the request body is not UTF-8 from byte {} on", error.valid_up_to()))
+        })?;
+        if is_deeper_than(body, DEPTH_MAX) {
+            return Err(BodyError::whole(format!(
+                "the request body is nested deeper than {DEPTH_MAX} levels"
+            )));
+        }
+        let mut found = Found::default();
+        json::read(text, &mut found).map_err(|error| {
+            BodyError::whole(format!("the request body could not be parsed as JSON: {error}"))
+        })?;
+        if !found.is_object {
+            return Err(BodyError::whole("the request body must be a JSON object"));
+        }
+        if let Some(name) = found.twice {
+            return Err(BodyError::member(
+                name,
+                format!("the member `{name}` stands in the body more than once"),
+            ));
+        }
+        found.check(text)
+    }
+}
+
+/// The members as they stand in the body.
+#[derive(Default)]
+struct Found<'a> {
+    is_object: bool,
+    seen: u64,
+    twice: Option<&'static str>,
+    model: Option<&'a str>,
+    messages: Option<&'a str>,
+    stream: Option<&'a str>,
+    stream_options: Option<&'a str>,
+    stream_options_name: Option<&'a str>,
+    max_tokens: Option<&'a str>,
+    max_completion_tokens: Option<&'a str>,
+    max_completion_tokens_name: Option<&'a str>,
+    n: Option<&'a str>,
+}
+
+impl<'a> Reader<'a> for &mut Found<'a> {
+    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        self.is_object = true;
+        while let Some((raw, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
+            let name = json::unescaped(raw);
+            let Some(known) = KNOWN.iter().position(|known| *known == name) else { continue };
+            let bit = 1_u64 << known;
+            if self.seen & bit != 0 && self.twice.is_none() {
+                self.twice = KNOWN.get(known).copied();
+            }
+            self.seen |= bit;
+            self.keep(&name, raw.get(), value.get());
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Found<'a> {
+    fn keep(&mut self, name: &str, raw_name: &'a str, value: &'a str) {
+        let slot = match name {
+            "model" => &mut self.model,
+            "messages" => &mut self.messages,
+            "stream" => &mut self.stream,
+            "stream_options" => {
+                self.stream_options_name = Some(raw_name);
+                &mut self.stream_options
+            }
+            "max_tokens" => &mut self.max_tokens,
+            "max_completion_tokens" => {
+                self.max_completion_tokens_name = Some(raw_name);
+                &mut self.max_completion_tokens
+            }
+            "n" => &mut self.n,
+            _ => return,
+        };
+        *slot = Some(value);
+    }
+
+    fn check(self, text: &str) -> Result<ChatRequest, BodyError> {
+        let (model, raw_model) = model(self.model)?;
+        match self.messages {
+            None => return Err(BodyError::member("messages", "you must provide a `messages` parameter")),
+            Some(value) if !value.starts_with('[') => {
+                return Err(BodyError::member("messages", "`messages` must be an array of messages"));
+            }
+            Some(_) => {}
+        }
+        let max_tokens = count("max_tokens", self.max_tokens)?;
+        let max_completion_tokens = count("max_completion_tokens", self.max_completion_tokens)?;
+        Ok(ChatRequest {
+            model,
+            is_stream: flag("stream", self.stream)?,
+            wants_usage: include_usage(self.stream_options)?,
+            max_tokens: max_completion_tokens.or(max_tokens),
+            n: count("n", self.n)?,
+            places: Places {
+                model: json::place(text, raw_model),
+                stream_options: self.stream_options_name.zip(self.stream_options).map(|(name, value)| {
+                    let value = json::place(text, value);
+                    MemberPlace { whole: json::place(text, name).start..value.end, value }
+                }),
+                max_completion_tokens_name: self
+                    .max_completion_tokens_name
+                    .map(|name| json::place(text, name)),
+                has_max_tokens: self.max_tokens.is_some(),
+                closing_brace: text.trim_end().len().saturating_sub(1),
+            },
+        })
+    }
+}
+
+/// The model's name, and the value as it stands in the body.
+fn model(value: Option<&str>) -> Result<(String, &str), BodyError> {
+    let refuse = |message: &str| Err(BodyError::member("model", message));
+    let Some(value) = value.filter(|value| *value != "null") else {
+        return refuse("you must provide a `model` parameter");
+    };
+    let Ok(model) = serde_json::from_str::<String>(value) else {
+        return refuse("`model` must be a string");
+    };
+    if model.is_empty() {
+        return refuse("you must provide a `model` parameter: it is empty");
+    }
+    if model.chars().count() > MODEL_CHARS_MAX {
+        return Err(BodyError::member(
+            "model",
+            format!("`model` must have at most {MODEL_CHARS_MAX} characters"),
+        ));
+    }
+    if model.chars().any(char::is_control) {
+        return refuse("`model` must not contain control characters");
+    }
+    Ok((model, value))
+}
+
+fn flag(name: &str, value: Option<&str>) -> Result<bool, BodyError> {
+    match value {
+        None | Some("null" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(BodyError::member(name, format!("`{name}` must be `true` or `false`"))),
+    }
+}
+
+fn count(name: &str, value: Option<&str>) -> Result<Option<u64>, BodyError> {
+    match value {
+        None | Some("null") => Ok(None),
+        Some(value) => value
+            .parse()
+            .map(Some)
+            .map_err(|_| BodyError::member(name, format!("`{name}` must be an integer of at least 0"))),
+    }
+}
+
+fn include_usage(value: Option<&str>) -> Result<bool, BodyError> {
+    let Some(value) = value.filter(|value| *value != "null") else { return Ok(false) };
+    if !value.starts_with('{') {
+        return Err(BodyError::member("stream_options", "`stream_options` must be an object"));
+    }
+    let mut options = SaidOptions::default();
+    let name = "stream_options.include_usage";
+    if json::read(value, &mut options).is_err() || options.is_twice {
+        return Err(BodyError::member(
+            name,
+            format!("the member `{name}` stands in the body more than once"),
+        ));
+    }
+    flag(name, options.include_usage)
+}
+
+/// What `stream_options` says about usage, and where its value stands.
+#[derive(Default)]
+pub(crate) struct SaidOptions<'a> {
+    pub(crate) include_usage: Option<&'a str>,
+    pub(crate) is_empty: bool,
+    is_twice: bool,
+}
+
+impl<'a> Reader<'a> for &mut SaidOptions<'a> {
+    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        self.is_empty = true;
+        while let Some((raw, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
+            self.is_empty = false;
+            if json::unescaped(raw) == "include_usage" {
+                self.is_twice |= self.include_usage.is_some();
+                self.include_usage = Some(value.get());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether brackets are nested deeper than `limit`. Counts brackets first: few cannot nest deeply.
+fn is_deeper_than(body: &[u8], limit: usize) -> bool {
+    if memchr::memchr2_iter(b'[', b'{', body).nth(limit).is_none() {
+        return false;
+    }
+    let mut depth = 0_usize;
+    let mut rest = body;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'"' => after_string(after),
+            _ => after,
+        };
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}
+
+/// What follows a string, given what follows its opening quote.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let is_end = rest.get(at) == Some(&b'"');
+        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
+}
+
+#[cfg(test)]
+mod tests;
