@@ -11,6 +11,8 @@ use nexus_core::{
 };
 use nexus_wire::chat::ChatRequest;
 
+pub mod openai;
+
 /// How a vendor wants to be shown the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthScheme {

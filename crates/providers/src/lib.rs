@@ -1,3 +1,14 @@
 //! Translators between OpenAI's words and each vendor's, bytes in, bytes out.
+//!
+//! Nothing here waits, opens, reads a clock or sees a credential.
 
+pub mod compat;
 pub mod dialect;
+pub mod registry;
+
+mod part {
+    pub(crate) mod fault;
+    pub(crate) mod finish;
+    pub(crate) mod scrub;
+    pub(crate) mod usage;
+}

@@ -1,0 +1,159 @@
+//! OpenAI's own dialect, which every vendor of the compatible table speaks with its quirks.
+//!
+//! Bodies are never rebuilt: the members that must differ are spliced, and every other byte, unknown
+//! members included, goes through as it came.
+
+mod stream;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+use nexus_wire::{
+    completion::{Choices, Completion, Generated},
+    splice::{self, Edit, Retarget, StreamOptions},
+    usage::TokenUsage,
+};
+
+use super::{
+    Ask, AuthScheme, COUNTED_TEXT_MAX, Consumed, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
+    bad_answer,
+};
+use crate::{
+    compat::{Quirks, Vendor},
+    part::{
+        fault,
+        finish::{self, Meaning},
+        scrub::scrub,
+        usage,
+    },
+};
+
+impl Dialect for Vendor {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn auth(&self) -> AuthScheme {
+        self.auth
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        let stream_options = match (ask.request.is_stream, self.quirks.takes_stream_options) {
+            (true, true) if !ask.request.wants_usage => StreamOptions::AskUsage,
+            (_, false) => StreamOptions::Remove,
+            _ => StreamOptions::Keep,
+        };
+        let changes =
+            Retarget { model: ask.real_model, stream_options, old_max_tokens: self.quirks.old_max_tokens };
+        Ok(Encoded {
+            path: "/chat/completions".to_owned(),
+            headers: Vec::new(),
+            body: splice::retarget(ask.body, ask.request, changes),
+        })
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
+        let mut generated = Generated::new(0);
+        let said = Completion::read(text, &mut generated)
+            .map_err(|_| bad_answer("the provider's answer is not JSON"))?;
+        if said.error.is_some() || is_flat_error(&said) {
+            return Err(fault::in_band(body));
+        }
+        if !matches!(said.choices, Choices::Array { .. }) {
+            return Err(bad_answer("the provider's answer has no `choices`"));
+        }
+        let alias = splice::model_text(&call.alias);
+        let missing = missing(&said, &alias, Form::Whole);
+        let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
+        let raw = said.usage.as_ref().map(|usage| usage.raw).or(said.groq_usage);
+        let consumed = consumed(raw, self.quirks);
+        if consumed.usage.is_some() {
+            return Ok(Decoded { body, consumed, text: String::new() });
+        }
+        let mut generated = Generated::new(COUNTED_TEXT_MAX);
+        let _ = Completion::read(text, &mut generated);
+        Ok(Decoded { body, consumed, text: generated.text })
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(stream::OpenAiStream::new(call, self.quirks))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        Fault { retry_after_ms: head.retry_after_ms, ..fault::of_answer(head.status, body) }
+    }
+}
+
+/// The raw usage object and what it counts to.
+fn consumed(raw: Option<&str>, quirks: Quirks) -> Consumed {
+    let usage = raw.and_then(TokenUsage::read);
+    Consumed {
+        usage: usage.map(|said| usage::disjoint(&said, quirks.reasoning_outside_completion)),
+        raw: raw.map(Box::from),
+    }
+}
+
+/// vLLM's and Mistral's errors: `{"object":"error","message":..}`.
+fn is_flat_error(said: &Completion<'_>) -> bool {
+    said.choices == Choices::Absent && said.object.as_ref().is_some_and(|object| object.raw == "\"error\"")
+}
+
+/// What kind of body a completion is read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Whole,
+    /// A chunk, whose `usage` becomes `null`: it is said once, at the end.
+    Chunk,
+    /// The chunk that says the usage.
+    UsageChunk,
+}
+
+/// The members that OpenAI always sends and this vendor did not, to be put before the closing brace.
+fn missing(said: &Completion<'_>, alias: &str, form: Form) -> String {
+    let object = if form == Form::Whole { "\"chat.completion\"" } else { "\"chat.completion.chunk\"" };
+    let members = [
+        ("id", said.id.is_none(), "\"chatcmpl-unknown\""),
+        ("object", said.object.is_none(), object),
+        ("created", said.created.is_none(), "0"),
+        ("model", said.model.is_none(), alias),
+    ];
+    let missing = members.iter().filter(|(_, is_missing, _)| *is_missing);
+    missing.map(|(name, _, value)| format!(",\"{name}\":{value}")).collect()
+}
+
+/// What must change in a completion with at least one member, in the order of the places.
+fn edits<'a>(
+    said: &'a Completion<'_>,
+    missing: &'a str,
+    alias: &'a str,
+    form: Form,
+) -> Result<Vec<Edit<'a>>, Fault> {
+    let mut edits = Vec::new();
+    edits.extend(said.model.as_ref().map(|model| Edit { place: model.place.clone(), text: alias }));
+    edits.extend(said.repairs.iter().map(|repair| Edit { place: repair.place.clone(), text: &repair.text }));
+    for finish in &said.finishes {
+        let text = match finish::meaning(finish.word) {
+            Meaning::Same => continue,
+            Meaning::Says(word) => word,
+            Meaning::Unfinished if form != Form::Whole => "null",
+            // A whole answer has finished, whatever it says.
+            Meaning::Unfinished if finish.calls_tools => "\"tool_calls\"",
+            Meaning::Unfinished => "\"stop\"",
+            Meaning::Broken(class) => {
+                return Err(Fault::new(
+                    class,
+                    format!("the provider broke off with `{}`", scrub(finish.word)),
+                ));
+            }
+        };
+        edits.push(Edit { place: finish.place.clone(), text });
+    }
+    if form == Form::Chunk {
+        edits.extend(said.usage.as_ref().map(|usage| Edit { place: usage.place.clone(), text: "null" }));
+    }
+    if !missing.is_empty() {
+        edits.push(Edit { place: said.closing_brace..said.closing_brace, text: missing });
+    }
+    edits.sort_by_key(|edit| edit.place.start);
+    Ok(edits)
+}

@@ -1,0 +1,239 @@
+//! One stream in OpenAI's dialect: frames pass with their `model` replaced and their flaws repaired.
+//!
+//! The client sees usage only if it asked, once, in a last chunk without choices, however often and
+//! wherever the vendor says it: in OpenAI's streams `usage` is `null` before, and so it is here.
+//! Nothing of a chunk is written before the chunk is known to be good.
+
+use bytes::{BufMut, BytesMut};
+use nexus_core::{
+    call::Call,
+    fault::{Class, Fault},
+};
+use nexus_wire::{
+    completion::{Choices, Completion, Generated, choice_bit},
+    splice,
+    sse::{
+        decode::{Frame, FrameDecoder},
+        encode,
+    },
+    usage::TokenUsage,
+};
+
+use super::{
+    super::{COUNTED_TEXT_MAX, Consumed, Progress, StreamDecoder, bad_answer},
+    Form, consumed, edits, is_flat_error, missing,
+};
+use crate::{
+    compat::Quirks,
+    part::{
+        fault,
+        finish::{self, Meaning},
+    },
+};
+
+pub(super) struct OpenAiStream {
+    frames: FrameDecoder,
+    relay: Relay,
+}
+
+impl OpenAiStream {
+    pub(super) fn new(call: &Call, quirks: Quirks) -> Self {
+        Self {
+            frames: FrameDecoder::default(),
+            relay: Relay {
+                alias: splice::model_text(&call.alias),
+                wants_usage: call.wants_usage,
+                quirks,
+                usage: String::new(),
+                last_chunk: LastChunk::None,
+                head: String::new(),
+                generated: Generated::new(COUNTED_TEXT_MAX),
+                seen: 0,
+                finished: 0,
+                progress: Progress::Waiting,
+            },
+        }
+    }
+}
+
+impl StreamDecoder for OpenAiStream {
+    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
+        if self.relay.progress == Progress::Done {
+            return Ok(Progress::Done);
+        }
+        self.frames.push(piece);
+        while self.relay.progress != Progress::Done {
+            let frame = self.frames.next_frame().map_err(|error| {
+                bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
+            })?;
+            let Some(frame) = frame else { break };
+            self.relay.take(&frame, out)?;
+        }
+        Ok(self.relay.progress)
+    }
+
+    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
+        if self.relay.progress != Progress::Done
+            && let Some(frame) = self.frames.last_frame()
+        {
+            match self.relay.take(&frame, out) {
+                // Half a frame: what came before decides whether the answer is whole.
+                Err(fault) if fault.class == Class::BadAnswer => {}
+                other => other?,
+            }
+        }
+        if self.relay.progress == Progress::Done {
+            return Ok(());
+        }
+        if self.relay.seen == 0 || self.relay.seen != self.relay.finished {
+            return Err(Fault::new(
+                Class::Truncated,
+                "the provider's stream ended before the answer was complete",
+            ));
+        }
+        self.relay.finish(out);
+        Ok(())
+    }
+
+    fn consumed(&mut self) -> Consumed {
+        let usage = &self.relay.usage;
+        consumed((!usage.is_empty()).then_some(usage), self.relay.quirks)
+    }
+
+    fn text(&self) -> &str {
+        &self.relay.generated.text
+    }
+}
+
+/// The chunk that tells the client the usage.
+enum LastChunk {
+    None,
+    /// The vendor's own, as it is to be written.
+    Frame(BytesMut),
+    /// To be made, because the vendor said usage elsewhere.
+    Made,
+}
+
+/// What is remembered from frame to frame.
+struct Relay {
+    /// The alias as a JSON string.
+    alias: String,
+    wants_usage: bool,
+    quirks: Quirks,
+    /// The last usage object that was said; empty before.
+    usage: String,
+    last_chunk: LastChunk,
+    /// `"id":..,"object":..,"created":..` of the stream, kept where a last chunk may have to be made.
+    head: String,
+    generated: Generated,
+    /// A bit for each choice that appeared, and for each that finished.
+    seen: u128,
+    finished: u128,
+    progress: Progress,
+}
+
+impl Relay {
+    fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+        match frame.data.trim_ascii() {
+            b"" => return Ok(()),
+            b"[DONE]" => {
+                self.finish(out);
+                return Ok(());
+            }
+            _ if frame.event == b"error" => return Err(fault::in_band(frame.data)),
+            _ => {}
+        }
+        let text = std::str::from_utf8(frame.data)
+            .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
+        let said = Completion::read(text, &mut self.generated)
+            .map_err(|_| bad_answer("the provider sent an event that is not JSON"))?;
+        if let Some(raw) = said.usage.as_ref().map(|usage| usage.raw).or(said.groq_usage) {
+            self.note_usage(raw, &said);
+        }
+        if said.error.is_some() || is_flat_error(&said) {
+            return Err(fault::in_band(frame.data));
+        }
+        if !said.is_object || said.choices == Choices::NoArray {
+            return Err(bad_answer("the provider sent an event that is no chunk"));
+        }
+        self.relay(frame, &said, out)
+    }
+
+    fn relay(&mut self, frame: &Frame<'_>, said: &Completion<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+        match said.choices {
+            Choices::Array { count: 0 } if said.usage.is_some() => {
+                if matches!(self.last_chunk, LastChunk::Made) {
+                    let mut held = BytesMut::new();
+                    self.write(frame, said, Form::UsageChunk, &mut held)?;
+                    self.last_chunk = LastChunk::Frame(held);
+                }
+            }
+            Choices::Array { .. } => self.write(frame, said, Form::Chunk, out)?,
+            // Usage alone, or some notice of the vendor's: no chunk that a client could read.
+            Choices::Absent | Choices::NoArray => {}
+        }
+        self.seen |= said.seen;
+        for finish in &said.finishes {
+            if finish::meaning(finish.word) != Meaning::Unfinished {
+                self.finished |= choice_bit(finish.choice);
+            }
+        }
+        self.progress = Progress::Flowing;
+        Ok(())
+    }
+
+    /// Keeps what was said last, sense or nonsense; sense is to be shown to a client that asked.
+    fn note_usage(&mut self, raw: &str, said: &Completion<'_>) {
+        self.usage.clear();
+        self.usage.push_str(raw);
+        if !self.wants_usage || TokenUsage::read(raw).is_none() {
+            self.last_chunk = LastChunk::None;
+            return;
+        }
+        self.last_chunk = LastChunk::Made;
+        if self.head.is_empty() {
+            let id = said.id.as_ref().map_or("\"chatcmpl-unknown\"", |id| id.raw);
+            let created = said.created.as_ref().map_or("0", |created| created.raw);
+            self.head = format!("\"id\":{id},\"object\":\"chat.completion.chunk\",\"created\":{created}");
+        }
+    }
+
+    /// Appends the frame with its chunk in OpenAI's form.
+    fn write(
+        &self,
+        frame: &Frame<'_>,
+        said: &Completion<'_>,
+        form: Form,
+        out: &mut BytesMut,
+    ) -> Result<(), Fault> {
+        let missing = missing(said, &self.alias, form);
+        let edits = edits(said, &missing, &self.alias, form)?;
+        let Some(place) = &frame.data_place else {
+            encode::data(&splice::splice(frame.data, &edits), out);
+            return Ok(());
+        };
+        out.reserve(frame.lines.len() + self.alias.len() + 2);
+        out.put_slice(frame.lines.get(..place.start).unwrap_or_default());
+        splice::splice_into(frame.data, &edits, out);
+        out.put_slice(frame.lines.get(place.end..).unwrap_or_default());
+        out.put_slice(b"\n\n");
+        Ok(())
+    }
+
+    /// Ends the client's stream: the usage, where it is wanted and known, and `[DONE]`.
+    fn finish(&mut self, out: &mut BytesMut) {
+        match std::mem::replace(&mut self.last_chunk, LastChunk::None) {
+            LastChunk::None => {}
+            LastChunk::Frame(frame) => out.put_slice(&frame),
+            LastChunk::Made => {
+                let chunk = format!(
+                    "{{{},\"model\":{},\"choices\":[],\"usage\":{}}}",
+                    self.head, self.alias, self.usage
+                );
+                encode::data(chunk.as_bytes(), out);
+            }
+        }
+        out.put_slice(encode::DONE);
+        self.progress = Progress::Done;
+    }
+}

@@ -1,0 +1,180 @@
+//! Recorded traffic of the compatible vendors, where it lies: nothing a vendor really sent may be
+//! taken for a fault, read wrongly or counted wrongly.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nexus_core::{fault::Class, usage::Usage};
+use nexus_providers::dialect::{Dialect, Head};
+use serde_json::{Value, json};
+
+use crate::drive::{self, Seen, vendor};
+
+/// A vendor's folder and the row it is read with.
+const FOLDERS: &[(&str, &str)] = &[
+    ("openai", "openai"),
+    ("openai-compatible", "custom"),
+    ("openrouter", "openrouter"),
+    ("groq", "groq"),
+    ("deepseek", "deepseek"),
+    ("mistral", "mistral"),
+    ("xai", "xai"),
+    ("together", "together"),
+    ("perplexity", "perplexity"),
+    ("ollama", "ollama"),
+    ("cerebras", "cerebras"),
+    ("huggingface", "huggingface"),
+    ("moonshotai", "moonshot"),
+    ("zai", "zai"),
+    ("alibaba", "qwen"),
+    ("azure", "custom"),
+    ("crusoe", "custom"),
+    ("heroku", "custom"),
+    ("snowflake", "custom"),
+];
+
+struct Recording {
+    name: String,
+    vendor: &'static dyn Dialect,
+    status: u16,
+    is_stream: bool,
+    body: Vec<u8>,
+    expected: Value,
+}
+
+fn recordings(folder: &Path, id: &'static str) -> Vec<Recording> {
+    let json = |path: &Path| fs::read(path).ok().and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+    let read = |path: PathBuf| {
+        let meta = json(&path).filter(|_| path.to_string_lossy().ends_with(".meta.json"))?;
+        let request = &meta["request"];
+        let endpoint = request["endpoint"].as_str().or(request["url"].as_str()).unwrap_or_default();
+        let file = meta["response"]["file"].as_str().unwrap();
+        let expected = json(Path::new(&path.to_string_lossy().replace(".meta.json", ".expected.json")))?;
+        endpoint.contains("chat/completions").then(|| Recording {
+            name: path.to_string_lossy().into_owned(),
+            vendor: vendor(id),
+            status: meta["response"]["status"].as_u64().unwrap() as u16,
+            is_stream: file.ends_with(".sse"),
+            body: fs::read(folder.join(file)).unwrap(),
+            expected,
+        })
+    };
+    drive::files(folder).into_iter().filter_map(read).collect()
+}
+
+impl Recording {
+    fn check(&self) {
+        if self.status != 200 {
+            let head = Head { status: self.status, ..Head::default() };
+            let fault = self.vendor.fault(head, &self.body);
+            assert_ne!(fault.class, Class::BadAnswer, "{}", self.name);
+            assert!(
+                fault.said.is_some_and(|said| !said.message.is_empty() && !said.message.contains("**")),
+                "{}",
+                self.name
+            );
+        } else if self.is_stream {
+            self.check_stream();
+        } else {
+            self.check_whole();
+        }
+    }
+
+    fn check_stream(&self) {
+        let [plain, with_usage] = drive::check_cuts(&self.name, self.vendor, &self.body);
+        // One vendor ends with `[DONE]` and no finish reason: its word that this was all is believed.
+        let error = !matches!(self.expected["error"].as_str(), None | Some("premature_end"));
+        assert_eq!(
+            (plain.end.is_err(), with_usage.end.is_err()),
+            (error, error),
+            "{} {:?}",
+            self.name,
+            plain.end
+        );
+        let seen = drive::read_chunks(&self.name, &plain.shown);
+        assert_eq!(seen.usage, None, "{}", self.name);
+        self.check_seen(&seen, error);
+        if !error {
+            self.check_usage(plain.consumed.usage);
+            let shown = drive::read_chunks(&self.name, &with_usage.shown).usage;
+            assert_eq!(shown.is_some(), plain.consumed.usage.is_some(), "{}", self.name);
+        }
+    }
+
+    fn check_whole(&self) {
+        let decoded =
+            drive::decode(self.vendor, &self.body).unwrap_or_else(|fault| panic!("{}: {fault:?}", self.name));
+        let mut shown: Value = serde_json::from_slice(&decoded.body).unwrap();
+        assert_eq!(shown["model"], drive::ALIAS, "{}", self.name);
+        let choice = &mut shown["choices"][0];
+        choice["delta"] = choice["message"].take();
+        let chunk =
+            json!({"id": "c", "object": "o", "created": 1, "model": drive::ALIAS, "choices": [choice]});
+        self.check_seen(&drive::read_chunks(&self.name, &format!("data: {chunk}\n\n")), false);
+        self.check_usage(decoded.consumed.usage);
+    }
+
+    fn check_seen(&self, seen: &Seen, is_broken: bool) {
+        let expected = &self.expected;
+        assert_eq!(expected["text"].as_str(), Some(&*seen.text), "{}", self.name);
+        let calls: Vec<Value> = seen
+            .calls
+            .iter()
+            .map(|(name, arguments)| {
+                let args = if arguments.is_empty() {
+                    json!({})
+                } else {
+                    serde_json::from_str(arguments).unwrap_or(json!(arguments))
+                };
+                json!({"name": name, "args": args})
+            })
+            .collect();
+        if !is_broken {
+            let finish = expected["finish"].as_str().map(|word| match word {
+                "" if !seen.calls.is_empty() => "tool_calls",
+                "" | "eos" => "stop",
+                known => known,
+            });
+            assert_eq!(finish, seen.finish.as_deref(), "{}", self.name);
+            assert_eq!(expected["tool_calls"], Value::from(calls), "{}", self.name);
+        }
+    }
+
+    fn check_usage(&self, usage: Option<Usage>) {
+        let said = &self.expected["usage"];
+        assert_eq!(usage.is_some(), !said.is_null(), "{}", self.name);
+        let Some(usage) = usage else { return };
+        let count = |name: &str| said[name].as_u64().unwrap();
+        assert_eq!(
+            usage.input + usage.cache_read + usage.cache_write + usage.audio_in,
+            count("prompt"),
+            "{}",
+            self.name
+        );
+        // One vendor reports more cached tokens than the prompt had; more than it had is not booked.
+        assert_eq!(usage.cache_read, count("cached").min(count("prompt")), "{}", self.name);
+        let output = usage.output + usage.audio_out;
+        let completion = count("completion");
+        assert!(output == completion || output + usage.reasoning == completion, "{}: {usage:?}", self.name);
+    }
+}
+
+#[test]
+fn recorded_traffic_of_every_compatible_vendor_is_read_as_it_was_meant() {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures"));
+    if !shared.exists() {
+        println!("fixtures: absent, no recordings run");
+        return;
+    }
+    let mut count = 0;
+    for (folder, id) in FOLDERS {
+        for recording in recordings(&shared.join(folder), id) {
+            recording.check();
+            count += 1;
+        }
+    }
+    assert!(count > 100);
+    println!("fixtures: {count} recordings of {} vendors", FOLDERS.len());
+}
