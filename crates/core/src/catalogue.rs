@@ -102,6 +102,11 @@ impl Catalogue {
         routes
     }
 
+    /// Every route, the wildcard among them, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Route> {
+        self.routes.values().map(Arc::as_ref)
+    }
+
     /// Whether there is nothing to route to.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
@@ -123,8 +128,12 @@ mod tests {
             weight: 1,
             rate_limit: None,
         });
-        let target =
-            Target { route: RouteId(Uuid::from_u128(2)), provider, real_model: model.into(), rate_limit: None };
+        let target = Target {
+            route: RouteId(Uuid::from_u128(2)),
+            provider,
+            real_model: model.into(),
+            rate_limit: None,
+        };
         Route { alias: alias.into(), created_at_s: 7, targets: vec![Arc::new(target)] }
     }
 

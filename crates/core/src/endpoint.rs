@@ -82,7 +82,14 @@ mod tests {
             ("https://api.openai.com/v1/", true, "api.openai.com", 443, "/v1", "https://api.openai.com/v1"),
             ("http://127.0.0.1:8081", false, "127.0.0.1", 8081, "", "http://127.0.0.1:8081"),
             ("http://[::1]:9/", false, "::1", 9, "", "http://[::1]:9"),
-            ("https://Example.COM:8443/a/b", true, "example.com", 8443, "/a/b", "https://example.com:8443/a/b"),
+            (
+                "https://Example.COM:8443/a/b",
+                true,
+                "example.com",
+                8443,
+                "/a/b",
+                "https://example.com:8443/a/b",
+            ),
         ] {
             let endpoint = Endpoint::parse(text).unwrap();
             assert_eq!(

@@ -79,12 +79,16 @@ impl Class {
     /// Whose fault a failure of this class is, unless the place it was seen knows better.
     pub fn origin(self) -> Origin {
         match self {
-            Class::BadRequest | Class::ContextLength | Class::ContentFilter | Class::TooLarge => Origin::Caller,
+            Class::BadRequest | Class::ContextLength | Class::ContentFilter | Class::TooLarge => {
+                Origin::Caller
+            }
             Class::Credential | Class::ModelNotFound | Class::Forbidden => Origin::Gateway,
             Class::Billing | Class::RateLimited | Class::Overloaded | Class::Internal | Class::BadAnswer => {
                 Origin::Provider
             }
-            Class::Connect | Class::Timeout | Class::Reset | Class::Truncated | Class::Framing => Origin::Network,
+            Class::Connect | Class::Timeout | Class::Reset | Class::Truncated | Class::Framing => {
+                Origin::Network
+            }
         }
     }
 
@@ -147,7 +151,14 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), status: None, said: None, retry_after_ms: None, provider_request_id: None }
+        Self {
+            class,
+            message: message.into(),
+            status: None,
+            said: None,
+            retry_after_ms: None,
+            provider_request_id: None,
+        }
     }
 
     /// Whose fault it is.

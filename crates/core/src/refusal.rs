@@ -17,6 +17,4 @@ pub enum Refusal {
     UnknownModel { model: String },
     /// A field that cannot be said in the vendor's words.
     Unsayable { param: String, message: String },
-    /// The node is draining and takes no new work.
-    Draining,
 }

@@ -135,7 +135,15 @@ mod tests {
 
     #[test]
     fn the_total_counts_every_kind_once_and_saturates() {
-        let usage = Usage { input: 1, cache_read: 2, cache_write: 4, output: 8, reasoning: 16, audio_in: 32, audio_out: 64 };
+        let usage = Usage {
+            input: 1,
+            cache_read: 2,
+            cache_write: 4,
+            output: 8,
+            reasoning: 16,
+            audio_in: 32,
+            audio_out: 64,
+        };
         assert_eq!(usage.total(), 127);
         assert_eq!(Usage { input: u64::MAX, output: 1, ..Usage::default() }.total(), u64::MAX);
     }

@@ -1,4 +1,18 @@
-//! The pipeline: nine stages over ports.
+//! The pipeline: what happens to a request between the listener and a provider, over ports.
+//!
+//! Read [`pipeline`] first: it is the request's way on one page. The stages lie under [`stage`], one
+//! file each, and do not know each other; what they need of the world is in [`port`].
 
+pub mod arrival;
+pub mod booking;
+pub mod denial;
+pub mod estimate;
+pub mod identity;
+pub mod pipeline;
 pub mod port;
+pub mod relay;
+pub mod reply;
+pub mod shared;
+pub mod stage;
+pub mod tally;
 pub mod world;

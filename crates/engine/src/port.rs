@@ -83,4 +83,7 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Dice {
     /// A number below `bound` (0 if `bound` is 0).
     fn roll(&self, bound: u64) -> u64;
+
+    /// 128 random bits, for ids.
+    fn bits(&self) -> u128;
 }

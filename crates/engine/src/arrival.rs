@@ -1,0 +1,38 @@
+//! A request as it came in, before anything is known about it.
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+/// The client's body broke off, came too slowly, or was longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyCut {
+    /// The connection ended before the body did.
+    Incomplete,
+    /// The body's framing or coding is broken.
+    Malformed,
+}
+
+/// The headers the pipeline looks at. Everything else a client sends decides nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a> {
+    pub authorization: Option<&'a str>,
+    /// `api-key`, as Azure's SDK sends it.
+    pub api_key: Option<&'a str>,
+    /// `x-api-key`, as Anthropic's SDK sends it.
+    pub x_api_key: Option<&'a str>,
+    pub content_type: Option<&'a str>,
+    pub content_encoding: Option<&'a str>,
+    pub content_length: Option<u64>,
+}
+
+/// A call on its way in; the body is still unread.
+#[derive(Debug)]
+pub struct Arrival<'a, B> {
+    pub headers: Headers<'a>,
+    pub body: B,
+}
+
+/// What a client's body is: pieces, and perhaps a cut at the end.
+pub trait BodyStream: Stream<Item = Result<Bytes, BodyCut>> + Unpin {}
+
+impl<S: Stream<Item = Result<Bytes, BodyCut>> + Unpin> BodyStream for S {}

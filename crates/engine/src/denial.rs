@@ -1,0 +1,107 @@
+//! The one place where a refusal or a fault becomes what the client is told.
+
+use nexus_core::{
+    fault::{Class, Fault},
+    id::RequestId,
+    refusal::Refusal,
+};
+use nexus_wire::error::{ErrorCode, PublicError};
+
+use crate::pipeline::Refused;
+
+/// What a client gets in place of an answer.
+#[derive(Debug)]
+pub struct Denial {
+    pub request: RequestId,
+    pub error: PublicError,
+    /// When another try may help, in milliseconds from now.
+    pub retry_after_ms: Option<u64>,
+    /// Whether the same request would be denied again, so that clients had better not repeat it.
+    pub is_final: bool,
+}
+
+impl Denial {
+    pub fn new(request: RequestId, refused: Refused) -> Self {
+        match refused {
+            Refused::Here(refusal) => {
+                Self { request, error: of_refusal(refusal), retry_after_ms: None, is_final: true }
+            }
+            Refused::There(fault) => Self {
+                request,
+                error: of_fault(&fault),
+                retry_after_ms: fault.retry_after_ms,
+                is_final: matches!(fault.class, Class::Billing | Class::Credential | Class::ModelNotFound)
+                    || fault.retry() == nexus_core::fault::Retry::Never,
+            },
+        }
+    }
+}
+
+/// A refusal in public words.
+pub fn of_refusal(refusal: Refusal) -> PublicError {
+    match refusal {
+        Refusal::InvalidKey => PublicError::new(ErrorCode::InvalidApiKey),
+        Refusal::WrongLevel { needed } => PublicError::new(ErrorCode::PermissionDenied)
+            .with_message(format!("this key may not do this; use a key of the level `{needed}`")),
+        Refusal::BadBody { message, param } => {
+            PublicError::new(ErrorCode::InvalidRequest).with_message(message).with_param(param)
+        }
+        Refusal::TooLarge { limit_bytes } => PublicError::new(ErrorCode::TooLarge).with_message(format!(
+            "the request body is larger than the limit of {limit_bytes} bytes; make it smaller"
+        )),
+        Refusal::UnsupportedMediaType => PublicError::new(ErrorCode::UnsupportedMediaType),
+        Refusal::UnknownModel { model } => PublicError::new(ErrorCode::ModelNotFound)
+            .with_message(format!(
+                "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
+            ))
+            .with_param(Some("model".to_owned())),
+        Refusal::Unsayable { param, message } => {
+            PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
+        }
+    }
+}
+
+/// A fault in public words. What the provider said to a caller about the caller's own request is handed
+/// on; what it said to us about our account is not.
+pub fn of_fault(fault: &Fault) -> PublicError {
+    let code = code(fault.class);
+    let error = PublicError::new(code);
+    match (fault.class, &fault.said) {
+        (
+            Class::BadRequest
+            | Class::ContextLength
+            | Class::ContentFilter
+            | Class::TooLarge
+            | Class::RateLimited
+            | Class::Overloaded
+            | Class::Internal,
+            Some(said),
+        ) => {
+            let said_code = said.code.clone().filter(|_| code == ErrorCode::InvalidRequest);
+            error.with_message(said.message.as_str()).with_param(said.param.clone()).with_said_code(said_code)
+        }
+        (Class::RateLimited, None) => error.with_message(fault.message.as_str()),
+        _ => error,
+    }
+}
+
+fn code(class: Class) -> ErrorCode {
+    match class {
+        Class::BadRequest => ErrorCode::InvalidRequest,
+        Class::ContextLength => ErrorCode::ContextLength,
+        Class::ContentFilter => ErrorCode::ContentFilter,
+        Class::TooLarge => ErrorCode::TooLarge,
+        Class::Credential => ErrorCode::UpstreamAuth,
+        Class::Billing => ErrorCode::InsufficientQuota,
+        Class::ModelNotFound => ErrorCode::ModelNotFound,
+        Class::RateLimited => ErrorCode::RateLimited,
+        Class::Overloaded | Class::Connect => ErrorCode::Overloaded,
+        Class::Timeout => ErrorCode::Timeout,
+        Class::Internal
+        | Class::Forbidden
+        | Class::Reset
+        | Class::Truncated
+        | Class::Framing
+        | Class::BadAnswer => ErrorCode::UpstreamError,
+    }
+}

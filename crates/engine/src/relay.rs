@@ -1,0 +1,224 @@
+//! Relays a stream that has begun: what has arrived together is written together.
+//!
+//! The bill is settled before the bytes that end the answer are handed out, so that an answer a client
+//! saw finish is always booked. A relay that is dropped early books what it has seen and, by dropping
+//! the provider's body, cancels the exchange.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::{Stream, future::LocalBoxFuture};
+use nexus_core::{
+    fault::Fault,
+    usage::{Outcome, Source, Usage},
+};
+use nexus_providers::dialect::{Consumed, Progress, StreamDecoder};
+use nexus_wire::sse::encode;
+use tokio::time::{Instant, Sleep};
+
+use crate::{
+    denial,
+    estimate::count,
+    stage::{
+        account::{Bill, CLIENT_GONE},
+        normalise::Opened,
+    },
+    tally::Tally,
+};
+
+/// Written together at most, in bytes.
+const WRITE_MAX: usize = 64 * 1024;
+
+/// Pieces behind the terminal event that are read before the connection is given up.
+const PIECES_AFTER_END_MAX: usize = 4;
+
+/// The comment that keeps a silent stream open.
+const HEARTBEAT: &[u8] = b": ping\n\n";
+
+/// The rest of an answer, as server-sent events.
+pub struct Relay<B> {
+    body: B,
+    decoder: Box<dyn StreamDecoder>,
+    out: BytesMut,
+    bill: Bill,
+    tally: Rc<Tally>,
+    heartbeat: Heartbeat,
+    phase: Phase,
+}
+
+enum Phase {
+    Flowing,
+    /// The answer is complete, but its tokens have to be counted here before its end may be shown.
+    Counting(LocalBoxFuture<'static, Usage>),
+    /// Booked; what is left in `out` ends the stream.
+    Closing,
+}
+
+impl<B> Relay<B>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    /// Takes over a stream whose beginning has been read.
+    pub fn new(opened: Opened<B>, bill: Bill, tally: Rc<Tally>, heartbeat: Duration) -> Self {
+        let mut relay = Self {
+            body: opened.body,
+            decoder: opened.decoder,
+            out: opened.ready,
+            bill,
+            tally,
+            heartbeat: Heartbeat::new(heartbeat),
+            phase: Phase::Flowing,
+        };
+        relay.advance(opened.progress);
+        relay
+    }
+
+    /// Reads everything that has arrived.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        while matches!(self.phase, Phase::Flowing) && self.out.len() < WRITE_MAX {
+            match Pin::new(&mut self.body).poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(piece))) => match self.decoder.feed(&piece, &mut self.out) {
+                    Ok(progress) => self.advance(progress),
+                    Err(fault) => self.fail(&fault),
+                },
+                Poll::Ready(Some(Err(fault))) => self.fail(&fault),
+                Poll::Ready(None) => match self.decoder.end(&mut self.out) {
+                    Ok(()) => self.advance(Progress::Done),
+                    Err(fault) => self.fail(&fault),
+                },
+            }
+        }
+    }
+
+    /// Takes what has come behind the end, so that the provider's connection can serve again; does not
+    /// wait for it.
+    fn read_out(&mut self, cx: &mut Context<'_>) {
+        let mut pieces = 0;
+        while pieces < PIECES_AFTER_END_MAX
+            && let Poll::Ready(Some(Ok(_))) = Pin::new(&mut self.body).poll_next(cx)
+        {
+            pieces += 1;
+        }
+    }
+
+    fn advance(&mut self, progress: Progress) {
+        match progress {
+            Progress::Waiting => {}
+            Progress::Flowing => self.bill.first_token(),
+            Progress::Done => {
+                self.bill.first_token();
+                self.complete();
+            }
+        }
+    }
+
+    fn complete(&mut self) {
+        let Consumed { usage, raw } = self.decoder.consumed();
+        match usage {
+            Some(usage) => {
+                self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Provider, raw);
+                self.close(200);
+            }
+            None => {
+                let counted = count(self.bill.request_body(), self.decoder.text().to_owned());
+                self.phase = Phase::Counting(Box::pin(counted));
+            }
+        }
+    }
+
+    /// Ends the client's stream with an error event: no `[DONE]`, no made-up finish.
+    fn fail(&mut self, fault: &Fault) {
+        let error = denial::of_fault(fault);
+        tracing::warn!(class = fault.class.as_str(), message = %fault.message, "a stream broke off");
+        let consumed = self.decoder.consumed();
+        let outcome = Outcome::Failed(fault.class);
+        self.bill.break_off(outcome, error.status(), consumed, self.decoder.text());
+        encode::data(&error.to_json(), &mut self.out);
+        self.close(error.status());
+    }
+
+    fn close(&mut self, status: u16) {
+        self.tally.finish(status);
+        self.phase = Phase::Closing;
+    }
+}
+
+impl<B> Stream for Relay<B>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let relay = self.get_mut();
+        relay.gather(cx);
+        if let Phase::Counting(counting) = &mut relay.phase {
+            let Poll::Ready(usage) = counting.as_mut().poll(cx) else { return Poll::Pending };
+            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, None);
+            relay.close(200);
+        }
+        if !relay.out.is_empty() {
+            relay.heartbeat.wrote();
+            return Poll::Ready(Some(relay.out.split().freeze()));
+        }
+        if matches!(relay.phase, Phase::Closing) {
+            relay.read_out(cx);
+            return Poll::Ready(None);
+        }
+        match relay.heartbeat.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Some(Bytes::from_static(HEARTBEAT))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<B> Drop for Relay<B> {
+    fn drop(&mut self) {
+        let outcome = match self.phase {
+            Phase::Flowing => Outcome::Abandoned,
+            Phase::Counting(_) => Outcome::Answered,
+            Phase::Closing => return,
+        };
+        let consumed = self.decoder.consumed();
+        self.bill.break_off(outcome, CLIENT_GONE, consumed, self.decoder.text());
+    }
+}
+
+/// Fires after a time without a write. Its timer is only touched when it fires, not on every write.
+struct Heartbeat {
+    interval: Duration,
+    written_at: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Heartbeat {
+    fn new(interval: Duration) -> Self {
+        let now = Instant::now();
+        Self { interval, written_at: now, timer: Box::pin(tokio::time::sleep_until(now + interval)) }
+    }
+
+    fn wrote(&mut self) {
+        self.written_at = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let due = self.written_at + self.interval;
+            let now = Instant::now();
+            if due <= now {
+                self.written_at = now;
+                self.timer.as_mut().reset(now + self.interval);
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,46 @@
+//! What all workers share: the current world, the keys' verifier, the ledger, limits and meters.
+
+use std::sync::Arc;
+
+use nexus_keystore::token::Tokens;
+use nexus_telemetry::meters::Meters;
+
+use crate::{
+    estimate::Estimator,
+    port::{Clock, Deadlines, Dice, Ledger, Transport},
+    world::Worlds,
+};
+
+/// Bounds on one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest request body taken, in bytes.
+    pub request_body_bytes: usize,
+    /// The largest whole answer taken from a provider, in bytes.
+    pub answer_body_bytes: usize,
+    /// How long a client may take to send its body, in milliseconds.
+    pub request_body_ms: u64,
+    /// Attempts for one request, over all its targets.
+    pub attempts: u32,
+    /// Silence on a stream after which a comment is sent to keep it open, in milliseconds.
+    pub heartbeat_ms: u64,
+    pub deadlines: Deadlines,
+}
+
+/// Shared by all workers of the process.
+pub struct Shared {
+    pub worlds: Worlds,
+    pub tokens: Tokens,
+    pub ledger: Arc<dyn Ledger>,
+    pub estimator: Estimator,
+    pub clock: Arc<dyn Clock>,
+    pub meters: Arc<Meters>,
+    pub limits: Limits,
+}
+
+/// A worker's engine: what is shared, and what must stay on its thread.
+pub struct Engine<T: Transport> {
+    pub shared: Arc<Shared>,
+    pub transport: T,
+    pub dice: Box<dyn Dice>,
+}

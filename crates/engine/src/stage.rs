@@ -1,0 +1,13 @@
+//! The nine stages, in the order a request passes them. No stage knows another.
+
+#![cfg_attr(rustfmt, rustfmt_skip)]
+
+pub mod parse;
+pub mod authenticate;
+pub mod resolve;
+pub mod select;
+pub mod adapt;
+pub mod admit;
+pub mod send;
+pub mod normalise;
+pub mod account;

@@ -1,0 +1,193 @@
+//! Stage 9, account: every attempt is booked exactly once, answered, failed or abandoned.
+//!
+//! A [`Bill`] is opened before the attempt is sent and settles itself when it is dropped, so that no
+//! way out of the pipeline, cancellation included, can skip the ledger.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nexus_core::{
+    catalogue::Target,
+    fault::Fault,
+    id::{AttemptId, RequestId},
+    usage::{Outcome, Source, Usage, UsageRecord},
+};
+use nexus_providers::dialect::Consumed;
+use nexus_telemetry::target::TargetMeters;
+
+use crate::{
+    booking,
+    estimate::{Job, count},
+    shared::Shared,
+    stage::resolve::Routed,
+};
+
+/// The status booked for a client that went away; never sent to anyone.
+pub const CLIENT_GONE: u16 = 499;
+
+/// An attempt's open bill.
+pub struct Bill {
+    shared: Arc<Shared>,
+    meters: Arc<TargetMeters>,
+    opened_us: u64,
+    request_body: Bytes,
+    /// `None` once settled.
+    record: Option<UsageRecord>,
+}
+
+/// Whose attempt it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub request: RequestId,
+    /// From 1.
+    pub number: u32,
+}
+
+impl Bill {
+    /// Opens the bill of an attempt that is about to be sent.
+    pub fn open(
+        shared: &Arc<Shared>,
+        meters: &Arc<TargetMeters>,
+        routed: &Routed,
+        target: &Target,
+        attempt: Attempt,
+    ) -> Self {
+        let call = &routed.asked.call;
+        let record = UsageRecord {
+            attempt: attempt.id,
+            request: attempt.request,
+            attempt_number: attempt.number,
+            key: routed.caller.key,
+            team: routed.caller.team,
+            operation: call.operation,
+            alias: if *call.alias == *routed.route.alias {
+                Arc::clone(&routed.route.alias)
+            } else {
+                call.alias.as_str().into()
+            },
+            provider: target.provider.id,
+            provider_name: Arc::clone(&target.provider.name),
+            real_model: match target.model_for(&call.alias) {
+                own if *own == *target.real_model => Arc::clone(&target.real_model),
+                asked => asked.into(),
+            },
+            is_stream: call.is_stream,
+            outcome: Outcome::Abandoned,
+            status: CLIENT_GONE,
+            usage: Usage::default(),
+            source: Source::Nothing,
+            raw_usage: None,
+            provider_request_id: None,
+            started_at_ms: shared.clock.unix_ms(),
+            first_token_us: None,
+            duration_us: 0,
+        };
+        Self {
+            opened_us: shared.clock.monotonic_us(),
+            shared: Arc::clone(shared),
+            meters: Arc::clone(meters),
+            request_body: routed.asked.body.clone(),
+            record: Some(record),
+        }
+    }
+
+    /// The provider named its id for the request.
+    pub fn named(&mut self, provider_request_id: Option<String>) {
+        if let Some(record) = &mut self.record {
+            record.provider_request_id = provider_request_id.map(String::into_boxed_str);
+        }
+    }
+
+    /// The first content came.
+    pub fn first_token(&mut self) {
+        let elapsed_us = self.elapsed_us();
+        if let Some(record) = &mut self.record
+            && record.first_token_us.is_none()
+        {
+            record.first_token_us = Some(elapsed_us);
+            self.meters.first_token(elapsed_us);
+        }
+    }
+
+    /// Books an attempt that failed before anything could be consumed.
+    pub fn fail(mut self, fault: &Fault, status: u16) {
+        if let Some(record) = &mut self.record
+            && record.provider_request_id.is_none()
+        {
+            record.provider_request_id = fault.provider_request_id.clone();
+        }
+        if let Some(record) = self.close(Outcome::Failed(fault.class), status) {
+            self.book(&record);
+        }
+    }
+
+    /// Books what the provider said was consumed. Where it did not say, the tokens are counted first,
+    /// off this thread; the record is durable when this returns.
+    pub async fn settle(mut self, consumed: Consumed, text: String) {
+        let (usage, source) = match consumed.usage {
+            Some(usage) => (usage, Source::Provider),
+            None => (count(self.request_body.clone(), text).await, Source::Estimated),
+        };
+        self.settle_counted(Outcome::Answered, 200, usage, source, consumed.raw);
+    }
+
+    /// Books an attempt whose tokens are known, one way or the other.
+    pub fn settle_counted(
+        &mut self,
+        outcome: Outcome,
+        status: u16,
+        usage: Usage,
+        source: Source,
+        raw: Option<Box<str>>,
+    ) {
+        if let Some(mut record) = self.close(outcome, status) {
+            (record.usage, record.source, record.raw_usage) = (usage, source, raw);
+            self.book(&record);
+        }
+    }
+
+    /// Books an answer that broke off, from what was seen of it. Never waits: where tokens have to be
+    /// counted, that happens behind the request's back.
+    pub fn break_off(&mut self, outcome: Outcome, status: u16, consumed: Consumed, text: &str) {
+        match consumed.usage {
+            Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed.raw),
+            None => {
+                if let Some(record) = self.close(outcome, status) {
+                    self.shared.estimator.submit(Job {
+                        record,
+                        meters: Arc::clone(&self.meters),
+                        request_body: self.request_body.clone(),
+                        text: text.to_owned(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The request's body, for counting.
+    pub fn request_body(&self) -> Bytes {
+        self.request_body.clone()
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        self.shared.clock.monotonic_us().saturating_sub(self.opened_us)
+    }
+
+    fn close(&mut self, outcome: Outcome, status: u16) -> Option<UsageRecord> {
+        let duration_us = self.elapsed_us();
+        let mut record = self.record.take()?;
+        (record.outcome, record.status, record.duration_us) = (outcome, status, duration_us);
+        Some(record)
+    }
+
+    fn book(&self, record: &UsageRecord) {
+        booking::book(&*self.shared.ledger, &self.meters, record);
+    }
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        self.break_off(Outcome::Abandoned, CLIENT_GONE, Consumed::default(), "");
+    }
+}

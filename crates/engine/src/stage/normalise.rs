@@ -1,0 +1,109 @@
+//! Stage 8, normalise: the provider's answer in OpenAI's words, under the name that was asked for.
+//!
+//! Nothing is promised to the client until this stage returns: a whole answer has been read to its
+//! end, and of a stream the first event has been seen. Until then another target may still be tried.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use futures_util::{StreamExt as _, future::Either, future::select};
+use nexus_core::{
+    call::Call,
+    fault::{Class, Fault},
+};
+use nexus_providers::dialect::{Decoded, Dialect, Progress, StreamDecoder};
+
+use crate::{port::Inbound, shared::Limits};
+
+/// An answer that has begun.
+pub enum Begun<B> {
+    Whole(Decoded),
+    Stream(Opened<B>),
+}
+
+/// A stream whose first event has been seen, or which has been silent for a heartbeat's time.
+pub struct Opened<B> {
+    pub body: B,
+    pub decoder: Box<dyn StreamDecoder>,
+    /// What the client is to see of what has been read.
+    pub ready: BytesMut,
+    pub progress: Progress,
+}
+
+/// Reads the answer up to the point where it may be promised to the client.
+pub async fn begin<B>(
+    inbound: Inbound<B>,
+    call: &Call,
+    dialect: &dyn Dialect,
+    limits: &Limits,
+) -> Result<Begun<B>, Fault>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    let media = inbound.content_type.as_deref().map(essence);
+    match media.as_deref() {
+        Some("text/event-stream") | None if call.is_stream => {
+            let patience = Duration::from_millis(limits.heartbeat_ms);
+            open(inbound.body, dialect.stream(call), patience).await.map(Begun::Stream)
+        }
+        // Some vendors answer a stream request with plain JSON: that is an answer, not a fault.
+        Some("application/json" | "text/plain") | None => {
+            let body = whole(inbound.body, limits.answer_body_bytes).await?;
+            dialect.decode(call, &body).map(Begun::Whole)
+        }
+        Some(other) => {
+            let other: String = other.chars().take(80).collect();
+            Err(Fault::new(Class::BadAnswer, format!("the provider answered with the media type `{other}`")))
+        }
+    }
+}
+
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The whole body, in one piece; a single piece is not copied.
+async fn whole<B>(mut body: B, limit: usize) -> Result<Bytes, Fault>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    let Some(first) = body.next().await.transpose()? else { return Ok(Bytes::new()) };
+    let Some(second) = body.next().await.transpose()? else { return Ok(first) };
+    let mut joined = BytesMut::with_capacity(first.len().saturating_add(second.len()));
+    joined.extend_from_slice(&first);
+    joined.extend_from_slice(&second);
+    while let Some(piece) = body.next().await.transpose()? {
+        if joined.len().saturating_add(piece.len()) > limit {
+            return Err(Fault::new(Class::BadAnswer, format!("the answer is larger than {limit} bytes")));
+        }
+        joined.extend_from_slice(&piece);
+    }
+    Ok(joined.freeze())
+}
+
+/// Reads until the first event that commits to this answer, but no longer than `patience` in all: a
+/// provider that has said 200 and now thinks must not keep the client without a sign of life.
+async fn open<B>(mut body: B, mut decoder: Box<dyn StreamDecoder>, patience: Duration) -> Result<Opened<B>, Fault>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    let mut ready = BytesMut::new();
+    let mut patience = std::pin::pin!(tokio::time::sleep(patience));
+    loop {
+        let piece = match select(body.next(), patience.as_mut()).await {
+            Either::Left((piece, _)) => piece,
+            Either::Right(_) => return Ok(Opened { body, decoder, ready, progress: Progress::Waiting }),
+        };
+        let progress = match piece.transpose()? {
+            Some(piece) => decoder.feed(&piece, &mut ready)?,
+            None => {
+                decoder.end(&mut ready)?;
+                Progress::Done
+            }
+        };
+        if progress != Progress::Waiting {
+            return Ok(Opened { body, decoder, ready, progress });
+        }
+    }
+}

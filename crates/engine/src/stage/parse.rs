@@ -1,0 +1,114 @@
+//! Stage 1, parse: what is being asked, as far as the bytes themselves tell.
+//!
+//! The head is read before the caller is known, the body only after: strangers cannot make us read.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use nexus_core::{
+    call::{Call, Operation},
+    refusal::Refusal,
+};
+use nexus_keystore::bearer;
+use nexus_wire::chat::ChatRequest;
+
+use crate::{
+    arrival::{BodyCut, BodyStream, Headers},
+    shared::Limits,
+};
+
+/// The key a caller shows, in whichever header its tool puts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+/// Finds the key: `Authorization: Bearer`, else `api-key`, else `x-api-key`; an `sk-` in front is ignored.
+pub fn key<'a>(headers: &Headers<'a>) -> Result<Shown<'a>, Refusal> {
+    headers
+        .authorization
+        .and_then(after_bearer)
+        .or(headers.api_key)
+        .or(headers.x_api_key)
+        .map(|presented| Shown(bearer::token(presented.trim())))
+        .ok_or(Refusal::InvalidKey)
+}
+
+fn after_bearer(authorization: &str) -> Option<&str> {
+    let (scheme, rest) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(rest)
+}
+
+/// A call whose body has been read.
+#[derive(Debug)]
+pub struct Asked {
+    pub call: Call,
+    pub body: Bytes,
+    pub request: ChatRequest,
+}
+
+/// Reads and understands the body of a chat completion.
+pub async fn body<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -> Result<Asked, Refusal> {
+    if !headers.content_type.is_none_or(is_json) {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    if headers.content_encoding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(bad_body("the request body is compressed; send it as it is, without `content-encoding`"));
+    }
+    let body = collect(headers.content_length, body, limits).await?;
+    let request = ChatRequest::read(&body)
+        .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
+    let call = Call {
+        operation: Operation::ChatCompletions,
+        alias: request.model.clone(),
+        is_stream: request.is_stream,
+        wants_usage: request.wants_usage,
+    };
+    Ok(Asked { call, body, request })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"))
+}
+
+async fn collect<B: BodyStream>(declared: Option<u64>, body: B, limits: &Limits) -> Result<Bytes, Refusal> {
+    let limit = limits.request_body_bytes;
+    let too_large = || Refusal::TooLarge { limit_bytes: limit };
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let patience = Duration::from_millis(limits.request_body_ms);
+    match tokio::time::timeout(patience, gather(body, limit)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(BodyCut::Incomplete)) => Err(bad_body("the request body ended early; send it whole")),
+        Ok(Err(BodyCut::Malformed)) => Err(bad_body("the request body could not be read; check its coding")),
+        Err(_) => Err(bad_body("the request body took too long to arrive; send it faster")),
+    }
+}
+
+/// The whole body in one piece, or `None` where it exceeds the limit. One piece is not copied.
+async fn gather<B: BodyStream>(mut body: B, limit: usize) -> Result<Option<Bytes>, BodyCut> {
+    let Some(first) = body.next().await.transpose()? else { return Ok(Some(Bytes::new())) };
+    let mut more = BytesMut::new();
+    let mut length = first.len();
+    while let Some(piece) = body.next().await.transpose()? {
+        if more.is_empty() {
+            more.extend_from_slice(&first);
+        }
+        length = length.saturating_add(piece.len());
+        if length > limit {
+            return Ok(None);
+        }
+        more.extend_from_slice(&piece);
+    }
+    if length > limit {
+        return Ok(None);
+    }
+    Ok(Some(if more.is_empty() { first } else { more.freeze() }))
+}
+
+fn bad_body(message: &str) -> Refusal {
+    Refusal::BadBody { message: message.to_owned(), param: None }
+}

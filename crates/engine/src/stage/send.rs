@@ -1,0 +1,62 @@
+//! Stage 7, send: one exchange with the provider, up to the head of its answer.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use nexus_core::{catalogue::Target, fault::Fault};
+use nexus_providers::dialect::{Encoded, Head};
+
+use crate::{
+    port::{Deadlines, Inbound, Outbound, Transport},
+    world::Backend,
+};
+
+/// How much of an error's body is read, in bytes.
+const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// Sends, and returns the answer's head with its body still to come; any status but 2xx is a fault.
+pub async fn send<T: Transport>(
+    transport: &T,
+    target: &Target,
+    backend: &Backend,
+    encoded: Encoded,
+    deadlines: Deadlines,
+) -> Result<Inbound<T::Body>, Fault> {
+    let outbound = Outbound {
+        provider: &target.provider,
+        path: &encoded.path,
+        headers: &encoded.headers,
+        auth: backend.dialect.auth(),
+        credential: backend.credential.as_ref(),
+        body: encoded.body,
+        deadlines,
+    };
+    let inbound = transport.send(outbound).await?;
+    if (200..300).contains(&inbound.status) {
+        return Ok(inbound);
+    }
+    let head = Head {
+        status: inbound.status,
+        content_type: inbound.content_type.as_deref(),
+        retry_after_ms: inbound.retry_after_ms,
+    };
+    let body = beginning(inbound.body).await;
+    let mut fault = backend.dialect.fault(head, &body);
+    fault.provider_request_id = inbound.provider_request_id.map(String::into_boxed_str);
+    Err(fault)
+}
+
+/// The first bytes of an error's body; where it breaks off, what came has to do.
+async fn beginning<B>(mut body: B) -> Bytes
+where
+    B: futures_core::Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    let mut read = BytesMut::new();
+    while let Some(Ok(piece)) = body.next().await {
+        let room = ERROR_BODY_MAX.saturating_sub(read.len());
+        read.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+        if read.len() >= ERROR_BODY_MAX {
+            break;
+        }
+    }
+    read.freeze()
+}

@@ -1,0 +1,267 @@
+//! Fakes of the engine's ports: a provider that plays what it is told, a ledger that remembers, a clock
+//! and dice that stand still.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use nexus_core::{
+    catalogue::{Catalogue, Provider, Route, Target},
+    endpoint::Endpoint,
+    fault::Fault,
+    id::{ProviderId, RouteId, Uuid},
+    limit::RateLimit,
+    snapshot::Snapshot,
+    usage::UsageRecord,
+};
+use nexus_engine::{
+    estimate::Estimator,
+    port::{Clock, Deadlines, Dice, Inbound, Ledger, Outbound, Transport, Unbooked},
+    shared::{Engine, Limits, Shared},
+    world::{World, Worlds},
+};
+use nexus_keystore::{
+    root::RootSecret,
+    token::{Grant, Level, Tokens},
+};
+use nexus_telemetry::exporter::Exporter;
+
+pub const NOW_S: u64 = 1_790_000_000;
+pub const TEAM: Uuid = Uuid::from_u128(7);
+const ROOT: &str = "qz3Vn0b1mFf0pGm2yJkq8Q7c5Hs1rXw4tLd9uAe6BiY=";
+
+/// A piece of an answer's body, or how it breaks.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    Bytes(&'static str),
+    Fault(Fault),
+    /// Nothing comes any more.
+    Silence,
+}
+
+/// What a provider does with one request.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Answer { status: u16, media: &'static str, retry_after_ms: Option<u64>, body: Vec<Piece> },
+    Fail(Fault),
+}
+
+pub fn json(body: &'static str) -> Act {
+    Act::Answer {
+        status: 200,
+        media: "application/json",
+        retry_after_ms: None,
+        body: vec![Piece::Bytes(body)],
+    }
+}
+
+pub fn error(status: u16, body: &'static str) -> Act {
+    Act::Answer {
+        status,
+        media: "application/json",
+        retry_after_ms: Some(1500),
+        body: vec![Piece::Bytes(body)],
+    }
+}
+
+pub fn events(body: Vec<Piece>) -> Act {
+    Act::Answer { status: 200, media: "text/event-stream", retry_after_ms: None, body }
+}
+
+/// Plays acts in order and remembers what it was sent.
+#[derive(Clone, Default)]
+pub struct FakeTransport {
+    pub acts: Rc<RefCell<VecDeque<Act>>>,
+    /// Provider name and body of each request.
+    pub sent: Rc<RefCell<Vec<(String, String)>>>,
+    /// How many bodies were dropped before their end.
+    pub cancelled: Rc<Cell<usize>>,
+}
+
+pub struct FakeBody {
+    pieces: VecDeque<Piece>,
+    is_over: bool,
+    cancelled: Rc<Cell<usize>>,
+}
+
+impl Stream for FakeBody {
+    type Item = Result<Bytes, Fault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.pieces.front() {
+            Some(Piece::Silence) => Poll::Pending,
+            Some(_) => match self.pieces.pop_front().unwrap() {
+                Piece::Bytes(text) => Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes())))),
+                Piece::Fault(fault) => Poll::Ready(Some(Err(fault))),
+                Piece::Silence => unreachable!(),
+            },
+            None => {
+                self.is_over = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+impl Drop for FakeBody {
+    fn drop(&mut self) {
+        if !self.is_over && !self.pieces.is_empty() {
+            self.cancelled.set(self.cancelled.get() + 1);
+        }
+    }
+}
+
+impl Transport for FakeTransport {
+    type Body = FakeBody;
+
+    async fn send(&self, request: Outbound<'_>) -> Result<Inbound<FakeBody>, Fault> {
+        let body = String::from_utf8(request.body.to_vec()).unwrap();
+        self.sent.borrow_mut().push((request.provider.name.to_string(), body));
+        match self.acts.borrow_mut().pop_front().expect("the test scripted no further act") {
+            Act::Fail(fault) => Err(fault),
+            Act::Answer { status, media, retry_after_ms, body } => Ok(Inbound {
+                status,
+                content_type: Some(media.to_owned()),
+                retry_after_ms,
+                provider_request_id: Some("upstream-1".to_owned()),
+                body: FakeBody { pieces: body.into(), is_over: false, cancelled: Rc::clone(&self.cancelled) },
+            }),
+        }
+    }
+}
+
+/// Remembers what was booked.
+#[derive(Default)]
+pub struct FakeLedger(pub Mutex<Vec<UsageRecord>>);
+
+impl Ledger for FakeLedger {
+    fn book(&self, record: &UsageRecord) -> Result<(), Unbooked> {
+        self.0.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+}
+
+struct StillClock;
+
+impl Clock for StillClock {
+    fn unix_ms(&self) -> i64 {
+        i64::try_from(NOW_S).unwrap() * 1000
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        5_000_000
+    }
+}
+
+/// Always the first face; ids count up.
+#[derive(Default)]
+struct StillDice(Cell<u128>);
+
+impl Dice for StillDice {
+    fn roll(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn bits(&self) -> u128 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
+/// An engine with targets `one`, `two`, .. behind the alias `gpt`, and what it is connected to.
+pub struct Bench {
+    pub engine: Engine<FakeTransport>,
+    pub transport: FakeTransport,
+    pub ledger: Arc<FakeLedger>,
+    pub exporter: Exporter,
+}
+
+pub fn bench(targets: usize, acts: impl IntoIterator<Item = Act>) -> Bench {
+    bench_limited(targets, None, acts)
+}
+
+/// The same, with the first target limited to so many requests a minute.
+pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIterator<Item = Act>) -> Bench {
+    let exporter = Exporter::start().unwrap();
+    let ledger = Arc::new(FakeLedger::default());
+    let transport = FakeTransport::default();
+    transport.acts.borrow_mut().extend(acts);
+    let (world, unspoken) =
+        World::assemble(snapshot(targets, per_minute), &HashMap::new(), exporter.meters());
+    assert!(unspoken.is_empty());
+    let worlds = Worlds::default();
+    worlds.replace(world);
+    let booked_in: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
+    let shared = Shared {
+        worlds,
+        tokens: tokens(),
+        ledger: Arc::clone(&booked_in),
+        estimator: Estimator::start(booked_in).unwrap(),
+        clock: Arc::new(StillClock),
+        meters: Arc::clone(exporter.meters()),
+        limits: Limits {
+            request_body_bytes: 4096,
+            answer_body_bytes: 1 << 20,
+            request_body_ms: 1000,
+            attempts: 3,
+            heartbeat_ms: 15_000,
+            deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
+        },
+    };
+    let engine = Engine {
+        shared: Arc::new(shared),
+        transport: transport.clone(),
+        dice: Box::new(StillDice::default()),
+    };
+    Bench { engine, transport, ledger, exporter }
+}
+
+impl Bench {
+    /// Everything booked, once the counting thread has finished.
+    pub fn booked(self) -> Vec<UsageRecord> {
+        let Bench { engine, ledger, .. } = self;
+        drop(engine);
+        let booked = ledger.0.lock().unwrap().clone();
+        booked
+    }
+}
+
+fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
+    let names = ["one", "two", "three", "four"];
+    let targets = names.iter().take(targets).enumerate().map(|(at, name)| {
+        let provider = Provider {
+            id: ProviderId(Uuid::from_u128(at as u128)),
+            name: (*name).into(),
+            kind: "openai".into(),
+            endpoint: Endpoint::parse("https://provider.example/v1").unwrap(),
+            allow_private_network: false,
+            weight: 1,
+            rate_limit: None,
+        };
+        Arc::new(Target {
+            route: RouteId(Uuid::from_u128(at as u128)),
+            provider: Arc::new(provider),
+            real_model: "gpt-4".into(),
+            rate_limit: per_minute.filter(|_| at == 0).map(|limit| Arc::new(RateLimit::new(limit))),
+        })
+    });
+    let route = Route { alias: "gpt".into(), created_at_s: 1, targets: targets.collect() };
+    Snapshot { catalogue: Catalogue::new([route]), ..Snapshot::default() }
+}
+
+fn tokens() -> Tokens {
+    Tokens::new(RootSecret::from_text(ROOT).ok().unwrap())
+}
+
+/// A key's `Authorization` header.
+pub fn bearer(level: Level) -> String {
+    let grant = Grant { key: Uuid::from_u128(99), level, team: Some(TEAM), lifetime_s: 3600 };
+    format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())
+}
