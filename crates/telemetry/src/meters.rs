@@ -21,9 +21,10 @@ const LABEL_MAX_BYTES: usize = 128;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub bytes: u64,
-    pub records: u64,
-    /// Age of the oldest waiting record; 0 where there is none.
-    pub oldest_ms: u64,
+    /// Bytes passed over since the start because they are no records.
+    pub damaged_bytes: u64,
+    /// Tries that failed since one succeeded.
+    pub failures_in_a_row: u32,
 }
 
 /// Every meter of the process. Shared by all threads.
@@ -35,8 +36,8 @@ pub struct Meters {
     in_flight: Gauge,
     refusals: Slots<&'static str, 64>,
     journal_bytes: Gauge,
-    journal_records: Gauge,
-    journal_oldest: Gauge,
+    journal_damaged: Gauge,
+    journal_failures: Gauge,
     booking_failures: Counter,
     log_lines_dropped: Counter,
 }
@@ -57,8 +58,8 @@ impl Meters {
             in_flight: registry.gauge(&metric::IN_FLIGHT, []),
             refusals: Slots::new(),
             journal_bytes: registry.gauge(&metric::JOURNAL_BYTES, []),
-            journal_records: registry.gauge(&metric::JOURNAL_RECORDS, []),
-            journal_oldest: registry.gauge(&metric::JOURNAL_OLDEST, []),
+            journal_damaged: registry.gauge(&metric::JOURNAL_DAMAGED, []),
+            journal_failures: registry.gauge(&metric::JOURNAL_FAILURES, []),
             booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
             log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
             registry,
@@ -104,8 +105,8 @@ impl Meters {
     /// What waits in the usage journal as of now.
     pub fn journal(&self, backlog: Backlog) {
         self.journal_bytes.set(backlog.bytes as f64);
-        self.journal_records.set(backlog.records as f64);
-        self.journal_oldest.set(backlog.oldest_ms as f64 / 1000.0);
+        self.journal_damaged.set(backlog.damaged_bytes as f64);
+        self.journal_failures.set(f64::from(backlog.failures_in_a_row));
     }
 
     /// A usage record could not be made durable.

@@ -77,17 +77,17 @@ pub const JOURNAL_BYTES: Metric = Metric {
     labels: &[],
     help: "Bytes in the usage journal that are not in the database yet.",
 };
-pub const JOURNAL_RECORDS: Metric = Metric {
-    name: "nexus_usage_journal_records",
+pub const JOURNAL_DAMAGED: Metric = Metric {
+    name: "nexus_usage_journal_damaged_bytes",
     kind: Kind::Gauge,
     labels: &[],
-    help: "Usage records in the journal that are not in the database yet.",
+    help: "Bytes in the usage journal passed over since the start because they are no records.",
 };
-pub const JOURNAL_OLDEST: Metric = Metric {
-    name: "nexus_usage_journal_oldest_seconds",
+pub const JOURNAL_FAILURES: Metric = Metric {
+    name: "nexus_usage_journal_shipping_failures",
     kind: Kind::Gauge,
     labels: &[],
-    help: "Age of the oldest usage record that is not in the database yet; 0 where there is none.",
+    help: "Tries to bring the usage journal into the database that failed since one succeeded.",
 };
 pub const BOOKING_FAILURES: Metric = Metric {
     name: "nexus_usage_journal_booking_failures_total",
@@ -118,8 +118,8 @@ pub const ALL: [&Metric; 13] = [
     &IN_FLIGHT,
     &REFUSALS,
     &JOURNAL_BYTES,
-    &JOURNAL_RECORDS,
-    &JOURNAL_OLDEST,
+    &JOURNAL_DAMAGED,
+    &JOURNAL_FAILURES,
     &BOOKING_FAILURES,
     &LOG_LINES_DROPPED,
     &BUILD_INFO,

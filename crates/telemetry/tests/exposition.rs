@@ -41,7 +41,7 @@ fn each_event_is_counted_under_its_name_and_labels() {
     meters.unrouted().request_done(401, 100);
     meters.refused("invalid_api_key");
     meters.refused("invalid_api_key");
-    meters.journal(Backlog { bytes: 1024, records: 3, oldest_ms: 1500 });
+    meters.journal(Backlog { bytes: 1024, damaged_bytes: 3, failures_in_a_row: 2 });
     meters.booking_failed();
     let guards = (meters.arrive(), meters.arrive());
     drop(guards.0);
@@ -65,8 +65,8 @@ fn each_event_is_counted_under_its_name_and_labels() {
         r#"nexus_refusals_total{code="invalid_api_key"} 2"#,
         "nexus_requests_in_flight 1",
         "nexus_usage_journal_bytes 1024",
-        "nexus_usage_journal_records 3",
-        "nexus_usage_journal_oldest_seconds 1.5",
+        "nexus_usage_journal_damaged_bytes 3",
+        "nexus_usage_journal_shipping_failures 2",
         "nexus_usage_journal_booking_failures_total 1",
         "nexus_log_lines_dropped_total 0",
         concat!(r#"nexus_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),

@@ -1,0 +1,6 @@
+//! Handlers: from HTTP to the engine and back. They decide nothing.
+
+pub mod chat;
+pub mod fallback;
+pub mod models;
+pub mod probes;

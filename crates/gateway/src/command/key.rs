@@ -1,0 +1,157 @@
+//! `nexus key`: makes, lists and revokes keys, beside a running server or without one.
+//!
+//! A key is printed once, when it is made; what is stored cannot be turned back into it.
+
+use nexus_config::{environment::Absence, load::Flags};
+use nexus_core::{
+    id::{KeyId, TeamId, Uuid},
+    principal::Level,
+};
+use nexus_engine::{identity, port::Clock as _};
+use nexus_keystore::token::{self, Grant, MAX_LIFETIME_S};
+use nexus_store::{
+    AnyConnection, Store, StoreError,
+    repo::{
+        key::{self, Revoked},
+        team::{self, Team},
+    },
+};
+use serde_json::json;
+
+use crate::{
+    boot,
+    cli::{self, Key, KeyCreate, Output, Place},
+    clock::SystemClock,
+    dice::WorkerDice,
+    start::StartError,
+    terminal::{self, say},
+};
+
+/// The team of application keys that name none.
+const DEFAULT_TEAM: &str = "default";
+
+const DAY_S: u64 = 86_400;
+
+pub fn run(command: Key, place: &Place) -> Result<(), StartError> {
+    let settings = boot::settings(place.config.as_deref(), &Flags::default())?;
+    let store = boot::store(&settings)?;
+    match command {
+        Key::Create(wish) => create(&store, &wish),
+        Key::List { output } => list(&store, output.unwrap_or_else(terminal::usual_output)),
+        Key::Revoke { id } => revoke(&store, &id),
+    }
+}
+
+fn create(store: &Store, wish: &KeyCreate) -> Result<(), StartError> {
+    let keys = boot::keys(Absence::Refused)?;
+    boot::check_root(store, &keys.vault)?;
+    let (clock, dice) = (SystemClock::new(), WorkerDice::new());
+    let now_ms = clock.unix_ms();
+    let id = identity::mint(&clock, &dice);
+    let (level, word) = match wish.level {
+        cli::Level::Admin => (Level::Admin, token::Level::Admin),
+        cli::Level::App => (Level::App, token::Level::App),
+    };
+    let team_name = wish.team.as_deref().or((level == Level::App).then_some(DEFAULT_TEAM));
+    let new_team = TeamId(identity::mint(&clock, &dice));
+    let lifetime_s = wish.expires_in_days.map_or(MAX_LIFETIME_S, |days| days.saturating_mul(DAY_S));
+    let team = store
+        .write_blocking(|conn| team_name.map(|name| team_of(conn, name, new_team, now_ms)).transpose())?;
+    let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or_default();
+    let grant = Grant { key: id, level: word, team: team.map(|team| team.0), lifetime_s };
+    let token = keys.tokens.mint(&grant, now_s)?;
+    let expires_at_s = wish.expires_in_days.map(|_| now_s.saturating_add(lifetime_s));
+    let last_four = token.expose().get(token.expose().len().saturating_sub(4)..).unwrap_or_default();
+    let row = key::Key {
+        id: KeyId(id),
+        team,
+        level,
+        name: wish.name.clone(),
+        token_last_four: last_four.to_owned(),
+        created_at_ms: now_ms,
+        expires_at_ms: expires_at_s.and_then(|at| i64::try_from(at.saturating_mul(1000)).ok()),
+        revoked_at_ms: None,
+    };
+    store.write_blocking(|conn| key::create(conn, &row))?;
+    show(wish, &row, team_name, expires_at_s, token.expose());
+    Ok(())
+}
+
+/// The team of this name, made where it is missing.
+fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Result<TeamId, StoreError> {
+    if let Some(team) = team::find_by_name(conn, name)? {
+        return Ok(team.id);
+    }
+    let made = Team {
+        id: new,
+        name: name.to_owned(),
+        is_active: true,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+    };
+    team::create(conn, &made)?;
+    Ok(made.id)
+}
+
+fn show(wish: &KeyCreate, row: &key::Key, team: Option<&str>, expires_at_s: Option<u64>, token: &str) {
+    match wish.output.unwrap_or_else(terminal::usual_output) {
+        Output::Json => say(&json!({
+            "id": row.id.to_string(),
+            "key": token,
+            "level": row.level.as_str(),
+            "team": team,
+            "expires_at": expires_at_s,
+        })
+        .to_string()),
+        Output::Text => {
+            say(&format!("id     {}", row.id));
+            say(&format!("level  {}", row.level.as_str()));
+            say(&format!("team   {}", team.unwrap_or("-")));
+            say(&format!("key    {token}"));
+            say("\nKeep the key now: it is not shown again.");
+        }
+    }
+}
+
+fn list(store: &Store, output: Output) -> Result<(), StartError> {
+    let (keys, teams) = store.read_blocking(|conn| Ok((key::list(conn)?, team::list(conn)?)))?;
+    let team_of = |key: &key::Key| {
+        teams.iter().find(|team| Some(team.id) == key.team).map_or("-", |team| team.name.as_str())
+    };
+    for key in &keys {
+        let state = if key.revoked_at_ms.is_some() { "revoked" } else { "valid" };
+        match output {
+            Output::Json => say(&json!({
+                "id": key.id.to_string(),
+                "level": key.level.as_str(),
+                "team": key.team.map(|_| team_of(key)),
+                "name": key.name,
+                "last_four": key.token_last_four,
+                "expires_at": key.expires_at_ms.map(|ms| ms.div_euclid(1000)),
+                "state": state,
+            })
+            .to_string()),
+            Output::Text => say(&format!(
+                "{}  {:<5}  {:<16}  ..{}  {:<7}  {}",
+                key.id,
+                key.level.as_str(),
+                team_of(key),
+                key.token_last_four,
+                state,
+                key.name
+            )),
+        }
+    }
+    Ok(())
+}
+
+fn revoke(store: &Store, id: &str) -> Result<(), StartError> {
+    let key = id.parse::<Uuid>().map(KeyId).map_err(|_| StartError::NoKey(id.to_owned()))?;
+    let now_ms = SystemClock::new().unix_ms();
+    match store.write_blocking(|conn| key::revoke(conn, key, now_ms))? {
+        Revoked::Now => say(&format!("revoked {id}")),
+        Revoked::Before => say(&format!("{id} was revoked before")),
+        Revoked::Unknown => return Err(StartError::NoKey(id.to_owned())),
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The binary `nexus`: reads the command line, runs the command, says what went wrong.
+//!
+//! Errors end here, in one line each with its causes; nothing above `main` prints or exits.
+
+mod api;
+mod apply;
+mod boot;
+mod cli;
+mod clock;
+mod command;
+mod dice;
+mod inbound;
+mod ledger;
+mod reload;
+mod respond;
+mod route;
+mod serve;
+mod start;
+mod terminal;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// One allocator for the whole process: small, frequent, short-lived allocations are what a gateway makes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match command::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

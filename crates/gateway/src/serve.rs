@@ -1,0 +1,270 @@
+//! `nexus serve`: the node's life from start to the last flushed record.
+//!
+//! On SIGTERM readiness goes off, listeners close, streams finish within the drain's time, the journal is
+//! flushed. A second signal hurries: what is still under way is cut and booked as it stands.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{App, HttpServer, dev::Server, rt::System, web};
+use nexus_config::{
+    environment::Absence,
+    load::Flags,
+    settings::{LogFormat, Settings},
+};
+use nexus_engine::{
+    estimate::Estimator,
+    port::{Deadlines, Ledger},
+    shared::{Engine, Limits, Shared},
+    world::Worlds,
+};
+use nexus_store::{Journal, Shipper, journal::JournalOptions};
+use nexus_telemetry::{
+    exporter::Exporter,
+    log::{self, Format, LogGuard, Stages},
+    meters::{Backlog, Meters},
+};
+use nexus_transport::{AwcTransport, Tls};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc::{Sender, channel},
+};
+
+use crate::{
+    apply::{self, Workshop},
+    boot, cli,
+    clock::SystemClock,
+    dice::WorkerDice,
+    ledger::JournalLedger,
+    reload::{Loader, Reloading},
+    route,
+    start::StartError,
+    worker::{Drain, Worker},
+};
+
+/// The largest whole answer taken from a provider.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long a client may take to send its body.
+const REQUEST_BODY_MS: u64 = 120_000;
+/// Attempts for one request, over all its targets.
+const ATTEMPTS_MAX: u32 = 4;
+/// How long workers may take to drop what was cut.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How long the last records may take into the database at the end; the journal keeps what is left.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// Runs until a signal says to stop.
+pub fn run(options: &cli::Serve) -> Result<(), StartError> {
+    let flags = Flags {
+        bind: options.bind.map(|bind| bind.to_string()),
+        port: options.port,
+        workers: options.workers.map(usize::from),
+        timeout_s: options.timeout,
+    };
+    let mut settings = boot::settings(options.config.as_deref(), &flags)?;
+    let log = logging(&settings, options)?;
+    let node = Node::start(&mut settings, options, &log)?;
+    let ended = System::new().block_on(node.serve(&settings));
+    node.end();
+    ended
+}
+
+fn logging(settings: &Settings, options: &cli::Serve) -> Result<LogGuard, StartError> {
+    let format = match settings.logging.format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    };
+    let stages = if options.debug { Stages::Shown } else { Stages::Hidden };
+    Ok(log::init(log::Options { level: &settings.logging.level, format, stages })?)
+}
+
+/// A node that is put together.
+struct Node {
+    shared: Arc<Shared>,
+    exporter: Arc<Exporter>,
+    shipper: Arc<Shipper>,
+    reloading: Reloading,
+    drain: Arc<Drain>,
+}
+
+impl Node {
+    fn start(settings: &mut Settings, options: &cli::Serve, log: &LogGuard) -> Result<Self, StartError> {
+        let absence = if options.debug { Absence::Allowed } else { Absence::Refused };
+        let keys = boot::keys(absence)?;
+        for variable in &keys.throw_away {
+            tracing::warn!(
+                variable,
+                "is not set: a throw-away secret was made; keys and credentials die with it"
+            );
+        }
+        let store = boot::store(settings)?;
+        boot::check_root(&store, &keys.vault)?;
+        let clock = Arc::new(SystemClock::new());
+        let workshop =
+            Workshop { store: &store, vault: &keys.vault, clock: &*clock, dice: &WorkerDice::new() };
+        apply::providers(&workshop, std::mem::take(&mut settings.providers))?;
+
+        let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
+        exporter.watch(log.dropped());
+        let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
+        let shipper =
+            Arc::new(Shipper::start(store.clone(), Arc::clone(&journal)).map_err(StartError::Thread)?);
+        let meters = Arc::clone(exporter.meters());
+        let ledger: Arc<dyn Ledger> = Arc::new(JournalLedger { journal, meters: Arc::clone(&meters) });
+        let shared = Arc::new(Shared {
+            worlds: Worlds::default(),
+            tokens: keys.tokens,
+            estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
+            ledger,
+            clock,
+            meters: Arc::clone(&meters),
+            limits: limits(settings),
+        });
+        let loader = Loader { store, vault: keys.vault, shared: Arc::clone(&shared) };
+        let revision = loader.load()?;
+        let watched = Arc::clone(&shipper);
+        let reloading = Reloading::start(loader, revision, move || show_backlog(&meters, &watched))
+            .map_err(StartError::Thread)?;
+        Ok(Self { shared, exporter, shipper, reloading, drain: Arc::default() })
+    }
+
+    /// Serves until a signal comes and everything under way has ended.
+    async fn serve(&self, settings: &Settings) -> Result<(), StartError> {
+        let (alive, mut ended) = channel::<Infallible>(1);
+        let api = self.api(settings, alive)?;
+        let monitoring = self.monitoring(settings)?;
+        let mut signals = Signals::new().map_err(StartError::Signals)?;
+        let handle = api.handle();
+        let mut api = pin!(api);
+        let monitoring = actix_web::rt::spawn(monitoring);
+        tokio::select! {
+            served = &mut api => return served.map_err(StartError::Server),
+            () = signals.next() => {}
+        }
+        self.drain.begin();
+        tracing::info!("draining: no new connections; what is under way may finish; signal again to hurry");
+        let _sent = handle.stop(true);
+        tokio::select! {
+            _drained = &mut api => {}
+            () = signals.next() => {
+                tracing::warn!("hurrying: what is under way is cut and booked as it stands");
+                System::current().stop();
+            }
+        }
+        monitoring.abort();
+        if tokio::time::timeout(SETTLE, ended.recv()).await.is_err() {
+            tracing::warn!("a worker did not end in time");
+        }
+        Ok(())
+    }
+
+    fn api(&self, settings: &Settings, alive: Sender<Infallible>) -> Result<Server, StartError> {
+        let (shared, drain) = (Arc::clone(&self.shared), Arc::clone(&self.drain));
+        let tls = Tls::new(None)?;
+        let server = HttpServer::new(move || {
+            let worker = web::Data::new(Worker {
+                engine: Engine {
+                    shared: Arc::clone(&shared),
+                    transport: AwcTransport::new(&tls),
+                    dice: Box::new(WorkerDice::new()),
+                },
+                drain: Arc::clone(&drain),
+                _alive: alive.clone(),
+            });
+            App::new().app_data(worker).configure(route::routes)
+        })
+        .workers(settings.server.workers)
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(2))
+        .max_connections(25_000)
+        .backlog(4096)
+        .shutdown_timeout(settings.server.drain_seconds)
+        .disable_signals();
+        let address = settings.server.bind;
+        let server = server
+            .bind(address)
+            .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+        for address in server.addrs() {
+            tracing::info!(%address, "serving applications");
+        }
+        Ok(server.run())
+    }
+
+    fn monitoring(&self, settings: &Settings) -> Result<Server, StartError> {
+        let exporter = web::Data::new(Arc::clone(&self.exporter));
+        let address = settings.monitoring;
+        let server =
+            HttpServer::new(move || App::new().app_data(exporter.clone()).configure(route::monitoring))
+                .workers(1)
+                .tcp_nodelay(true)
+                .h1_allow_half_closed(false)
+                .shutdown_timeout(1)
+                .disable_signals()
+                .bind(address)
+                .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+        for address in server.addrs() {
+            tracing::info!(%address, "serving metrics");
+        }
+        Ok(server.run())
+    }
+
+    /// Everything under way has ended; what is booked goes into the database.
+    fn end(self) {
+        let Self { shared, shipper, reloading, .. } = self;
+        drop(reloading);
+        // The estimator books what it still has to count when it is dropped with the last share.
+        drop(shared);
+        let flushed = shipper.flush(Instant::now() + FLUSH);
+        tracing::info!(?flushed, "the usage journal was flushed");
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let timeouts = settings.timeouts;
+    Limits {
+        request_body_bytes: settings.server.max_body_bytes,
+        answer_body_bytes: ANSWER_BYTES_MAX,
+        request_body_ms: REQUEST_BODY_MS,
+        attempts: ATTEMPTS_MAX,
+        heartbeat_ms: timeouts.heartbeat_ms,
+        deadlines: Deadlines {
+            connect_ms: timeouts.connect_ms,
+            first_byte_ms: timeouts.first_byte_ms,
+            between_chunks_ms: timeouts.between_chunks_ms,
+            whole_ms: timeouts.whole_ms,
+        },
+    }
+}
+
+fn show_backlog(meters: &Meters, shipper: &Shipper) {
+    let backlog = shipper.backlog();
+    meters.journal(Backlog {
+        bytes: backlog.bytes,
+        damaged_bytes: backlog.damaged_bytes,
+        failures_in_a_row: backlog.failures_in_a_row,
+    });
+}
+
+/// SIGTERM and SIGINT, which mean the same.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+}

@@ -1,0 +1,48 @@
+//! Why the gateway, or one of its commands, does not start. Each says what to do.
+
+use nexus_config::problem::Problems;
+use nexus_keystore::root::{CryptoFailed, WeakRoot};
+use nexus_store::StoreError;
+
+/// Why it does not start. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Settings(#[from] Problems),
+    #[error("`{variable}` {weak}")]
+    Root { variable: &'static str, weak: WeakRoot },
+    #[error(transparent)]
+    Crypto(#[from] CryptoFailed),
+    #[error("the database does not do")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    WrongRoot(#[from] nexus_keystore::vault::WrongRoot),
+    #[error(
+        "provider `{name}` has the kind `{kind}`, which is not spoken here; `nexus provider kinds` lists the kinds"
+    )]
+    Kind { name: String, kind: String },
+    #[error(
+        "provider `{name}` of the kind `{kind}` needs an `endpoint`, such as `https://api.example.com/v1`"
+    )]
+    Endpoint { name: String, kind: String },
+    #[error(transparent)]
+    Journal(#[from] nexus_store::JournalError),
+    #[error(
+        "cannot listen on `{address}`; is something else there already? choose another with `--bind` or `--port`"
+    )]
+    Listen { address: String, source: std::io::Error },
+    #[error("the listeners failed")]
+    Server(#[source] std::io::Error),
+    #[error("signals cannot be caught")]
+    Signals(#[source] std::io::Error),
+    #[error("the operating system gave no thread")]
+    Thread(#[source] std::io::Error),
+    #[error(transparent)]
+    Tls(#[from] nexus_transport::BadRoots),
+    #[error(transparent)]
+    Log(#[from] nexus_telemetry::log::LogError),
+    #[error("the key could not be made: {0}")]
+    Mint(#[from] nexus_keystore::token::CannotMint),
+    #[error("`{0}` is not the id of a key; `nexus key list` shows the ids")]
+    NoKey(String),
+}

@@ -1,0 +1,25 @@
+//! What the commands say to people and scripts. A closed pipe is no error.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+
+use crate::cli::Output;
+
+/// A line on standard output.
+pub fn say(line: &str) {
+    let _closed = writeln!(stdout().lock(), "{line}");
+}
+
+/// A line on standard error, in red where it is a terminal.
+pub fn complain(line: &str) {
+    let mut out = stderr().lock();
+    let _closed = if out.is_terminal() {
+        writeln!(out, "\x1b[31mnexus:\x1b[0m {line}")
+    } else {
+        writeln!(out, "nexus: {line}")
+    };
+}
+
+/// Text for people, JSON for everything else.
+pub fn usual_output() -> Output {
+    if stdout().is_terminal() { Output::Text } else { Output::Json }
+}

@@ -1,0 +1,35 @@
+//! What one worker thread holds: its engine, and whether the node is draining.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use nexus_engine::shared::Engine;
+use nexus_transport::AwcTransport;
+use tokio::sync::mpsc::Sender;
+
+/// A worker's own world of handlers.
+pub struct Worker {
+    pub engine: Engine<AwcTransport>,
+    pub drain: Arc<Drain>,
+    /// Dropped with the worker: who waits for the other end knows when the last request has settled.
+    pub _alive: Sender<Infallible>,
+}
+
+/// Whether the node takes new work. Set once, never taken back.
+#[derive(Debug, Default)]
+pub struct Drain(AtomicBool);
+
+impl Drain {
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,20 @@
+//! The real binary, over real sockets, against scripted providers: what users and operators rely on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test may be blunt"
+)]
+
+mod chat;
+mod client;
+mod crash;
+mod faults;
+mod keys;
+mod lifecycle;
+mod node;
+mod secrets;
+mod streams;
