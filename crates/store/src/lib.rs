@@ -1,1 +1,27 @@
-//! .
+//! Everything that outlives the process: rows, repositories, migrations, the usage journal and its shipper.
+//!
+//! A caller of this crate never holds a database connection: work goes in through [`Store::read`] and
+//! [`Store::write`], which take one inside a blocking task. No plaintext secret ever comes here;
+//! credentials are text sealed elsewhere.
+
+pub mod connection;
+pub mod error;
+pub mod exec;
+pub mod journal;
+pub mod migrate;
+pub mod repo;
+pub mod world;
+pub mod writer;
+
+mod row;
+mod schema;
+mod upsert;
+
+#[cfg(test)]
+mod sample;
+
+pub use connection::AnyConnection;
+pub use error::StoreError;
+pub use exec::Store;
+pub use journal::{Journal, JournalError};
+pub use writer::Shipper;

@@ -1,0 +1,267 @@
+//! The one door from async code to the database.
+//!
+//! The connection is taken inside the blocking task and given back before it ends, so an async worker
+//! never waits for the pool, and no connection is ever held across an await.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    connection::{Access, AnyConnection, Opening, Place},
+    error::StoreError,
+};
+
+/// How many async calls may wait for or use a connection at once; one more is refused at once.
+const CALLS_MAX: usize = 64;
+/// How many connections read at once (SQLite), or read and write at once (PostgreSQL).
+const READERS: u32 = 4;
+/// How long a call waits for a connection before it says that the database is not available.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+type Pool = r2d2::Pool<Opening>;
+
+/// The database. Cloning is cheap and shares the pools.
+#[derive(Clone)]
+pub struct Store {
+    readers: Pool,
+    writers: Pool,
+    calls: Arc<Semaphore>,
+    /// How long a call waits for a connection.
+    patience: Duration,
+}
+
+impl Store {
+    /// Opens the database a URL names. A SQLite file is made where it is missing and tried at once;
+    /// PostgreSQL is connected to when it is first needed.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_within(url, PATIENCE)
+    }
+
+    fn open_within(url: &str, patience: Duration) -> Result<Self, StoreError> {
+        let place = Place::parse(url)?;
+        place.prepare()?;
+        let pool = |access, size| {
+            r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(0))
+                .test_on_check_out(matches!(place, Place::Postgres(_)))
+                // the caller is told the last error together with the time-out
+                .error_handler(Box::new(r2d2::NopErrorHandler))
+                .build_unchecked(Opening { place: place.clone(), access })
+        };
+        let calls = Arc::new(Semaphore::new(CALLS_MAX));
+        if let Place::Postgres(_) = place {
+            let pool = pool(Access::Write, READERS);
+            return Ok(Self { readers: pool.clone(), writers: pool, calls, patience });
+        }
+        let (readers, writers) = (pool(Access::Read, READERS), pool(Access::Write, 1));
+        let store = Self { readers, writers, calls, patience };
+        store.write_blocking(|_| Ok(()))?;
+        Ok(store)
+    }
+
+    /// Runs queries that see one state of the database. Changing anything in here is an error.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.elsewhere(move |store| store.read_blocking(work)).await
+    }
+
+    /// Runs changes that stand all together, or, where `work` fails, not at all.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.elsewhere(move |store| store.write_blocking(work)).await
+    }
+
+    /// [`Store::read`] for threads that may wait.
+    pub fn read_blocking<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        transact(self.readers.get_timeout(self.patience)?, Access::Read, work)
+    }
+
+    /// [`Store::write`] for threads that may wait.
+    pub fn write_blocking<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        transact(self.writers.get_timeout(self.patience)?, Access::Write, work)
+    }
+
+    async fn elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let call = Arc::clone(&self.calls)
+            .try_acquire_owned()
+            .map_err(|_| StoreError::Unavailable(format!("{CALLS_MAX} calls are waiting for it already")))?;
+        let store = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _call = call;
+            work(&store)
+        });
+        task.await.unwrap_or(Err(StoreError::Lost))
+    }
+}
+
+/// A transaction that is neither committed nor rolled back (a panic, a failed commit) leaves the
+/// connection broken in the pool's eyes; the pool closes it, which rolls back.
+fn transact<T>(
+    mut conn: r2d2::PooledConnection<Opening>,
+    access: Access,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    conn.begin(access)?;
+    match work(&mut conn) {
+        Ok(value) => {
+            conn.commit()?;
+            Ok(value)
+        }
+        Err(error) => {
+            if let Err(second) = conn.roll_back() {
+                tracing::warn!(error = %second, "a roll-back failed; the connection is closed instead");
+            }
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// A migrated database in `folder`, waited for long, however busy the machine.
+    pub(crate) fn scratch(folder: &std::path::Path) -> Self {
+        let url = format!("sqlite://{}/nexus.db", folder.display());
+        let store = Self::open_within(&url, Duration::from_secs(60)).unwrap();
+        crate::migrate::run(&store).unwrap();
+        store
+    }
+
+    /// The same pools, given up on soon.
+    pub(crate) fn impatient(&self) -> Self {
+        Self { patience: Duration::from_millis(50), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::repo::team;
+
+    #[tokio::test]
+    async fn an_exhausted_pool_says_unavailable_while_the_async_thread_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let (release, held) = mpsc::channel::<()>();
+        let (taken, is_taken) = mpsc::channel();
+        let holder = store.clone();
+        let thread = std::thread::spawn(move || {
+            holder.write_blocking(|_| {
+                taken.send(()).unwrap();
+                held.recv().map_err(|_| StoreError::Lost)
+            })
+        });
+        is_taken.recv().unwrap();
+        // this runtime has one thread: the ticks can only come while the write is waiting elsewhere
+        let mut ticks = 0;
+        let impatient = store.impatient();
+        let write = impatient.write(team::list);
+        tokio::pin!(write);
+        let refused = loop {
+            tokio::select! {
+                biased;
+                answer = &mut write => break answer,
+                () = tokio::task::yield_now() => ticks += 1,
+            }
+        };
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(ticks > 0);
+        assert!(store.read(team::list).await.is_ok(), "readers do not wait for the writer");
+        release.send(()).unwrap();
+        thread.join().unwrap().unwrap();
+        assert!(store.write(team::list).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn more_calls_than_allowed_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let all = store.calls.clone().acquire_many_owned(CALLS_MAX as u32).await.unwrap();
+        assert!(matches!(store.read(team::list).await, Err(StoreError::Unavailable(_))));
+        drop(all);
+        assert!(store.read(team::list).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_failed_or_panicking_write_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let team = crate::sample::team(1, "one");
+        let half = team.clone();
+        let failed: Result<(), _> = store
+            .write(move |conn| {
+                team::create(conn, &half)?;
+                Err(StoreError::Lost)
+            })
+            .await;
+        assert!(matches!(failed, Err(StoreError::Lost)));
+        let half = team.clone();
+        let panicked: Result<(), _> = store
+            .write(move |conn| {
+                team::create(conn, &half)?;
+                panic!("on purpose")
+            })
+            .await;
+        assert!(matches!(panicked, Err(StoreError::Lost)));
+        assert!(store.read(team::list).await.unwrap().is_empty());
+        store.write(move |conn| team::create(conn, &team)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let refused = store.read(|conn| team::create(conn, &crate::sample::team(1, "one"))).await;
+        assert!(matches!(refused, Err(StoreError::Query(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn two_stores_on_one_file_see_each_others_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, tool) = (Store::scratch(folder.path()), Store::scratch(folder.path()));
+        std::thread::scope(|scope| {
+            for (store, from) in [(&server, 0), (&tool, 100)] {
+                scope.spawn(move || {
+                    for at in from..from + 20 {
+                        let team = crate::sample::team(at, &format!("team {at}"));
+                        store.write_blocking(|conn| team::create(conn, &team)).unwrap();
+                    }
+                });
+            }
+        });
+        for store in [&server, &tool] {
+            assert_eq!(store.read_blocking(team::list).unwrap().len(), 40);
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_an_error_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("nexus.db"),
+            "not a database, but long enough to be read as one".repeat(40),
+        )
+        .unwrap();
+        let url = format!("sqlite://{}/nexus.db", folder.path().display());
+        assert!(matches!(
+            Store::open_within(&url, Duration::from_millis(50)),
+            Err(StoreError::Unavailable(_))
+        ));
+    }
+}

@@ -1,0 +1,51 @@
+//! From a row's plain columns to checked values, with one way to say which row is wrong.
+//!
+//! A problem names the column and never repeats its content.
+
+use std::str::FromStr;
+
+use crate::error::StoreError;
+
+/// The row being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) table: &'static str,
+    pub(crate) id: &'a str,
+}
+
+impl Reading<'_> {
+    pub(crate) fn problem(self, column: &'static str, problem: impl ToString) -> StoreError {
+        StoreError::Corrupt {
+            table: self.table,
+            id: self.id.to_owned(),
+            column,
+            problem: problem.to_string(),
+        }
+    }
+
+    /// An id of any kind.
+    pub(crate) fn id<T: FromStr>(self, column: &'static str, text: &str) -> Result<T, StoreError> {
+        text.parse().map_err(|_| self.problem(column, "is not a UUID"))
+    }
+
+    /// A number that is neither negative nor beyond 32 bits.
+    pub(crate) fn small(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
+        u32::try_from(number).map_err(|_| self.problem(column, "is out of range"))
+    }
+
+    /// A number that may be absent.
+    pub(crate) fn small_or_none(
+        self,
+        column: &'static str,
+        number: Option<i64>,
+    ) -> Result<Option<u32>, StoreError> {
+        number.map(|number| self.small(column, number)).transpose()
+    }
+}
+
+/// The rows that can be read; the others are logged and left out, so that one bad row harms only itself.
+pub(crate) fn readable<R, T>(rows: Vec<R>, read: impl Fn(R) -> Result<T, StoreError>) -> Vec<T> {
+    rows.into_iter()
+        .filter_map(|row| read(row).inspect_err(|error| tracing::error!(%error, "a row is left out")).ok())
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! Small whole records for tests, told apart by a number.
+
+use nexus_core::{
+    call::Operation,
+    endpoint::Endpoint,
+    id::{AttemptId, KeyId, ProviderId, RequestId, RouteId, TeamId, Uuid},
+    principal::Level,
+    usage::{Outcome, Source, Usage, UsageRecord},
+};
+
+use crate::repo::{
+    key::Key,
+    provider::{SealedText, StoredProvider},
+    route::{PPM, StoredRoute},
+    team::Team,
+};
+
+pub(crate) fn uuid(number: u64) -> Uuid {
+    Uuid::from_u128(number.into())
+}
+
+pub(crate) fn team(number: u64, name: &str) -> Team {
+    Team {
+        id: TeamId(uuid(number)),
+        name: name.to_owned(),
+        is_active: true,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+    }
+}
+
+pub(crate) fn key(number: u64) -> Key {
+    Key {
+        id: KeyId(uuid(number)),
+        team: None,
+        level: Level::App,
+        name: "laptop".to_owned(),
+        token_last_four: "wxyz".to_owned(),
+        created_at_ms: 1,
+        expires_at_ms: Some(1000),
+        revoked_at_ms: None,
+    }
+}
+
+pub(crate) fn provider(number: u64, name: &str) -> StoredProvider {
+    StoredProvider {
+        id: ProviderId(uuid(number)),
+        name: name.to_owned(),
+        kind: "openai".to_owned(),
+        endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+        api_key: Some(SealedText(format!("sealed-{number}"))),
+        weight: 100,
+        rate_limit: Some(60),
+        allow_private_network: false,
+        is_active: true,
+    }
+}
+
+pub(crate) fn route(number: u64, alias: &str, provider: ProviderId) -> StoredRoute {
+    StoredRoute {
+        id: RouteId(uuid(number)),
+        alias: alias.to_owned(),
+        provider,
+        real_model: "gpt-4".to_owned(),
+        cost_multiplier_ppm: PPM,
+        rate_limit: None,
+        region_weights: [].into(),
+        is_active: true,
+    }
+}
+
+pub(crate) fn record(number: u64) -> UsageRecord {
+    UsageRecord {
+        attempt: AttemptId(uuid(number)),
+        request: RequestId(uuid(number + 1_000_000)),
+        attempt_number: 1,
+        key: KeyId(uuid(5)),
+        team: Some(TeamId(uuid(6))),
+        operation: Operation::ChatCompletions,
+        alias: "nexus-gpt4".into(),
+        provider: ProviderId(uuid(7)),
+        provider_name: "azure".into(),
+        real_model: "gpt-4".into(),
+        is_stream: true,
+        outcome: Outcome::Answered,
+        status: 200,
+        usage: usage(&[number]),
+        source: Source::Provider,
+        raw_usage: Some(format!("{{\"total_tokens\":{number}}}").into()),
+        provider_request_id: Some("req_1".into()),
+        started_at_ms: 1_700_000_000_000 + number as i64,
+        first_token_us: Some(250),
+        duration_us: 9_000 + number,
+    }
+}
+
+/// What [`record`]s of these numbers add up to.
+pub(crate) fn usage(numbers: &[u64]) -> Usage {
+    let sum = numbers.iter().sum();
+    let count = numbers.len() as u64;
+    Usage { input: sum, cache_read: count, output: 2 * sum, reasoning: 3 * count, ..Usage::default() }
+}
