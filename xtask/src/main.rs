@@ -1,1 +1,117 @@
-fn main() {}
+//! The workshop: every task of the development loop, started as `cargo xtask TASK`.
+//! It depends on no workspace crate, so it builds in seconds and works when the product does not compile.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command-line tool: it prints, starts processes, reads the environment and waits for them"
+)]
+
+mod bans;
+mod bench;
+mod check;
+mod dev;
+mod host;
+mod http;
+mod instance;
+mod layers;
+mod report;
+mod service;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The workshop of NexusAI.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Command {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Format, lints, layers, bans and the house rules; says how long each took
+    Check,
+    /// Check who may depend on whom
+    Layers {
+        /// Write the table into docs/architecture.md
+        #[arg(long)]
+        write: bool,
+    },
+    /// Write every generated page
+    Docs,
+    /// Run all tests, or only those named: a crate (`core`, `wire`, ..), `rust`, `sdk`, `readme`
+    Test(test::Options),
+    /// Build, start gateway and mock provider, make keys, and print how to use them
+    Dev(dev::Options),
+    /// Run the mock provider alone; arguments go to `nexus-mock`
+    Mock {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Measure the gateway against a plain pass-through on one pinned core
+    Bench(bench::Options),
+}
+
+/// Starts over without what `cargo run` says of this package. A cargo started from here would hand it to build
+/// scripts, and some dependencies would be built anew each time `cargo xtask` and `cargo build` take turns.
+fn without_package_variables() -> std::io::Result<()> {
+    let is_of_package = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    let names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).filter(is_of_package).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut again = std::process::Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1));
+    names.iter().for_each(|name| {
+        again.env_remove(name);
+    });
+    Err(again.exec())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the task passed.
+fn run() -> anyhow::Result<bool> {
+    without_package_variables()?;
+    let command = Command::parse();
+    let workspace = workspace::Workspace::read()?;
+    match command.task {
+        Task::Check => check::run(&workspace),
+        Task::Layers { write: false } => layers::run(&workspace),
+        Task::Layers { write: true } | Task::Docs => layers::write(&workspace),
+        Task::Test(options) => test::run(&workspace, &options),
+        Task::Dev(options) => dev::run(&workspace, &options),
+        Task::Mock { args } => dev::mock(&workspace, &args),
+        Task::Bench(options) => bench::run(&workspace, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Command::command().debug_assert();
+    }
+}

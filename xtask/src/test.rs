@@ -1,0 +1,122 @@
+//! `cargo xtask test`: the Rust tests of every crate, then the suites that drive a real gateway from outside.
+//! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
+
+mod readme;
+mod rust;
+mod scenario;
+mod sdk;
+mod tally;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::instance::{Binaries, Profile};
+use crate::report::Paint;
+use crate::workspace::Workspace;
+use tally::Tally;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `readme`; none is everything
+    only: Vec<String>,
+}
+
+/// What one name on the command line stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Rust,
+    /// A package by its full name.
+    Crate(String),
+    Sdk,
+    Readme,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let names: Vec<&str> = workspace.crates.iter().map(|package| package.name.as_str()).collect();
+    let parts = parts(&options.only, &names)?;
+    let mut results: Vec<(String, Tally)> = Vec::new();
+    let crates: Vec<&str> = parts.iter().filter_map(Part::crate_name).collect();
+    if parts.contains(&Part::Rust) || !crates.is_empty() {
+        results.extend(rust::run(workspace, &crates)?);
+    }
+    if parts.contains(&Part::Sdk) || parts.contains(&Part::Readme) {
+        results.extend(outside(workspace, &parts));
+    }
+    let paint = Paint::for_stdout();
+    println!();
+    for (name, tally) in &results {
+        let line = format!("{name}: {} passed, {} failed", tally.passed, tally.failed);
+        println!("{}", if tally.is_good() { paint.green(line) } else { paint.red(line) });
+    }
+    Ok(!results.is_empty() && results.iter().all(|(_, tally)| tally.is_good()))
+}
+
+/// The suites that need the gateway's programs; what cannot be set up is a failed runner, not a silent one.
+fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
+    let binaries = match Binaries::build(workspace, Profile::Debug) {
+        Ok(binaries) => binaries,
+        Err(error) => return vec![("build".to_owned(), Tally::broken(&error))],
+    };
+    let mut results = Vec::new();
+    if parts.contains(&Part::Sdk) {
+        for (name, suite) in sdk::SUITES {
+            let tally = suite(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
+            results.push(((*name).to_owned(), tally));
+        }
+    }
+    if parts.contains(&Part::Readme) {
+        let tally = readme::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
+        results.push(("readme".to_owned(), tally));
+    }
+    results
+}
+
+impl Part {
+    fn crate_name(&self) -> Option<&str> {
+        if let Self::Crate(name) = self { Some(name) } else { None }
+    }
+}
+
+fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
+    if only.is_empty() {
+        return Ok(vec![Part::Rust, Part::Sdk, Part::Readme]);
+    }
+    let part = |name: &String| match name.as_str() {
+        "rust" => Ok(Part::Rust),
+        "sdk" => Ok(Part::Sdk),
+        "readme" => Ok(Part::Readme),
+        name => {
+            let full = format!("nexus-{}", name.trim_start_matches("nexus-"));
+            match packages.iter().find(|package| **package == full || **package == name) {
+                Some(package) => Ok(Part::Crate((*package).to_owned())),
+                None => bail!("`{name}` is no part of the tests: name a crate, `rust`, `sdk` or `readme`"),
+            }
+        }
+    };
+    only.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_selects_its_part() {
+        let packages = ["nexus-core", "xtask"];
+        let cases: &[(&[&str], Option<Vec<Part>>)] = &[
+            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Readme])),
+            (&["core"], Some(vec![Part::Crate("nexus-core".into())])),
+            (
+                &["nexus-core", "xtask"],
+                Some(vec![Part::Crate("nexus-core".into()), Part::Crate("xtask".into())]),
+            ),
+            (&["sdk"], Some(vec![Part::Sdk])),
+            (&["readme", "rust"], Some(vec![Part::Readme, Part::Rust])),
+            (&["moon"], None),
+        ];
+        for (names, expected) in cases {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(parts(&names, &packages).ok(), *expected, "{names:?}");
+        }
+    }
+}

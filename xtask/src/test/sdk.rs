@@ -1,0 +1,89 @@
+//! The official SDKs as clients, installed from their registries into `target/sdk` at the pinned versions.
+//! Each suite gets a gateway of its own, so that one cannot disturb what the other counts.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use super::scenario::Scenario;
+use super::tally::Tally;
+use crate::host;
+use crate::instance::Binaries;
+use crate::workspace::Workspace;
+
+type Suite = fn(&Workspace, &Binaries) -> Result<Tally>;
+
+pub(super) const SUITES: &[(&str, Suite)] = &[("sdk python", python), ("sdk node", node)];
+
+fn python(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
+    let interpreter = python_with_sdk(workspace)?;
+    let scenario = Scenario::start(workspace, binaries)?;
+    let mut command = Command::new(interpreter);
+    // `-B`: no bytecode beside the sources.
+    command.args(["-B", "-m", "unittest", "discover", "--start-directory", "tests/sdk/python"]);
+    finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest, &scenario)
+}
+
+fn node(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
+    let folder = node_with_sdk(workspace)?;
+    let scenario = Scenario::start(workspace, binaries)?;
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
+    finish(&mut command, Tally::node, &scenario)
+}
+
+/// Runs the suite; the gateway's last words help where it failed.
+fn finish(command: &mut Command, read: super::tally::Reader, scenario: &Scenario) -> Result<Tally> {
+    let tally = Tally::of(command, read)?;
+    if !tally.is_good() {
+        println!("--- the gateway's last words\n{}", scenario.instance.log_tail());
+    }
+    Ok(tally)
+}
+
+/// The interpreter of an environment that has what `requirements.txt` pins.
+pub(super) fn python_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
+    let shell = &workspace.shell;
+    let folder = workspace.target.join("sdk/python");
+    let interpreter = folder.join("bin/python");
+    let pins = shell.read_file("tests/sdk/python/requirements.txt")?;
+    if !is_installed(shell, &folder, &pins) {
+        host::ensure(shell, &[host::PYTHON])?;
+        cmd!(shell, "python3 -m venv --clear {folder}").quiet().run()?;
+        let quiet = ["--quiet", "--disable-pip-version-check", "--no-input"];
+        cmd!(shell, "{interpreter} -m pip install {quiet...} -r tests/sdk/python/requirements.txt")
+            .quiet()
+            .run()?;
+        remember(shell, &folder, &pins)?;
+    }
+    Ok(interpreter)
+}
+
+/// A folder with the Node suite and what its lock file pins beside it.
+fn node_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
+    let shell = workspace.shell.clone();
+    let folder = workspace.target.join("sdk/node");
+    let pins = shell.read_file("tests/sdk/node/package-lock.json")?;
+    shell.create_dir(&folder)?;
+    for file in shell.read_dir("tests/sdk/node")? {
+        shell.copy_file(&file, &folder)?;
+    }
+    if !is_installed(&shell, &folder, &pins) {
+        host::ensure(&shell, &[host::NODE])?;
+        shell.change_dir(&folder);
+        cmd!(shell, "npm ci --no-audit --no-fund --ignore-scripts --loglevel=error").quiet().run()?;
+        remember(&shell, &folder, &pins)?;
+    }
+    Ok(folder)
+}
+
+/// Whether the last complete installation in `folder` was of exactly these pins.
+fn is_installed(shell: &Shell, folder: &Path, pins: &str) -> bool {
+    shell.read_file(folder.join(".installed")).is_ok_and(|installed| installed == pins)
+}
+
+fn remember(shell: &Shell, folder: &Path, pins: &str) -> Result<()> {
+    Ok(shell.write_file(folder.join(".installed"), pins)?)
+}
