@@ -118,7 +118,7 @@ impl Class {
 pub enum Retry {
     /// No provider would answer this request differently.
     Never,
-    /// Another target may; this one will not for now.
+    /// Another target may; this one will not.
     Elsewhere,
     /// Another target may, and so may this one.
     Anywhere,

@@ -32,7 +32,7 @@ use segment::{Create, SegmentFile};
 /// How the journal writes.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalOptions {
-    /// The longest a record waits to be safe from the death of the machine. Default 5 ms.
+    /// The longest a record waits to be safe from the death of the machine. Default 50 ms.
     pub sync_interval: Duration,
     /// Where a segment ends and the next begins. Default 64 MiB.
     pub segment_bytes: u64,
@@ -40,7 +40,7 @@ pub struct JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { sync_interval: Duration::from_millis(5), segment_bytes: 64 << 20 }
+        Self { sync_interval: Duration::from_millis(50), segment_bytes: 64 << 20 }
     }
 }
 
@@ -60,7 +60,7 @@ pub enum JournalError {
     #[error("the record takes {0} bytes, more than a frame may have")]
     TooLarge(usize),
     #[error("the record cannot be encoded")]
-    Encode(#[source] serde_json::Error),
+    Encode(#[source] postcard::Error),
 }
 
 /// A place in the journal: everything before it is an earlier frame.

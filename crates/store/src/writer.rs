@@ -24,7 +24,7 @@ use crate::{
 use shipping::{Shipping, Step};
 
 /// How long the shipper sleeps when nobody wakes it.
-const PERIOD: Duration = Duration::from_millis(200);
+const PERIOD: Duration = Duration::from_millis(500);
 /// The longest pause between tries while the database is away.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 

@@ -2,8 +2,8 @@
 //!
 //! [`scan`] is the only reader of frames. It is a pure function that holds whatever bytes come for
 //! possible: a frame counts only with its checksum, and behind a bad spot the next good frame is found
-//! again byte by byte. A payload is a JSON object and begins with `{`, so a run of zeros is no frame and
-//! text inside a payload hardly ever looks like a frame's head.
+//! again byte by byte. A payload begins with its version, so a run of zeros is no frame and text
+//! hardly ever looks like a frame's head.
 
 use nexus_core::usage::UsageRecord;
 
@@ -109,7 +109,7 @@ fn first(bytes: &[u8]) -> First<'_> {
     else {
         return First::Damage;
     };
-    if body.first().is_some_and(|byte| *byte != b'{') {
+    if body.first().is_some_and(|byte| *byte != record::VERSION) {
         return First::Damage;
     }
     match body.split_at_checked(length) {
@@ -185,9 +185,12 @@ mod tests {
 
     #[test]
     fn zeros_noise_and_text_are_no_frames() {
-        for bytes in
-            [vec![0; 5000], vec![b'{'; 5000], (0..=255).cycle().take(5000).collect(), b"\x01\0\0\0".to_vec()]
-        {
+        for bytes in [
+            vec![0; 5000],
+            vec![record::VERSION; 5000],
+            (0..=255).cycle().take(5000).collect(),
+            b"\x01\0\0\0".to_vec(),
+        ] {
             let found = scan(&bytes, Behind::Nothing, 100);
             assert_eq!((found.payloads.len(), found.consumed), (0, bytes.len()));
         }

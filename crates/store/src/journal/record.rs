@@ -1,7 +1,8 @@
-//! A usage record as JSON: serde's mirror of types that know no serde.
+//! A usage record as bytes: a version, then postcard's form of serde's mirror of types that know no serde.
 //!
 //! The mirrors are checked against the real types by the compiler, so a new field or variant cannot be
-//! forgotten here. What is written stays readable: a field added later needs `#[serde(default)]`.
+//! forgotten here. The form has no names: fields and variants are only ever added, and with a new
+//! [`VERSION`], since a journal may have been written by the program before this one.
 
 use std::sync::Arc;
 
@@ -11,36 +12,59 @@ use nexus_core::{
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
     usage::{Outcome, Source, Usage, UsageRecord},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    RecordMirror::serialize(record, &mut serde_json::Serializer::new(buffer))
+/// The first byte of every payload. No byte of a text, so that text is never taken for a record.
+pub(super) const VERSION: u8 = 0xa1;
+
+pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Result<()> {
+    buffer.push(VERSION);
+    postcard::to_io(&Written(record), buffer).map(|_| ())
 }
 
-pub(super) fn read(payload: &[u8]) -> Result<UsageRecord, serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    let record = RecordMirror::deserialize(&mut json)?;
-    json.end()?;
-    Ok(record)
+pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
+    let Some((&VERSION, bytes)) = payload.split_first() else {
+        return Err(postcard::Error::DeserializeBadEncoding);
+    };
+    match postcard::take_from_bytes(bytes)? {
+        (Read(record), []) => Ok(record),
+        _ => Err(postcard::Error::DeserializeBadEncoding),
+    }
+}
+
+struct Written<'a>(&'a UsageRecord);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RecordMirror::serialize(self.0, serializer)
+    }
+}
+
+struct Read(UsageRecord);
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RecordMirror::deserialize(deserializer).map(Read)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "UsageRecord")]
 struct RecordMirror {
-    #[serde(with = "text")]
+    #[serde(with = "number")]
     attempt: AttemptId,
-    #[serde(with = "text")]
+    #[serde(with = "number")]
     request: RequestId,
     attempt_number: u32,
-    #[serde(with = "text")]
+    #[serde(with = "number")]
     key: KeyId,
-    #[serde(with = "text_or_none")]
+    #[serde(with = "number_or_none")]
     team: Option<TeamId>,
     #[serde(with = "OperationMirror")]
     operation: Operation,
     #[serde(with = "shared")]
     alias: Arc<str>,
-    #[serde(with = "text")]
+    #[serde(with = "number")]
     provider: ProviderId,
     #[serde(with = "shared")]
     provider_name: Arc<str>,
@@ -76,12 +100,11 @@ struct UsageMirror {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Operation")]
 enum OperationMirror {
-    #[serde(rename = "chat.completions")]
     ChatCompletions,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Source", rename_all = "snake_case")]
+#[serde(remote = "Source")]
 enum SourceMirror {
     Provider,
     Estimated,
@@ -89,7 +112,7 @@ enum SourceMirror {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Outcome", rename_all = "snake_case")]
+#[serde(remote = "Outcome")]
 enum OutcomeMirror {
     Answered,
     Failed(#[serde(with = "ClassMirror")] Class),
@@ -97,7 +120,7 @@ enum OutcomeMirror {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Class", rename_all = "snake_case")]
+#[serde(remote = "Class")]
 enum ClassMirror {
     BadRequest,
     ContextLength,
@@ -110,7 +133,6 @@ enum ClassMirror {
     Overloaded,
     Internal,
     Connect,
-    #[serde(rename = "forbidden_address")]
     Forbidden,
     Timeout,
     Reset,
@@ -119,43 +141,40 @@ enum ClassMirror {
     BadAnswer,
 }
 
-/// Ids as the text they are shown as.
-mod text {
-    use std::{borrow::Cow, fmt::Display, str::FromStr};
+/// Ids as their 128 bits.
+mod number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use uuid::Uuid;
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<T: Display, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
+    pub(super) fn serialize<T: Copy + Into<Uuid>, S: Serializer>(
+        id: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (*id).into().as_u128().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: From<Uuid>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        u128::deserialize(deserializer).map(|bits| Uuid::from_u128(bits).into())
     }
 }
 
-mod text_or_none {
-    use std::{borrow::Cow, fmt::Display, str::FromStr};
+mod number_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use uuid::Uuid;
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
+    pub(super) fn serialize<T: Copy + Into<Uuid>, S: Serializer>(
         id: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        match id {
-            Some(id) => serializer.collect_str(id),
-            None => serializer.serialize_none(),
-        }
+        id.map(|id| id.into().as_u128()).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: From<Uuid>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
-        let text = Option::<Cow<str>>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+        Option::<u128>::deserialize(deserializer).map(|bits| bits.map(|bits| Uuid::from_u128(bits).into()))
     }
 }
 
@@ -178,11 +197,11 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    fn check(record: &UsageRecord) -> String {
+    fn check(record: &UsageRecord) -> Vec<u8> {
         let mut buffer = Vec::new();
         write(record, &mut buffer).unwrap();
         assert_eq!(read(&buffer).unwrap(), *record);
-        String::from_utf8(buffer).unwrap()
+        buffer
     }
 
     #[test]
@@ -209,28 +228,24 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_uses_the_same_words_as_rows_and_metrics() {
+    fn every_end_an_attempt_can_come_to_is_kept() {
         for class in [Class::BadRequest, Class::Forbidden, Class::ModelNotFound, Class::BadAnswer] {
-            let json = check(&UsageRecord { outcome: Outcome::Failed(class), ..sample::record(1) });
-            assert!(json.contains(&format!("{{\"failed\":\"{}\"}}", class.as_str())), "{json}");
+            check(&UsageRecord { outcome: Outcome::Failed(class), ..sample::record(1) });
         }
         for outcome in [Outcome::Answered, Outcome::Abandoned] {
-            let json = check(&UsageRecord { outcome, ..sample::record(1) });
-            assert!(json.contains(&format!("\"outcome\":\"{}\"", outcome.as_str())), "{json}");
+            check(&UsageRecord { outcome, ..sample::record(1) });
         }
         for source in [Source::Provider, Source::Estimated, Source::Nothing] {
-            let json = check(&UsageRecord { source, ..sample::record(1) });
-            assert!(json.contains(&format!("\"source\":\"{}\"", source.as_str())), "{json}");
-            assert!(json.contains(&format!("\"operation\":\"{}\"", Operation::ChatCompletions.as_str())));
+            check(&UsageRecord { source, ..sample::record(1) });
         }
     }
 
     #[test]
-    fn a_field_this_program_does_not_know_is_passed_over_and_a_missing_one_is_an_error() {
-        let json = check(&sample::record(1));
-        let longer = json.replacen('{', "{\"later\":1,", 1);
-        assert_eq!(read(longer.as_bytes()).unwrap(), sample::record(1));
-        assert!(read(json.replacen("\"status\":200,", "", 1).as_bytes()).is_err());
-        assert!(read(format!("{json}x").as_bytes()).is_err());
+    fn bytes_of_another_version_cut_short_or_with_more_behind_are_no_record() {
+        let bytes = check(&sample::record(1));
+        let (other, longer) = ([&[VERSION + 1], &bytes[1..]].concat(), [&bytes[..], &[0]].concat());
+        for wrong in [&other, &longer, &bytes[..bytes.len() - 1], &bytes[..1], &[]] as [&[u8]; 5] {
+            assert!(read(wrong).is_err());
+        }
     }
 }

@@ -8,8 +8,7 @@ use std::{
 use super::*;
 use crate::sample;
 
-const SMALL: JournalOptions =
-    JournalOptions { sync_interval: Duration::from_millis(1), segment_bytes: 3_000 };
+const SMALL: JournalOptions = JournalOptions { sync_interval: Duration::from_millis(1), segment_bytes: 500 };
 
 /// The numbers of all records there are to read, and how many bytes were no records.
 fn content(journal: &Journal) -> (Vec<u64>, u64) {
@@ -83,14 +82,12 @@ fn bytes_that_are_no_records_are_counted_put_aside_and_passed() {
         ("a tail of zeros", |bytes| bytes.extend(vec![0; 5 << 18]), &[]),
         ("zeros in front", |bytes| drop(bytes.splice(0..0, vec![0; 5 << 18])), &[]),
         (
-            "an unknown word",
+            "a record that says too little",
             |bytes| {
-                let mut frame = Vec::new();
-                frame::encode(&sample::record(9), &mut frame).unwrap();
-                let text = String::from_utf8(frame.split_off(8)).unwrap().replace("answered", "answerer");
-                bytes.extend((text.len() as u32).to_le_bytes());
-                bytes.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
-                bytes.extend(text.into_bytes());
+                let payload = [record::VERSION, 1, 2, 3];
+                bytes.extend((payload.len() as u32).to_le_bytes());
+                bytes.extend(crc32fast::hash(&payload).to_le_bytes());
+                bytes.extend(payload);
             },
             &[],
         ),
@@ -118,7 +115,7 @@ fn shipped_segments_are_deleted_and_the_one_being_written_never() {
     let journal = Journal::open(folder.path(), SMALL).unwrap();
     append(&journal, 0..30);
     let end = journal.end();
-    assert!(journal.bytes_after(journal.begin().unwrap()).unwrap() > 10_000);
+    assert!(journal.bytes_after(journal.begin().unwrap()).unwrap() > 2_000);
     assert_eq!(journal.bytes_after(end).unwrap(), 0);
     journal.forget_before(u64::MAX).unwrap();
     assert_eq!(journal.begin().unwrap(), Position { offset: 0, ..end });
