@@ -66,7 +66,8 @@ impl Generated {
         Self { text: String::new(), limit_bytes }
     }
 
-    fn push(&mut self, piece: &str) {
+    /// Keeps a piece, as far as there is room.
+    pub fn push(&mut self, piece: &str) {
         let mut room = self.limit_bytes.saturating_sub(self.text.len()).min(piece.len());
         while !piece.is_char_boundary(room) {
             room -= 1;

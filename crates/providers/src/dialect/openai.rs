@@ -3,6 +3,7 @@
 //! Bodies are never rebuilt: the members that must differ are spliced, and every other byte, unknown
 //! members included, goes through as it came.
 
+mod repeat;
 mod stream;
 
 use bytes::Bytes;

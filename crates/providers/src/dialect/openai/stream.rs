@@ -22,6 +22,7 @@ use nexus_wire::{
 use super::{
     super::{COUNTED_TEXT_MAX, Consumed, Progress, StreamDecoder, bad_answer},
     Form, consumed, edits, is_flat_error, missing,
+    repeat::Pattern,
 };
 use crate::{
     compat::Quirks,
@@ -48,6 +49,7 @@ impl OpenAiStream {
                 last_chunk: LastChunk::None,
                 head: String::new(),
                 generated: Generated::new(COUNTED_TEXT_MAX),
+                pattern: Pattern::default(),
                 seen: 0,
                 finished: 0,
                 progress: Progress::Waiting,
@@ -126,14 +128,27 @@ struct Relay {
     /// `"id":..,"object":..,"created":..` of the stream, kept where a last chunk may have to be made.
     head: String,
     generated: Generated,
+    pattern: Pattern,
     /// A bit for each choice that appeared, and for each that finished.
     seen: u128,
     finished: u128,
     progress: Progress,
 }
 
+/// Whether a chunk says nothing but text.
+fn is_ordinary(said: &Completion<'_>) -> bool {
+    said.choices == (Choices::Array { count: 1 })
+        && said.finishes.is_empty()
+        && said.usage.is_none()
+        && said.groq_usage.is_none()
+}
+
 impl Relay {
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+        if let Some(text) = self.pattern.relay(frame, out) {
+            self.generated.push(text);
+            return Ok(());
+        }
         match frame.data.trim_ascii() {
             b"" => return Ok(()),
             b"[DONE]" => {
@@ -143,6 +158,7 @@ impl Relay {
             _ if frame.event == b"error" => return Err(fault::in_band(frame.data)),
             _ => {}
         }
+        let generated_before = self.generated.text.len();
         let text = std::str::from_utf8(frame.data)
             .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
         let said = Completion::read(text, &mut self.generated)
@@ -156,7 +172,13 @@ impl Relay {
         if !said.is_object || said.choices == Choices::NoArray {
             return Err(bad_answer("the provider sent an event that is no chunk"));
         }
-        self.relay(frame, &said, out)
+        let written_before = out.len();
+        self.relay(frame, &said, out)?;
+        if is_ordinary(&said) {
+            let text = self.generated.text.get(generated_before..).unwrap_or_default();
+            self.pattern.learn(frame, out.get(written_before..).unwrap_or_default(), text);
+        }
+        Ok(())
     }
 
     fn relay(&mut self, frame: &Frame<'_>, said: &Completion<'_>, out: &mut BytesMut) -> Result<(), Fault> {
