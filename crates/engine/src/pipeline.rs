@@ -23,7 +23,7 @@ use crate::{
     port::Transport,
     relay::Relay,
     reply::{Reply, ReplyBody},
-    shared::{Engine, Shared},
+    shared::Engine,
     stage::{
         account::{Attempt, Bill},
         adapt, admit, authenticate, normalise,
@@ -76,7 +76,7 @@ async fn way<T: Transport, B: BodyStream>(
 ) -> Result<Reply<T::Body>, Refused> {
     let shared = &engine.shared;
     let world = shared.worlds.current();
-    let caller = identify(&arrival.headers, &world, shared)?;
+    let caller = identify(engine, &arrival.headers, &world)?;
     let caller = authenticate::may_call_models(caller)?;
     let asked =
         parse::body(&arrival.headers, arrival.body, &shared.limits).instrument(debug_span!("parse")).await?;
@@ -87,8 +87,13 @@ async fn way<T: Transport, B: BodyStream>(
 }
 
 /// Who is calling, by the key in the headers alone.
-pub fn identify(headers: &Headers<'_>, world: &World, shared: &Shared) -> Result<Principal, Refusal> {
-    debug_span!("authenticate").in_scope(|| authenticate::authenticate(parse::key(headers)?, world, shared))
+pub fn identify<T: Transport>(
+    engine: &Engine<T>,
+    headers: &Headers<'_>,
+    world: &World,
+) -> Result<Principal, Refusal> {
+    debug_span!("authenticate")
+        .in_scope(|| authenticate::authenticate(parse::key(headers)?, world, &engine.shared, &engine.known))
 }
 
 /// Tries targets until an answer begins or nothing is left to try.

@@ -8,6 +8,7 @@ use nexus_telemetry::meters::Meters;
 use crate::{
     estimate::Estimator,
     port::{Clock, Deadlines, Dice, Ledger, Transport},
+    stage::authenticate::Known,
     world::Worlds,
 };
 
@@ -43,4 +44,5 @@ pub struct Engine<T: Transport> {
     pub shared: Arc<Shared>,
     pub transport: T,
     pub dice: Box<dyn Dice>,
+    pub known: Known,
 }

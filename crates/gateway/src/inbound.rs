@@ -14,13 +14,16 @@ use actix_web::{
 use futures_core::Stream;
 use nexus_engine::arrival::{BodyCut, Headers};
 
+static API_KEY: HeaderName = HeaderName::from_static("api-key");
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The headers that decide something; one that is not plain text counts as absent.
 pub fn headers(request: &HttpRequest) -> Headers<'_> {
     let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     Headers {
         authorization: text(&header::AUTHORIZATION),
-        api_key: text(&HeaderName::from_static("api-key")),
-        x_api_key: text(&HeaderName::from_static("x-api-key")),
+        api_key: text(&API_KEY),
+        x_api_key: text(&X_API_KEY),
         content_type: text(&header::CONTENT_TYPE),
         content_encoding: text(&header::CONTENT_ENCODING),
         content_length: text(&header::CONTENT_LENGTH).and_then(|value| value.parse().ok()),

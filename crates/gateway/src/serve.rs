@@ -20,6 +20,7 @@ use nexus_engine::{
     estimate::Estimator,
     port::{Deadlines, Ledger},
     shared::{Engine, Limits, Shared},
+    stage::authenticate::Known,
     world::Worlds,
 };
 use nexus_store::{Journal, Shipper, journal::JournalOptions};
@@ -172,6 +173,7 @@ impl Node {
                     shared: Arc::clone(&shared),
                     transport: AwcTransport::new(&tls),
                     dice: Box::new(WorkerDice::new()),
+                    known: Known::default(),
                 },
                 drain: Arc::clone(&drain),
                 _alive: alive.clone(),

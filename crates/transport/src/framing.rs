@@ -272,7 +272,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Honest<Io> {
         self.out.advance(len);
     }
 
-    /// The request cannot go on for now. Ready if it need not: an answer, or the end, is already there.
+    /// The request cannot go on at this moment. Ready if it need not: an answer, or the end, is already there.
     fn poll_early_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while matches!(self.stage, Stage::Head) && self.broken.is_none() {
             if let Err(broken) = ready!(self.poll_gather(cx)) {

@@ -51,7 +51,8 @@ CREATE TABLE model_routes (
     UNIQUE (model_alias, provider_id, real_model_name)
 );
 
--- No foreign keys: a booking stands whatever became of its key or provider.
+-- No foreign keys: a booking stands whatever became of its key or provider. The key is a UUID of version 7,
+-- so it sorts by time and serves as the index by time; without a rowid a booking is one entry in one tree.
 CREATE TABLE usage_records (
     attempt_id TEXT NOT NULL PRIMARY KEY,
     request_id TEXT NOT NULL,
@@ -80,9 +81,7 @@ CREATE TABLE usage_records (
     started_at BIGINT NOT NULL,
     first_token_us BIGINT,
     duration_us BIGINT NOT NULL
-);
-
-CREATE INDEX usage_records_started_at ON usage_records (started_at);
+) WITHOUT ROWID;
 
 CREATE TABLE settings (
     name TEXT NOT NULL PRIMARY KEY,

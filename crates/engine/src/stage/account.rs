@@ -101,10 +101,11 @@ impl Bill {
 
     /// The first content came.
     pub fn first_token(&mut self) {
-        let elapsed_us = self.elapsed_us();
+        let now_us = || self.shared.clock.monotonic_us();
         if let Some(record) = &mut self.record
             && record.first_token_us.is_none()
         {
+            let elapsed_us = now_us().saturating_sub(self.opened_us);
             record.first_token_us = Some(elapsed_us);
             self.meters.first_token(elapsed_us);
         }

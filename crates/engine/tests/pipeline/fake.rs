@@ -25,6 +25,7 @@ use nexus_engine::{
     estimate::Estimator,
     port::{Clock, Deadlines, Dice, Inbound, Ledger, Outbound, Transport, Unbooked},
     shared::{Engine, Limits, Shared},
+    stage::authenticate::Known,
     world::{World, Worlds},
 };
 use nexus_keystore::{
@@ -219,6 +220,7 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
         shared: Arc::new(shared),
         transport: transport.clone(),
         dice: Box::new(StillDice::default()),
+        known: Known::default(),
     };
     Bench { engine, transport, ledger, exporter }
 }
@@ -228,8 +230,7 @@ impl Bench {
     pub fn booked(self) -> Vec<UsageRecord> {
         let Bench { engine, ledger, .. } = self;
         drop(engine);
-        let booked = ledger.0.lock().unwrap().clone();
-        booked
+        ledger.0.lock().unwrap().clone()
     }
 }
 

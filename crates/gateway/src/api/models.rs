@@ -43,7 +43,7 @@ fn answer(
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
     let world = shared.worlds.current();
     let headers = inbound::headers(request);
-    match identify(&headers, &world, shared).and_then(|_| body(&world)) {
+    match identify(&worker.engine, &headers, &world).and_then(|_| body(&world)) {
         Ok(json) => respond::json(id, json),
         Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker),
     }
