@@ -8,26 +8,31 @@ use std::{
 use actix_web::{
     HttpRequest,
     error::PayloadError,
-    http::header::{self, HeaderName},
     web::{Bytes, Payload},
 };
 use futures_core::Stream;
 use nexus_engine::arrival::{BodyCut, Headers};
 
-static API_KEY: HeaderName = HeaderName::from_static("api-key");
-static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// The headers that decide something; one that is not plain text counts as absent.
+/// The headers that decide something, read in one pass; of a repeated one the first counts, and one that
+/// is not plain text counts as absent.
 pub fn headers(request: &HttpRequest) -> Headers<'_> {
-    let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    Headers {
-        authorization: text(&header::AUTHORIZATION),
-        api_key: text(&API_KEY),
-        x_api_key: text(&X_API_KEY),
-        content_type: text(&header::CONTENT_TYPE),
-        content_encoding: text(&header::CONTENT_ENCODING),
-        content_length: text(&header::CONTENT_LENGTH).and_then(|value| value.parse().ok()),
+    let mut headers = Headers::default();
+    for (name, value) in request.headers() {
+        let slot = match name.as_str() {
+            "authorization" => &mut headers.authorization,
+            "api-key" => &mut headers.api_key,
+            "x-api-key" => &mut headers.x_api_key,
+            "content-type" => &mut headers.content_type,
+            "content-encoding" => &mut headers.content_encoding,
+            "content-length" => {
+                headers.content_length = value.to_str().ok().and_then(|length| length.parse().ok());
+                continue;
+            }
+            _ => continue,
+        };
+        *slot = slot.or(value.to_str().ok());
     }
+    headers
 }
 
 /// The client's body, piece by piece.
