@@ -168,12 +168,11 @@ async fn attempt_once<T: Transport>(
 async fn promise<T: Transport>(
     engine: &Engine<T>,
     begun: Begun<T::Body>,
-    mut bill: Bill,
+    bill: Bill,
     tally: &Rc<Tally>,
 ) -> ReplyBody<T::Body> {
     match begun {
         Begun::Whole(decoded) => {
-            bill.first_token();
             bill.settle(decoded.consumed, decoded.text).instrument(debug_span!("account")).await;
             tally.finish(200);
             ReplyBody::Whole(decoded.body)

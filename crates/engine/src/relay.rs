@@ -38,9 +38,6 @@ const WRITE_MAX: usize = 64 * 1024;
 /// Pieces behind the terminal event that are read before the connection is given up.
 const PIECES_AFTER_END_MAX: usize = 4;
 
-/// The comment that keeps a silent stream open.
-const HEARTBEAT: &[u8] = b": ping\n\n";
-
 /// The rest of an answer, as server-sent events.
 pub struct Relay<B> {
     body: B,
@@ -55,7 +52,10 @@ pub struct Relay<B> {
 enum Phase {
     Flowing,
     /// The answer is complete, but its tokens have to be counted here before its end may be shown.
-    Counting(LocalBoxFuture<'static, Usage>),
+    Counting {
+        usage: LocalBoxFuture<'static, Usage>,
+        raw: Option<Box<str>>,
+    },
     /// Booked; what is left in `out` ends the stream.
     Closing,
 }
@@ -128,7 +128,7 @@ where
             }
             None => {
                 let counted = count(self.bill.request_body(), self.decoder.text().to_owned());
-                self.phase = Phase::Counting(Box::pin(counted));
+                self.phase = Phase::Counting { usage: Box::pin(counted), raw };
             }
         }
     }
@@ -159,9 +159,9 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let relay = self.get_mut();
         relay.gather(cx);
-        if let Phase::Counting(counting) = &mut relay.phase {
-            let Poll::Ready(usage) = counting.as_mut().poll(cx) else { return Poll::Pending };
-            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, None);
+        if let Phase::Counting { usage, raw } = &mut relay.phase {
+            let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return Poll::Pending };
+            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, raw.take());
             relay.close(200);
         }
         if !relay.out.is_empty() {
@@ -173,7 +173,7 @@ where
             return Poll::Ready(None);
         }
         match relay.heartbeat.poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Bytes::from_static(HEARTBEAT))),
+            Poll::Ready(()) => Poll::Ready(Some(Bytes::from_static(encode::HEARTBEAT))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -183,7 +183,7 @@ impl<B> Drop for Relay<B> {
     fn drop(&mut self) {
         let outcome = match self.phase {
             Phase::Flowing => Outcome::Abandoned,
-            Phase::Counting(_) => Outcome::Answered,
+            Phase::Counting { .. } => Outcome::Answered,
             Phase::Closing => return,
         };
         let consumed = self.decoder.consumed();

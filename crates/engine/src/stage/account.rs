@@ -101,11 +101,10 @@ impl Bill {
 
     /// The first content came.
     pub fn first_token(&mut self) {
-        let now_us = || self.shared.clock.monotonic_us();
         if let Some(record) = &mut self.record
             && record.first_token_us.is_none()
         {
-            let elapsed_us = now_us().saturating_sub(self.opened_us);
+            let elapsed_us = self.shared.clock.monotonic_us().saturating_sub(self.opened_us);
             record.first_token_us = Some(elapsed_us);
             self.meters.first_token(elapsed_us);
         }
@@ -154,7 +153,8 @@ impl Bill {
         match consumed.usage {
             Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed.raw),
             None => {
-                if let Some(record) = self.close(outcome, status) {
+                if let Some(mut record) = self.close(outcome, status) {
+                    record.raw_usage = consumed.raw;
                     self.shared.estimator.submit(Job {
                         record,
                         meters: Arc::clone(&self.meters),

@@ -25,6 +25,7 @@ async fn a_whole_answer_bears_the_alias_and_is_booked_with_the_providers_counts(
     assert_eq!((&*record.alias, &*record.real_model, &*record.provider_name), ("gpt", "gpt-4", "one"));
     assert_eq!(record.team.unwrap().0, TEAM);
     assert_eq!(record.provider_request_id.as_deref(), Some("upstream-1"));
+    assert_eq!(record.first_token_us, None, "a whole answer has no first token");
     assert!(record.raw_usage.as_deref().unwrap().contains("total_tokens"));
 }
 

@@ -144,6 +144,19 @@ async fn tokens_of_a_stream_are_counted_before_its_end_is_shown() {
 }
 
 #[tokio::test]
+async fn nonsense_for_usage_is_kept_as_it_came_beside_the_tokens_counted_here() {
+    const NONSENSE: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[],\"usage\":{\"prompt_tokens\":-5}}\n\n";
+    for end in [Some(DONE), None] {
+        let pieces = [FIRST, NONSENSE].into_iter().chain(end).map(Piece::Bytes).collect();
+        let bench = bench(1, [events(pieces)]);
+        text(ask(&bench, ASK_STREAM).await.unwrap()).await;
+        let booked = bench.booked();
+        assert_eq!((booked.len(), booked[0].source), (1, Source::Estimated));
+        assert_eq!(booked[0].raw_usage.as_deref(), Some("{\"prompt_tokens\":-5}"));
+    }
+}
+
+#[tokio::test]
 async fn a_json_answer_to_a_stream_request_is_relayed() {
     let bench = bench(1, [json(WHOLE)]);
     assert_eq!(text(ask(&bench, ASK_STREAM).await.unwrap()).await, WHOLE.replace("gpt-4-0613", "gpt"));
