@@ -1,17 +1,4 @@
-//! What went wrong on the way to a provider: whose fault, what kind, and whether another try helps.
-
-/// Whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// The request itself: no provider would take it.
-    Caller,
-    /// The provider answered, and the answer is a failure.
-    Provider,
-    /// Nothing usable came over the wire.
-    Network,
-    /// The gateway's own configuration or limits.
-    Gateway,
-}
+//! What went wrong on the way to a provider: what kind of failure, and whether another try helps.
 
 /// What kind of failure. The words are metric labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,22 +60,6 @@ impl Class {
             Class::Truncated => "truncated",
             Class::Framing => "framing",
             Class::BadAnswer => "bad_answer",
-        }
-    }
-
-    /// Whose fault a failure of this class is, unless the place it was seen knows better.
-    pub fn origin(self) -> Origin {
-        match self {
-            Class::BadRequest | Class::ContextLength | Class::ContentFilter | Class::TooLarge => {
-                Origin::Caller
-            }
-            Class::Credential | Class::ModelNotFound | Class::Forbidden => Origin::Gateway,
-            Class::Billing | Class::RateLimited | Class::Overloaded | Class::Internal | Class::BadAnswer => {
-                Origin::Provider
-            }
-            Class::Connect | Class::Timeout | Class::Reset | Class::Truncated | Class::Framing => {
-                Origin::Network
-            }
         }
     }
 
@@ -159,11 +130,6 @@ impl Fault {
             retry_after_ms: None,
             provider_request_id: None,
         }
-    }
-
-    /// Whose fault it is.
-    pub fn origin(&self) -> Origin {
-        self.class.origin()
     }
 
     /// Whether another try can help, and where.

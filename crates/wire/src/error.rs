@@ -2,10 +2,8 @@
 //!
 //! One row a failure; nothing else in the workspace spells a `type` or a `code`.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
-
-use crate::sse;
 
 /// A failure as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +44,6 @@ pub enum ErrorCode {
     Timeout,
     /// The gateway failed inside.
     Internal,
-    /// The node takes no new work.
-    Draining,
 }
 
 /// What a failure looks like on the wire.
@@ -70,7 +66,7 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 19] = [
+    pub const ALL: [ErrorCode; 18] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::PermissionDenied,
         ErrorCode::ModelNotFound,
@@ -89,7 +85,6 @@ impl ErrorCode {
         ErrorCode::Overloaded,
         ErrorCode::Timeout,
         ErrorCode::Internal,
-        ErrorCode::Draining,
     ];
 
     /// The table.
@@ -114,7 +109,6 @@ impl ErrorCode {
             Self::Overloaded => row(503, SERVER, Some("overloaded"), "the provider is overloaded or unreachable; try again in a moment"),
             Self::Timeout => row(504, "timeout_error", Some("timeout"), "the provider did not answer in time; try again"),
             Self::Internal => row(500, SERVER, Some("internal_error"), "the gateway failed inside; try again, and report the `x-request-id`"),
-            Self::Draining => row(503, SERVER, Some("draining"), "this node is shutting down; try again"),
         }
     }
 }
@@ -181,13 +175,6 @@ impl PublicError {
         };
         serde_json::to_vec(&Envelope { error }).map_or_else(|_| Bytes::new(), Bytes::from)
     }
-
-    /// The same as a frame of an event stream, for a failure after the answer has begun.
-    pub fn to_frame(&self) -> Bytes {
-        let mut out = BytesMut::new();
-        sse::encode::data(&self.to_json(), &mut out);
-        out.freeze()
-    }
 }
 
 #[cfg(test)]
@@ -215,7 +202,6 @@ mod tests {
             (503, "server_error", Some("overloaded")),
             (504, "timeout_error", Some("timeout")),
             (500, "server_error", Some("internal_error")),
-            (503, "server_error", Some("draining")),
         ];
         assert_eq!(table.len(), ErrorCode::ALL.len());
         for (code, (status, kind, word)) in ErrorCode::ALL.into_iter().zip(table) {
@@ -238,6 +224,5 @@ mod tests {
             .with_said_code(Some("1214".into()));
         let json = r#"{"error":{"message":"a \"b\"\nc","type":"invalid_request_error","param":"model","code":"1214"}}"#;
         assert_eq!(error.to_json(), json);
-        assert_eq!(error.to_frame(), format!("data: {json}\n\n"));
     }
 }
