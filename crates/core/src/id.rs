@@ -45,8 +45,12 @@ identities! {
     TeamId,
     /// A key of any level; it is the token's `jti`.
     KeyId,
+    /// A person who signs in to the console.
+    UserId,
     /// A provider as configured: one account at one vendor.
     ProviderId,
+    /// One of a provider's credentials.
+    CredentialId,
     /// A model route: one alias standing for one real model at one provider.
     RouteId,
     /// One call by an application. Shown as `x-request-id`.

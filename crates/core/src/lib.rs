@@ -15,6 +15,8 @@ pub mod id;
 pub mod limit;
 pub mod principal;
 pub mod refusal;
+pub mod role;
+pub mod scope;
 pub mod select;
 pub mod snapshot;
 pub mod usage;

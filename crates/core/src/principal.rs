@@ -1,6 +1,11 @@
 //! Who is calling, as proven by a key.
 
-use crate::id::{KeyId, TeamId};
+use std::sync::Arc;
+
+use crate::{
+    id::{KeyId, TeamId},
+    scope::Scope,
+};
 
 /// The rank of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,29 +14,31 @@ pub enum Level {
     Admin,
     /// Calls models on behalf of a team.
     App,
+    /// Calls models for a short time, within the rights of the application key it was made from.
+    Session,
 }
 
 impl Level {
+    /// Every level.
+    pub const ALL: [Level; 3] = [Level::Admin, Level::App, Level::Session];
+
     /// The word used in tokens, rows and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Admin => "admin",
             Level::App => "app",
+            Level::Session => "session",
         }
     }
 
     /// The inverse of [`Level::as_str`].
     pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "admin" => Some(Level::Admin),
-            "app" => Some(Level::App),
-            _ => None,
-        }
+        Level::ALL.into_iter().find(|level| level.as_str() == word)
     }
 
     /// Whether a key of this level may call models.
     pub fn may_call_models(self) -> bool {
-        matches!(self, Level::App)
+        matches!(self, Level::App | Level::Session)
     }
 }
 
@@ -42,4 +49,9 @@ pub struct Principal {
     pub level: Level,
     /// The team the key belongs to; admin keys of the platform have none.
     pub team: Option<TeamId>,
+    /// The application key a session key was made from; it falls with it.
+    pub parent: Option<KeyId>,
+    /// What the key itself says it may reach: a session key bears its own scope, the others' stand in the
+    /// snapshot.
+    pub scope: Option<Arc<Scope>>,
 }

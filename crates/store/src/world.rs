@@ -77,6 +77,7 @@ pub fn load(
         catalogue,
         revoked_keys: revoked_keys(conn, now_ms)?,
         disabled_teams: disabled_teams(conn)?,
+        ..Snapshot::default()
     };
     Ok(StoredWorld { revision, snapshot, credentials })
 }

@@ -46,7 +46,8 @@ pub fn authenticate(
     shared: &Shared,
     known: &Known,
 ) -> Result<Principal, Refusal> {
-    let now_s = u64::try_from(shared.clock.unix_ms().div_euclid(1000)).unwrap_or_default();
+    let now_ms = shared.clock.unix_ms();
+    let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or_default();
     let verified = known.verify(&shared.tokens, shown.0, now_s).map_err(|invalid| {
         tracing::debug!(reason = invalid.reason(), "a key was refused");
         Refusal::InvalidKey
@@ -55,8 +56,14 @@ pub fn authenticate(
         token::Level::Admin => Level::Admin,
         token::Level::App => Level::App,
     };
-    let principal = Principal { key: KeyId(verified.key), level, team: verified.team.map(TeamId) };
-    if world.snapshot.admits(&principal) { Ok(principal) } else { Err(Refusal::InvalidKey) }
+    let principal = Principal {
+        key: KeyId(verified.key),
+        level,
+        team: verified.team.map(TeamId),
+        parent: None,
+        scope: None,
+    };
+    if world.snapshot.admits(&principal, now_ms) { Ok(principal) } else { Err(Refusal::InvalidKey) }
 }
 
 /// Lets only callers through that may call models.
