@@ -5,13 +5,12 @@
 
 use std::ops::Range;
 
-use serde::de::MapAccess;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
-use crate::json::{self, Reader};
+use crate::json::{self, Cursor, Malformed, Text};
 
 /// Brackets may not be nested deeper than this in a body.
-pub const DEPTH_MAX: usize = 128;
+pub const DEPTH_MAX: usize = json::DEPTH_MAX;
 
 /// The longest name of a model, in characters.
 pub const MODEL_CHARS_MAX: usize = 256;
@@ -125,9 +124,7 @@ impl ChatRequest {
             )));
         }
         let mut found = Found::default();
-        json::read(text, &mut found).map_err(|error| {
-            BodyError::whole(format!("the request body could not be parsed as JSON: {error}"))
-        })?;
+        json::read(text, |cursor| found.take(cursor)).map_err(|Malformed| unreadable(text))?;
         if !found.is_object {
             return Err(BodyError::whole("the request body must be a JSON object"));
         }
@@ -151,43 +148,42 @@ struct Found<'a> {
     messages: Option<&'a str>,
     stream: Option<&'a str>,
     stream_options: Option<&'a str>,
-    stream_options_name: Option<&'a str>,
+    stream_options_name: Option<Text<'a>>,
     max_tokens: Option<&'a str>,
     max_completion_tokens: Option<&'a str>,
-    max_completion_tokens_name: Option<&'a str>,
+    max_completion_tokens_name: Option<Text<'a>>,
     n: Option<&'a str>,
 }
 
-impl<'a> Reader<'a> for &mut Found<'a> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        self.is_object = true;
-        while let Some((raw, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
-            let name = json::unescaped(raw);
-            let Some(known) = KNOWN.iter().position(|known| *known == name) else { continue };
+impl<'a> Found<'a> {
+    fn take(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        self.is_object = cursor.object(|cursor, name| {
+            let value = cursor.value()?;
+            let said = name.unescaped();
+            let Some(known) = KNOWN.iter().position(|known| *known == said) else { return Ok(()) };
             let bit = 1_u64 << known;
             if self.seen & bit != 0 && self.twice.is_none() {
                 self.twice = KNOWN.get(known).copied();
             }
             self.seen |= bit;
-            self.keep(&name, raw.get(), value.get());
-        }
+            self.keep(&said, name, value);
+            Ok(())
+        })?;
         Ok(())
     }
-}
 
-impl<'a> Found<'a> {
-    fn keep(&mut self, name: &str, raw_name: &'a str, value: &'a str) {
-        let slot = match name {
+    fn keep(&mut self, said: &str, name: Text<'a>, value: &'a str) {
+        let slot = match said {
             "model" => &mut self.model,
             "messages" => &mut self.messages,
             "stream" => &mut self.stream,
             "stream_options" => {
-                self.stream_options_name = Some(raw_name);
+                self.stream_options_name = Some(name);
                 &mut self.stream_options
             }
             "max_tokens" => &mut self.max_tokens,
             "max_completion_tokens" => {
-                self.max_completion_tokens_name = Some(raw_name);
+                self.max_completion_tokens_name = Some(name);
                 &mut self.max_completion_tokens
             }
             "n" => &mut self.n,
@@ -217,16 +213,29 @@ impl<'a> Found<'a> {
                 model: json::place(text, raw_model),
                 stream_options: self.stream_options_name.zip(self.stream_options).map(|(name, value)| {
                     let value = json::place(text, value);
-                    MemberPlace { whole: json::place(text, name).start..value.end, value }
+                    MemberPlace { whole: quoted_place(text, name).start..value.end, value }
                 }),
                 max_completion_tokens_name: self
                     .max_completion_tokens_name
-                    .map(|name| json::place(text, name)),
+                    .map(|name| quoted_place(text, name)),
                 has_max_tokens: self.max_tokens.is_some(),
                 closing_brace: text.trim_end().len().saturating_sub(1),
             },
         })
     }
+}
+
+/// Where a name stands, with its quotes.
+fn quoted_place(text: &str, name: Text<'_>) -> Range<usize> {
+    let inside = json::place(text, name.inside);
+    inside.start.saturating_sub(1)..inside.end.saturating_add(1)
+}
+
+/// What serde says of a body that could not be read.
+fn unreadable(text: &str) -> BodyError {
+    let why =
+        serde_json::from_str::<IgnoredAny>(text).err().map_or_else(String::new, |error| format!(": {error}"));
+    BodyError::whole(format!("the request body could not be parsed as JSON{why}"))
 }
 
 /// The model's name, and the value as it stands in the body.
@@ -278,7 +287,7 @@ fn include_usage(value: Option<&str>) -> Result<bool, BodyError> {
     }
     let mut options = SaidOptions::default();
     let name = "stream_options.include_usage";
-    if json::read(value, &mut options).is_err() || options.is_twice {
+    if options.read(value).is_err() || options.is_twice {
         return Err(BodyError::member(
             name,
             format!("the member `{name}` stands in the body more than once"),
@@ -295,17 +304,21 @@ pub(crate) struct SaidOptions<'a> {
     is_twice: bool,
 }
 
-impl<'a> Reader<'a> for &mut SaidOptions<'a> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+impl<'a> SaidOptions<'a> {
+    pub(crate) fn read(&mut self, value: &'a str) -> Result<(), Malformed> {
         self.is_empty = true;
-        while let Some((raw, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
-            self.is_empty = false;
-            if json::unescaped(raw) == "include_usage" {
-                self.is_twice |= self.include_usage.is_some();
-                self.include_usage = Some(value.get());
-            }
-        }
-        Ok(())
+        json::read(value, |cursor| {
+            let is_object = cursor.object(|cursor, name| {
+                let value = cursor.value()?;
+                self.is_empty = false;
+                if name.unescaped() == "include_usage" {
+                    self.is_twice |= self.include_usage.is_some();
+                    self.include_usage = Some(value);
+                }
+                Ok(())
+            });
+            is_object.map(drop)
+        })
     }
 }
 

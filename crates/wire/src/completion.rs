@@ -7,11 +7,7 @@ mod calls;
 
 use std::ops::Range;
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
-use serde_json::value::RawValue;
-
-use self::calls::{Function, ToolCalls};
-use crate::json::{self, Name, Reader, With};
+use crate::json::{self, Cursor, Kind, Malformed, Text};
 
 /// A member's value as it stands in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +65,10 @@ impl Generated {
         Self { text: String::new(), limit_bytes }
     }
 
+    fn has_room(&self) -> bool {
+        self.text.len() < self.limit_bytes
+    }
+
     /// Keeps a piece, as far as there is room.
     pub fn push(&mut self, piece: &str) {
         let mut room = self.limit_bytes.saturating_sub(self.text.len()).min(piece.len());
@@ -106,9 +106,9 @@ pub struct Completion<'a> {
 
 impl<'a> Completion<'a> {
     /// Reads a completion or chunk; what it generated is appended to `generated`.
-    pub fn read(text: &'a str, generated: &mut Generated) -> serde_json::Result<Self> {
+    pub fn read(text: &'a str, generated: &mut Generated) -> Result<Self, Malformed> {
         let mut top = Top { text, said: Completion::default(), generated, calls_tools: false };
-        json::read(text, &mut top)?;
+        json::read(text, |cursor| top.take(cursor))?;
         let mut said = top.said;
         said.closing_brace = text.trim_end().len().saturating_sub(1);
         Ok(said)
@@ -124,13 +124,30 @@ struct Top<'a, 'x> {
 }
 
 impl<'a> Top<'a, '_> {
-    fn member(&self, value: &'a RawValue) -> Option<Member<'a>> {
-        let raw = value.get();
-        Some(Member { raw, place: json::place(self.text, raw) })
+    fn take(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        self.said.is_object = cursor.object(|cursor, name| {
+            match &*name.unescaped() {
+                "id" => self.said.id = Some(self.member(cursor.value()?)),
+                "object" => self.said.object = Some(self.member(cursor.value()?)),
+                "created" => self.said.created = Some(self.member(cursor.value()?)),
+                "model" => self.said.model = Some(self.member(cursor.value()?)),
+                "usage" => self.said.usage = self.unless_null(cursor.value()?),
+                "error" => self.said.error = self.unless_null(cursor.value()?),
+                "x_groq" => self.groq(cursor)?,
+                "choices" => self.choices(cursor)?,
+                _ => drop(cursor.value()?),
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
-    fn unless_null(&self, value: &'a RawValue) -> Option<Member<'a>> {
-        self.member(value).filter(|member| member.raw != "null")
+    fn member(&self, raw: &'a str) -> Member<'a> {
+        Member { raw, place: json::place(self.text, raw) }
+    }
+
+    fn unless_null(&self, raw: &'a str) -> Option<Member<'a>> {
+        (raw != "null").then(|| self.member(raw))
     }
 
     fn repair(&mut self, place: Range<usize>, text: String) {
@@ -138,210 +155,146 @@ impl<'a> Top<'a, '_> {
     }
 
     /// An insertion before an object's first member, given its name.
-    fn insert_before(&mut self, first: Option<&'a str>, text: String) {
+    fn insert_before(&mut self, first: Option<Text<'a>>, text: String) {
         if let Some(first) = first {
-            let at = json::place(self.text, first).start.saturating_sub("\"".len());
+            let at = json::place(self.text, first.inside).start.saturating_sub("\"".len());
             self.repair(at..at, text);
         }
     }
 
-    /// Keeps a value's text, if it is a string and there is room.
-    fn generate(&mut self, value: &str) {
-        if self.generated.text.len() >= self.generated.limit_bytes {
-            return;
+    /// Keeps what the next value says, if it is a string and there is room.
+    fn generate(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        if let Some(text) = cursor.string()?
+            && self.generated.has_room()
+        {
+            self.generated.push(&text.unescaped());
         }
-        match value.get(1..value.len().saturating_sub(1)) {
-            Some(plain) if value.starts_with('"') && !plain.contains('\\') => self.generated.push(plain),
-            Some(_) if value.starts_with('"') => {
-                self.generated.push(&serde_json::from_str::<String>(value).unwrap_or_default());
-            }
-            _ => {}
-        }
+        Ok(())
     }
 
     /// `content`: a string, or (Mistral's reasoning models) an array of parts, made a string.
-    fn content(&mut self, value: &'a str) {
-        if !value.starts_with('[') {
-            return self.generate(value);
+    fn content(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        if cursor.kind() != Kind::Array {
+            return self.generate(cursor);
         }
-        let mut parts = String::new();
-        if json::read(value, Parts(&mut parts)).is_ok() {
-            self.generated.push(&parts);
-            self.repair(json::place(self.text, value), json::quoted(&parts));
-        }
+        let value = cursor.value()?;
+        let parts = parts(value)?;
+        self.generated.push(&parts);
+        self.repair(json::place(self.text, value), json::quoted(&parts));
+        Ok(())
     }
-}
 
-impl<'a> Reader<'a> for &mut Top<'a, '_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        self.said.is_object = true;
-        while let Some(name) = map.next_key::<Name<'a>>()? {
-            match name.as_str() {
-                "id" => self.said.id = self.member(map.next_value()?),
-                "object" => self.said.object = self.member(map.next_value()?),
-                "created" => self.said.created = self.member(map.next_value()?),
-                "model" => self.said.model = self.member(map.next_value()?),
-                "usage" => self.said.usage = self.unless_null(map.next_value()?),
-                "error" => self.said.error = self.unless_null(map.next_value()?),
-                "x_groq" => map.next_value_seed(With(GroqUsage(&mut self.said.groq_usage)))?,
-                "choices" => {
-                    self.said.choices = Choices::NoArray;
-                    map.next_value_seed(With(ChoiceList(&mut *self)))?;
-                    self.repair_null_choices(name.in_text());
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+    fn groq(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        let is_object = cursor.object(|cursor, name| {
+            let value = cursor.value()?;
+            if name.inside == "usage" && value != "null" {
+                self.said.groq_usage = Some(value);
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        is_object.map(drop)
     }
-}
 
-impl<'a> Top<'a, '_> {
-    /// Puts an array where `choices` is `null`.
-    fn repair_null_choices(&mut self, name: Option<&'a str>) {
-        let Some(name) = name.filter(|_| self.said.choices == Choices::NoArray) else { return };
-        let after = self.text.get(json::place(self.text, name).end..).unwrap_or_default();
-        let Some(value) = after.strip_prefix('"').and_then(|rest| rest.trim_start().strip_prefix(':')) else {
-            return;
-        };
-        let value = value.trim_start();
-        if value.starts_with("null") {
-            let start = json::place(self.text, value).start;
-            self.said.choices = Choices::Array { count: 0 };
-            self.repair(start..start + "null".len(), "[]".to_owned());
-        }
-    }
-}
-
-struct GroqUsage<'x, 'a>(&'x mut Option<&'a str>);
-
-impl<'a> Reader<'a> for GroqUsage<'_, 'a> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<Name<'a>, &'a RawValue>()? {
-            if name.as_str() == "usage" && value.get() != "null" {
-                *self.0 = Some(value.get());
+    /// `null` in the place of the array is made one.
+    fn choices(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        if cursor.kind() != Kind::Array {
+            let value = cursor.value()?;
+            self.said.choices = Choices::NoArray;
+            if value == "null" {
+                self.said.choices = Choices::Array { count: 0 };
+                self.repair(json::place(self.text, value), "[]".to_owned());
             }
+            return Ok(());
         }
+        let count = cursor.array(|cursor, ordinal| self.choice(cursor, ordinal as u64))?;
+        self.said.choices = Choices::Array { count: count.unwrap_or_default() };
         Ok(())
     }
-}
 
-struct ChoiceList<'x, 'a, 'y>(&'x mut Top<'a, 'y>);
-
-impl<'a> Reader<'a> for ChoiceList<'_, 'a, '_> {
-    fn array<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut count = 0;
-        while seq.next_element_seed(With(Choice { top: self.0, ordinal: count as u64 }))?.is_some() {
-            count += 1;
-        }
-        self.0.said.choices = Choices::Array { count };
-        Ok(())
-    }
-}
-
-struct Choice<'x, 'a, 'y> {
-    top: &'x mut Top<'a, 'y>,
-    ordinal: u64,
-}
-
-impl<'a> Reader<'a> for Choice<'_, 'a, '_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+    fn choice(&mut self, cursor: &mut Cursor<'a>, ordinal: u64) -> Result<(), Malformed> {
         let mut first = None;
         let mut index = None;
         let mut finish = None;
-        self.top.calls_tools = false;
-        while let Some(name) = map.next_key::<Name<'a>>()? {
-            first = first.or(name.in_text());
-            match name.as_str() {
-                "index" => map.next_value_seed(With(Count(&mut index)))?,
-                "finish_reason" => finish = Some(map.next_value::<&'a RawValue>()?.get()),
-                "delta" | "message" => map.next_value_seed(With(Delta(self.top)))?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+        self.calls_tools = false;
+        let is_object = cursor.object(|cursor, name| {
+            first = first.or(name.plain().map(|_| name));
+            match &*name.unescaped() {
+                "index" => index = cursor.value()?.parse().ok(),
+                "finish_reason" => finish = Some(cursor.value()?),
+                "delta" | "message" => self.delta(cursor)?,
+                _ => drop(cursor.value()?),
             }
+            Ok(())
+        })?;
+        if !is_object {
+            return Ok(());
         }
         if index.is_none() {
-            self.top.insert_before(first, format!("\"index\":{},", self.ordinal));
+            self.insert_before(first, format!("\"index\":{ordinal},"));
         }
-        let choice = index.unwrap_or(self.ordinal);
-        self.top.said.seen |= choice_bit(choice);
+        let choice = index.unwrap_or(ordinal);
+        self.said.seen |= choice_bit(choice);
         if let Some(raw) = finish
             && let Some(word) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
         {
-            let place = json::place(self.top.text, raw);
-            let calls_tools = self.top.calls_tools;
-            self.top.said.finishes.push(Finish { choice, word, place, calls_tools });
+            let (place, calls_tools) = (json::place(self.text, raw), self.calls_tools);
+            self.said.finishes.push(Finish { choice, word, place, calls_tools });
         }
         Ok(())
     }
-}
 
-struct Delta<'x, 'a, 'y>(&'x mut Top<'a, 'y>);
-
-impl<'a> Reader<'a> for Delta<'_, 'a, '_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+    fn delta(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
         let mut has_reasoning = false;
-        while let Some(name) = map.next_key::<Name<'a>>()? {
-            match name.as_str() {
-                "content" => self.0.content(map.next_value::<&'a RawValue>()?.get()),
-                "refusal" => self.0.generate(map.next_value::<&'a RawValue>()?.get()),
+        let is_object = cursor.object(|cursor, name| {
+            match &*name.unescaped() {
+                "content" => self.content(cursor)?,
+                "refusal" => self.generate(cursor)?,
                 // The same text under two names: some vendors send both.
                 "reasoning_content" | "reasoning" => {
-                    let value = map.next_value::<&'a RawValue>()?.get();
-                    if !has_reasoning {
-                        self.0.generate(value);
+                    let said = cursor.string()?.filter(|text| !text.inside.is_empty());
+                    if let Some(text) = said.filter(|_| !has_reasoning && self.generated.has_room()) {
+                        self.generated.push(&text.unescaped());
                     }
-                    has_reasoning |= value.len() > 2 && value.starts_with('"');
+                    has_reasoning |= said.is_some();
                 }
-                "tool_calls" => map.next_value_seed(With(ToolCalls(self.0)))?,
-                "function_call" => {
-                    map.next_value_seed(With(Function { top: self.0, has_name: &mut false }))?
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                "tool_calls" => self.tool_calls(cursor)?,
+                "function_call" => drop(self.function(cursor)?),
+                _ => drop(cursor.value()?),
             }
+            Ok(())
+        });
+        is_object.map(drop)
+    }
+}
+
+/// The text of content parts of type `text`, and of parts that are plain strings.
+fn parts(value: &str) -> Result<String, Malformed> {
+    let mut joined = String::new();
+    json::read(value, |cursor| {
+        let count = cursor.array(|cursor, _| {
+            if let Some(text) = part(cursor)? {
+                joined.push_str(&text.unescaped());
+            }
+            Ok(())
+        });
+        count.map(drop)
+    })?;
+    Ok(joined)
+}
+
+fn part<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Text<'a>>, Malformed> {
+    if cursor.kind() != Kind::Object {
+        return cursor.string();
+    }
+    let mut said = None;
+    cursor.object(|cursor, name| {
+        match name.inside {
+            "text" => said = cursor.string()?,
+            _ => drop(cursor.value()?),
         }
         Ok(())
-    }
-}
-
-struct Count<'x>(&'x mut Option<u64>);
-
-impl Reader<'_> for Count<'_> {
-    fn count(self, count: u64) {
-        *self.0 = Some(count);
-    }
-}
-
-/// The text of content parts of type `text`.
-struct Parts<'x>(&'x mut String);
-
-impl<'a> Reader<'a> for Parts<'_> {
-    fn array<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(With(Part(self.0)))?.is_some() {}
-        Ok(())
-    }
-}
-
-struct Part<'x>(&'x mut String);
-
-impl<'a> Reader<'a> for Part<'_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<Name<'a>, &'a RawValue>()? {
-            if name.as_str() == "text" {
-                self.0.push_str(&serde_json::from_str::<String>(value.get()).unwrap_or_default());
-            }
-        }
-        Ok(())
-    }
-
-    fn text(self, text: &str) {
-        self.0.push_str(text);
-    }
+    })?;
+    Ok(said)
 }
 
 #[cfg(test)]

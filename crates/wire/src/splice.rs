@@ -113,7 +113,7 @@ fn with_comma(body: &[u8], member: Range<usize>) -> Range<usize> {
 fn with_usage(value: &[u8]) -> String {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let mut options = SaidOptions::default();
-    if !text.starts_with('{') || json::read(text, &mut options).is_err() || options.is_empty {
+    if !text.starts_with('{') || options.read(text).is_err() || options.is_empty {
         return "{\"include_usage\":true}".to_owned();
     }
     let (place, new) = match options.include_usage {

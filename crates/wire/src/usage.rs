@@ -3,10 +3,7 @@
 //! One count that cannot be makes the whole object absent: a provider that reports nonsense must
 //! neither credit nor charge anybody.
 
-use serde::de::MapAccess;
-use serde_json::value::RawValue;
-
-use crate::json::{self, Name, Reader, With};
+use crate::json::{self, Cursor, Malformed};
 
 /// No count above this is believed.
 pub const COUNT_MAX: u64 = 1 << 40;
@@ -30,15 +27,14 @@ impl TokenUsage {
     /// Reads a `usage` object. Absent and `null` counts are 0; `None` if there is neither a prompt nor
     /// a completion count, or if any count is negative, no integer, or above [`COUNT_MAX`].
     pub fn read(raw: &str) -> Option<Self> {
-        let mut counts = Counts { group: Group::Top, ..Counts::default() };
-        json::read(raw, &mut counts).ok()?;
+        let mut counts = Counts::default();
+        json::read(raw, |cursor| counts.take(cursor, Group::Top)).ok()?;
         (counts.is_said && !counts.is_broken).then_some(counts.usage)
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 enum Group {
-    #[default]
     Top,
     Prompt,
     Completion,
@@ -47,15 +43,14 @@ enum Group {
 #[derive(Default)]
 struct Counts {
     usage: TokenUsage,
-    group: Group,
     is_said: bool,
     is_broken: bool,
 }
 
 impl Counts {
-    fn slot(&mut self, name: &str) -> Option<&mut u64> {
+    fn slot(&mut self, group: Group, name: &str) -> Option<&mut u64> {
         let usage = &mut self.usage;
-        Some(match (self.group, name) {
+        Some(match (group, name) {
             (Group::Top, "prompt_tokens") => &mut usage.prompt,
             (Group::Top, "completion_tokens") => &mut usage.completion,
             (Group::Top, "total_tokens") => usage.total.insert(0),
@@ -74,31 +69,32 @@ impl Counts {
     }
 }
 
-impl<'a> Reader<'a> for &mut Counts {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Name<'a>>()? {
-            let group = match (self.group, name.as_str()) {
-                (Group::Top, "prompt_tokens_details") => Some(Group::Prompt),
-                (Group::Top, "completion_tokens_details") => Some(Group::Completion),
-                _ => None,
-            };
-            if let Some(group) = group {
-                self.group = group;
-                map.next_value_seed(With(&mut *self))?;
-                self.group = Group::Top;
-                continue;
+impl Counts {
+    fn take(&mut self, cursor: &mut Cursor<'_>, group: Group) -> Result<(), Malformed> {
+        let is_object = cursor.object(|cursor, name| {
+            let name = name.unescaped();
+            match (group, &*name) {
+                (Group::Top, "prompt_tokens_details") => self.take(cursor, Group::Prompt),
+                (Group::Top, "completion_tokens_details") => self.take(cursor, Group::Completion),
+                _ => {
+                    self.count(group, &name, cursor.value()?);
+                    Ok(())
+                }
             }
-            let value = map.next_value::<&'a RawValue>()?.get();
-            if value == "null" || self.slot(name.as_str()).is_none() {
-                continue;
-            }
-            self.is_said |= matches!(name.as_str(), "prompt_tokens" | "completion_tokens");
-            match value.parse().ok().filter(|count| *count <= COUNT_MAX) {
-                Some(count) => self.slot(name.as_str()).into_iter().for_each(|slot| *slot = count),
-                None => self.is_broken = true,
-            }
+        });
+        is_object.map(drop)
+    }
+
+    fn count(&mut self, group: Group, name: &str, value: &str) {
+        if value == "null" {
+            return;
         }
-        Ok(())
+        let Some(slot) = self.slot(group, name) else { return };
+        match value.parse().ok().filter(|count| *count <= COUNT_MAX) {
+            Some(count) => *slot = count,
+            None => self.is_broken = true,
+        }
+        self.is_said |= matches!(name, "prompt_tokens" | "completion_tokens");
     }
 }
 

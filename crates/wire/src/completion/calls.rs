@@ -2,98 +2,87 @@
 //!
 //! Only a call's first piece, the one that names the function, is repaired: later pieces bear neither.
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
-use serde_json::value::RawValue;
+use super::Top;
+use crate::json::{self, Cursor, Malformed, Text};
 
-use super::{Count, Top};
-use crate::json::{self, Name, Reader, With};
+/// What a tool call says of itself.
+#[derive(Default)]
+struct Call<'a> {
+    first: Option<Text<'a>>,
+    index: Option<u64>,
+    id: Option<&'a str>,
+    has_type: bool,
+    has_name: bool,
+}
 
-pub(super) struct ToolCalls<'x, 'a, 'y>(pub(super) &'x mut Top<'a, 'y>);
-
-impl<'a> Reader<'a> for ToolCalls<'_, 'a, '_> {
-    fn array<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut ordinal = 0;
-        while seq.next_element_seed(With(ToolCall { top: self.0, ordinal }))?.is_some() {
-            ordinal += 1;
-        }
-        Ok(())
+impl<'a> Top<'a, '_> {
+    pub(super) fn tool_calls(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        cursor.array(|cursor, ordinal| self.tool_call(cursor, ordinal as u64)).map(drop)
     }
-}
 
-struct ToolCall<'x, 'a, 'y> {
-    top: &'x mut Top<'a, 'y>,
-    ordinal: u64,
-}
-
-impl<'a> Reader<'a> for ToolCall<'_, 'a, '_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut first = None;
-        let mut index = None;
-        let mut id = None;
-        let mut has_type = false;
-        let mut has_name = false;
-        while let Some(name) = map.next_key::<Name<'a>>()? {
-            first = first.or(name.in_text());
-            match name.as_str() {
-                "index" => map.next_value_seed(With(Count(&mut index)))?,
-                "id" => id = Some(map.next_value::<&'a RawValue>()?.get()),
+    fn tool_call(&mut self, cursor: &mut Cursor<'a>, ordinal: u64) -> Result<(), Malformed> {
+        let mut call = Call::default();
+        let is_object = cursor.object(|cursor, name| {
+            call.first = call.first.or(name.plain().map(|_| name));
+            match &*name.unescaped() {
+                "index" => call.index = cursor.value()?.parse().ok(),
+                "id" => call.id = Some(cursor.value()?),
                 "type" => {
-                    has_type = true;
-                    let value = map.next_value::<&'a RawValue>()?.get();
+                    call.has_type = true;
+                    let value = cursor.value()?;
                     if value == "null" {
-                        self.top.repair(json::place(self.top.text, value), "\"function\"".to_owned());
+                        self.repair(json::place(self.text, value), "\"function\"".to_owned());
                     }
                 }
-                "function" | "custom" => {
-                    map.next_value_seed(With(Function { top: self.top, has_name: &mut has_name }))?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                "function" | "custom" => call.has_name |= self.function(cursor)?,
+                _ => drop(cursor.value()?),
             }
-        }
-        self.top.calls_tools = true;
-        if has_name {
-            self.repair(first, id, index, has_type);
+            Ok(())
+        })?;
+        if is_object {
+            self.calls_tools = true;
+            if call.has_name {
+                self.repair_call(&call, ordinal);
+            }
         }
         Ok(())
     }
-}
 
-impl<'a> ToolCall<'_, 'a, '_> {
     /// A call's first piece must have a type and an id that no other call of the conversation has.
-    fn repair(self, first: Option<&'a str>, id: Option<&'a str>, index: Option<u64>, has_type: bool) {
-        let of = self.top.said.id.as_ref().map_or("", |id| id.raw.trim_matches('"'));
-        let made = format!("\"call_{of}_{}\"", index.unwrap_or(self.ordinal));
+    fn repair_call(&mut self, call: &Call<'a>, ordinal: u64) {
+        let of = self.said.id.as_ref().map_or("", |id| id.raw.trim_matches('"'));
+        let made = format!("\"call_{of}_{}\"", call.index.unwrap_or(ordinal));
         let mut missing = String::new();
-        match id {
+        match call.id {
             None => missing = format!("\"id\":{made},"),
-            Some(said @ ("\"\"" | "null")) => self.top.repair(json::place(self.top.text, said), made),
+            Some(said @ ("\"\"" | "null")) => self.repair(json::place(self.text, said), made),
             Some(_) => {}
         }
-        if !has_type {
+        if !call.has_type {
             missing.push_str("\"type\":\"function\",");
         }
         if !missing.is_empty() {
-            self.top.insert_before(first, missing);
+            self.insert_before(call.first, missing);
         }
     }
-}
 
-pub(super) struct Function<'x, 'a, 'y> {
-    pub(super) top: &'x mut Top<'a, 'y>,
-    pub(super) has_name: &'x mut bool,
-}
-
-impl<'a> Reader<'a> for Function<'_, 'a, '_> {
-    fn object<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<Name<'a>, &'a RawValue>()? {
-            let name = name.as_str();
-            *self.has_name |= name == "name" && value.get().len() > 2 && value.get() != "null";
-            if matches!(name, "name" | "arguments" | "input") {
-                self.top.generate(value.get());
+    /// A function's name and arguments count as generated. Says whether the function is named.
+    pub(super) fn function(&mut self, cursor: &mut Cursor<'a>) -> Result<bool, Malformed> {
+        let mut has_name = false;
+        cursor.object(|cursor, name| {
+            match &*name.unescaped() {
+                "name" => {
+                    let said = cursor.string()?.filter(|text| !text.inside.is_empty());
+                    has_name |= said.is_some();
+                    if let Some(text) = said.filter(|_| self.generated.has_room()) {
+                        self.generated.push(&text.unescaped());
+                    }
+                }
+                "arguments" | "input" => self.generate(cursor)?,
+                _ => drop(cursor.value()?),
             }
-        }
-        Ok(())
+            Ok(())
+        })?;
+        Ok(has_name)
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn read(text: &str) -> (Completion<'_>, String) {
     let mut generated = Generated::new(64);
-    let said = Completion::read(text, &mut generated).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let said = Completion::read(text, &mut generated).unwrap_or_else(|error| panic!("{text}: {error:?}"));
     for member in
         [&said.id, &said.object, &said.created, &said.model, &said.usage, &said.error].into_iter().flatten()
     {
@@ -135,8 +135,7 @@ fn strange_values_are_read_over_and_broken_json_is_an_error() {
     assert!(said.id.is_some() && said.object.is_some() && said.created.is_some() && said.model.is_some());
     assert!(said.usage.is_none() && said.error.is_none());
     let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert!(read(&deep).0.is_object);
-    for text in ["", "{", "<html>", r#"{"choices":[}"#, "{} {}"] {
+    for text in ["", "{", "<html>", r#"{"choices":[}"#, "{} {}", &deep] {
         assert!(Completion::read(text, &mut Generated::default()).is_err(), "{text}");
     }
 }
