@@ -54,4 +54,14 @@ pub struct Principal {
     /// What the key itself says it may reach: a session key bears its own scope, the others' stand in the
     /// snapshot.
     pub scope: Option<Arc<Scope>>,
+    /// How many requests a session key is good for.
+    pub allowance: Option<Allowance>,
+}
+
+/// A number of requests, to be made before a key ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub requests: u64,
+    /// When the key ends, Unix seconds.
+    pub until_s: u64,
 }

@@ -7,6 +7,16 @@ pub enum Refusal {
     InvalidKey,
     /// A valid key of a level that may not do this.
     WrongLevel { needed: &'static str },
+    /// A valid key that may not be used from where the request comes from.
+    ForeignAddress,
+    /// Too many bad keys came from there; another is looked at after `wait_ms`.
+    TooManyFailures { wait_ms: u64 },
+    /// A session key has made all the requests it is good for.
+    AllowanceUsed { requests: u64 },
+    /// The request's signature is missing or wrong; `code` says what about it.
+    BadSignature { code: &'static str },
+    /// The request's structure looks like an attack, and its team wants such requests refused.
+    Hostile { position: &'static str },
     /// The body cannot be served as it stands; `param` names the member at fault.
     BadBody { message: String, param: Option<String> },
     /// The body is larger than `limit_bytes`.

@@ -201,7 +201,14 @@ mod tests {
     const TEAM: TeamId = TeamId(Uuid::from_u128(2));
 
     fn session() -> Principal {
-        Principal { key: KEY, level: Level::Session, team: Some(TEAM), parent: Some(PARENT), scope: None }
+        Principal {
+            key: KEY,
+            level: Level::Session,
+            team: Some(TEAM),
+            parent: Some(PARENT),
+            scope: None,
+            allowance: None,
+        }
     }
 
     fn models(text: &str) -> Scope {

@@ -1,5 +1,7 @@
 //! A request as it came in, before anything is known about it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -23,12 +25,34 @@ pub struct Headers<'a> {
     pub content_type: Option<&'a str>,
     pub content_encoding: Option<&'a str>,
     pub content_length: Option<u64>,
+    pub content_digest: Option<&'a str>,
+    pub signature: Option<&'a str>,
+    pub signature_input: Option<&'a str>,
+}
+
+/// The request line, and where it came from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line<'a> {
+    pub method: &'a str,
+    /// As it was sent, still escaped.
+    pub path: &'a str,
+    /// Without the question mark.
+    pub query: Option<&'a str>,
+    /// The caller's address; `None` where the connection has none.
+    pub address: Option<IpAddr>,
+}
+
+/// All of a request but its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    pub line: Line<'a>,
+    pub headers: Headers<'a>,
 }
 
 /// A call on its way in; the body is still unread.
 #[derive(Debug)]
 pub struct Arrival<'a, B> {
-    pub headers: Headers<'a>,
+    pub head: Head<'a>,
     pub body: B,
 }
 

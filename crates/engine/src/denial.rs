@@ -24,7 +24,16 @@ impl Denial {
     pub fn new(request: RequestId, refused: Refused) -> Self {
         match refused {
             Refused::Here(refusal) => {
-                Self { request, error: of_refusal(refusal), retry_after_ms: None, is_final: true }
+                let retry_after_ms = match refusal {
+                    Refusal::TooManyFailures { wait_ms } => Some(wait_ms),
+                    _ => None,
+                };
+                Self {
+                    request,
+                    error: of_refusal(refusal),
+                    retry_after_ms,
+                    is_final: retry_after_ms.is_none(),
+                }
             }
             Refused::There(fault) => Self {
                 request,
@@ -43,6 +52,20 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
         Refusal::InvalidKey => PublicError::new(ErrorCode::InvalidApiKey),
         Refusal::WrongLevel { needed } => PublicError::new(ErrorCode::PermissionDenied)
             .with_message(format!("this key may not do this; use a key of the level `{needed}`")),
+        Refusal::ForeignAddress => PublicError::new(ErrorCode::PermissionDenied)
+            .with_message("this key may not be used from this address; ask whoever manages it to allow it"),
+        Refusal::TooManyFailures { .. } => PublicError::new(ErrorCode::RateLimited).with_message(
+            "too many bad keys came from this address; try again after the time in `retry-after`",
+        ),
+        Refusal::AllowanceUsed { requests } => PublicError::new(ErrorCode::InsufficientQuota).with_message(
+            format!("this session key was good for {requests} requests, and they are made; ask for another"),
+        ),
+        Refusal::BadSignature { code } => {
+            PublicError::new(ErrorCode::InvalidSignature).with_said_code(Some(code.to_owned()))
+        }
+        Refusal::Hostile { position } => PublicError::new(ErrorCode::Blocked).with_message(format!(
+            "the {position} looks like an attack and was refused; ask whoever manages the team if it is none"
+        )),
         Refusal::BadBody { message, param } => {
             PublicError::new(ErrorCode::InvalidRequest).with_message(message).with_param(param)
         }

@@ -17,7 +17,7 @@ use nexus_core::{
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
-    arrival::{Arrival, BodyStream, Headers},
+    arrival::{Arrival, BodyStream, Head},
     denial::{Denial, of_fault},
     identity,
     port::Transport,
@@ -76,24 +76,26 @@ async fn way<T: Transport, B: BodyStream>(
 ) -> Result<Reply<T::Body>, Refused> {
     let shared = &engine.shared;
     let world = shared.worlds.current();
-    let caller = identify(engine, &arrival.headers, &world)?;
-    let caller = authenticate::may_call_models(caller)?;
-    let asked =
-        parse::body(&arrival.headers, arrival.body, &shared.limits).instrument(debug_span!("parse")).await?;
+    let Arrival { head, body } = arrival;
+    let caller = identify(engine, &head, &world)?;
+    let caller = authenticate::may_call_models(caller, &head.line, shared)?;
+    let asked = parse::body(&head.headers, body, &shared.limits).instrument(debug_span!("parse")).await?;
     let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     let plan = debug_span!("select")
-        .in_scope(|| select::select(&routed, &world, &*engine.dice, shared.limits.attempts));
+        .in_scope(|| select::select(&routed, &world, &*engine.dice, shared.limits.attempts))?;
     failover(engine, &world, &routed, plan, request, tally).await
 }
 
-/// Who is calling, by the key in the headers alone.
+/// Who is calling, by the key in the headers and where it comes from.
 pub fn identify<T: Transport>(
     engine: &Engine<T>,
-    headers: &Headers<'_>,
+    head: &Head<'_>,
     world: &World,
 ) -> Result<Principal, Refusal> {
-    debug_span!("authenticate")
-        .in_scope(|| authenticate::authenticate(parse::key(headers)?, world, &engine.shared, &engine.known))
+    debug_span!("authenticate").in_scope(|| {
+        let shown = parse::key(&head.headers)?;
+        authenticate::authenticate(shown, &head.line, world, &engine.shared, &engine.known)
+    })
 }
 
 /// Tries targets until an answer begins or nothing is left to try.

@@ -2,11 +2,16 @@
 //!
 //! Everything that waits, opens, reads the time or rolls dice is behind one of these.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use nexus_core::{catalogue::Provider, fault::Fault, usage::UsageRecord};
+use nexus_core::{
+    catalogue::Provider,
+    fault::Fault,
+    id::{KeyId, TeamId},
+    usage::UsageRecord,
+};
 use nexus_providers::dialect::AuthScheme;
 
 use crate::world::Credential;
@@ -68,6 +73,35 @@ pub struct Unbooked;
 pub trait Ledger: Send + Sync + 'static {
     /// Makes a record survive the death of this process before it returns. Takes microseconds.
     fn book(&self, record: &UsageRecord) -> Result<(), Unbooked>;
+}
+
+/// Something the request's way has to tell those who keep the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// A key is in use. Said at most once a minute by each worker.
+    Used { key: KeyId, at_ms: i64 },
+    /// A key came from an address this worker had not seen it come from.
+    CameFrom { key: KeyId, team: Option<TeamId>, address: IpAddr },
+    /// Somebody was turned away.
+    Denied(Denied),
+    /// The structure of a request looked like an attack.
+    Attacked { kind: &'static str, position: &'static str, evidence: Box<str>, by: Denied },
+}
+
+/// Who was turned away, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// A word for the audit log.
+    pub reason: &'static str,
+    /// `None` where the key did not verify.
+    pub key: Option<KeyId>,
+    pub team: Option<TeamId>,
+    pub address: Option<IpAddr>,
+}
+
+/// Where the trail is kept. Never waits: what cannot be taken at once is counted and dropped.
+pub trait Trail: Send + Sync + 'static {
+    fn note(&self, noted: Noted);
 }
 
 /// The time.

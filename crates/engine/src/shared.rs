@@ -1,13 +1,14 @@
-//! What all workers share: the current world, the keys' verifier, the ledger, limits and meters.
+//! What all workers share: the current world, the keys' verifiers, the ledger, limits and meters.
 
 use std::sync::Arc;
 
-use nexus_keystore::token::Tokens;
+use nexus_core::allowance::Allowances;
+use nexus_keystore::{opaque::OpaqueDigests, token::Tokens};
 use nexus_telemetry::meters::Meters;
 
 use crate::{
     estimate::Estimator,
-    port::{Clock, Deadlines, Dice, Ledger, Transport},
+    port::{Clock, Deadlines, Dice, Ledger, Trail, Transport},
     stage::authenticate::Known,
     world::Worlds,
 };
@@ -28,10 +29,18 @@ pub struct Limits {
     pub deadlines: Deadlines,
 }
 
+/// What keys are proven with.
+pub struct Keys {
+    pub tokens: Tokens,
+    pub digests: OpaqueDigests,
+}
+
 /// Shared by all workers of the process.
 pub struct Shared {
     pub worlds: Worlds,
-    pub tokens: Tokens,
+    pub keys: Keys,
+    pub allowances: Allowances,
+    pub trail: Arc<dyn Trail>,
     pub ledger: Arc<dyn Ledger>,
     pub estimator: Estimator,
     pub clock: Arc<dyn Clock>,

@@ -2,49 +2,65 @@
 
 use std::time::{Duration, SystemTime};
 
-use actix_http::{
-    StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HttpDate, RETRY_AFTER},
-};
+use actix_http::header::HttpDate;
+use httparse::Header;
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Inbound;
 
-/// What the vendors call the id of a request; the first that stands there is taken.
-const ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "x-amzn-requestid", "cf-ray"];
+/// The headers that are read. From the fifth on, what the vendors call the id of a request: the first of these
+/// names that stands there is taken.
+const READ: [&str; 9] = [
+    "content-type",
+    "content-encoding",
+    "retry-after-ms",
+    "retry-after",
+    "date",
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "cf-ray",
+];
 
-/// Reads the head of an answer.
-pub(crate) fn read<B>(status: StatusCode, headers: &HeaderMap, body: B) -> Result<Inbound<B>, Fault> {
-    let answer = Inbound {
-        status: status.as_u16(),
-        content_type: text(headers, CONTENT_TYPE.as_str()).map(str::to_owned),
-        retry_after_ms: retry_after_ms(headers),
-        provider_request_id: ID_HEADERS.iter().find_map(|name| text(headers, name)).map(str::to_owned),
-        body,
-    };
-    match text(headers, CONTENT_ENCODING.as_str()) {
-        None => Ok(answer),
-        Some(coding) if coding.eq_ignore_ascii_case("identity") => Ok(answer),
-        Some(_) => Err(Fault {
-            status: Some(answer.status),
-            provider_request_id: answer.provider_request_id.map(Into::into),
-            ..Fault::new(Class::BadAnswer, "the answer is compressed though only `identity` was accepted")
-        }),
+/// Reads the head of an answer. Of a header that stands there twice the first is taken.
+pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, Fault> {
+    let mut values = [None; READ.len()];
+    for header in headers {
+        let place = READ.iter().zip(&mut values).find(|(name, _)| name.eq_ignore_ascii_case(header.name));
+        if let Some((_, value)) = place {
+            value.get_or_insert(header.value);
+        }
     }
+    let [content_type, coding, after_ms, after, date, ids @ ..] = values.map(|value| value.and_then(text));
+    let id = ids.into_iter().flatten().next();
+    if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Fault {
+            status: Some(status),
+            provider_request_id: id.map(Into::into),
+            ..Fault::new(Class::BadAnswer, "the answer is compressed though only `identity` was accepted")
+        });
+    }
+    Ok(Inbound {
+        status,
+        content_type: content_type.map(str::to_owned),
+        retry_after_ms: retry_after_ms(after_ms, after, date),
+        provider_request_id: id.map(str::to_owned),
+        body: (),
+    })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty())
+fn text(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii())?;
+    Some(text.trim()).filter(|text| !text.is_empty())
 }
 
-fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    if let Some(wait_ms) = text(headers, "retry-after-ms").and_then(|text| number(text, 1.0)) {
+fn retry_after_ms(after_ms: Option<&str>, after: Option<&str>, date: Option<&str>) -> Option<u64> {
+    if let Some(wait_ms) = after_ms.and_then(|text| number(text, 1.0)) {
         return Some(wait_ms);
     }
-    let after = text(headers, RETRY_AFTER.as_str())?;
+    let after = after?;
     number(after, 1000.0).or_else(|| {
         // the provider's own clock on both sides: ours has no say
-        let wait =
-            date(after)?.duration_since(date(text(headers, DATE.as_str())?)?).unwrap_or(Duration::ZERO);
+        let wait = moment(after)?.duration_since(moment(date?)?).unwrap_or(Duration::ZERO);
         u64::try_from(wait.as_millis()).ok()
     })
 }
@@ -56,22 +72,18 @@ fn number(text: &str, unit_ms: f64) -> Option<u64> {
     Some(wait_ms.ceil() as u64)
 }
 
-fn date(text: &str) -> Option<SystemTime> {
+fn moment(text: &str) -> Option<SystemTime> {
     text.parse::<HttpDate>().ok().map(Into::into)
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        headers
+    fn read_lines(lines: &[(&str, &str)]) -> Result<Inbound<()>, Fault> {
+        let headers: Vec<_> =
+            lines.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+        read(200, &headers)
     }
 
     #[test]
@@ -93,7 +105,7 @@ mod tests {
             (&[("retry-after", "-1")], None),
             (&[], None),
         ] {
-            assert_eq!(retry_after_ms(&headers(lines)), expected, "{lines:?}");
+            assert_eq!(read_lines(lines).unwrap().retry_after_ms, expected, "{lines:?}");
         }
     }
 
@@ -107,9 +119,11 @@ mod tests {
             (&[("cf-ray", "d"), ("x-amzn-requestid", "c"), ("request-id", "b")], Some("b")),
             (&[("cf-ray", "d"), ("x-amzn-requestid", "c"), ("x-request-id", "")], Some("c")),
             (&[("cf-ray", "d")], Some("d")),
+            (&[("X-Request-Id", "a"), ("x-request-id", "b")], Some("a")),
+            (&[("x-request-id", "\u{fc}"), ("request-id", " b ")], Some("b")),
             (&[("server", "x")], None),
         ] {
-            let answer = read(StatusCode::OK, &headers(lines), ()).unwrap();
+            let answer = read_lines(lines).unwrap();
             assert_eq!(answer.provider_request_id.as_deref(), expected);
         }
     }
@@ -119,9 +133,7 @@ mod tests {
         for (coding, is_answer) in
             [("identity", true), ("Identity", true), ("gzip", false), ("identity, br", false)]
         {
-            let answer =
-                read(StatusCode::OK, &headers(&[("content-encoding", coding), ("content-type", "a/b")]), ());
-            match answer {
+            match read_lines(&[("content-encoding", coding), ("content-type", "a/b")]) {
                 Ok(answer) => assert!(is_answer && answer.content_type.as_deref() == Some("a/b")),
                 Err(fault) => {
                     assert!(!is_answer && fault.class == Class::BadAnswer && fault.status == Some(200))

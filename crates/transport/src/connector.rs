@@ -1,17 +1,9 @@
-//! Opens connections for awc: resolve, judge every address, dial a judged one, and speak TLS over it.
+//! Opens connections: resolve, judge every address, dial a judged one, and speak TLS over it.
 //!
 //! The address dialled is the address judged: the name is not looked up a second time in between.
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
-use actix_http::Uri;
-use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use nexus_core::fault::Class;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
@@ -20,16 +12,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{
-    exchange::Exchange,
-    fault::Broken,
-    framing::Honest,
-    network::{Local, Network},
-    peer::Peer,
-    socket::Socket,
-};
+use crate::{fault::Broken, network::Network, peer::Place, socket::Socket};
 
-/// What awc calls when its pool has no connection to lend.
+/// What opens connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
     network: Rc<dyn Network>,
@@ -41,32 +26,32 @@ impl Connector {
         Self { network, tls }
     }
 
-    /// A connection to a peer, no later than `by`.
-    async fn open(self, peer: &Peer, by: Instant) -> Result<Socket, Broken> {
+    /// A connection, no later than `by`.
+    pub(crate) async fn open(&self, place: &Place, by: Instant) -> Result<Socket, Broken> {
         let late =
-            |_| Broken::new(Class::Timeout, format!("no connection to `{}` came about in time", peer.host));
-        let resolved = timeout_at(by, self.network.resolve(&peer.host, peer.port)).await.map_err(late)?;
+            |_| Broken::new(Class::Timeout, format!("no connection to `{}` came about in time", place.host));
+        let resolved = timeout_at(by, self.network.resolve(&place.host, place.port)).await.map_err(late)?;
         let resolved = resolved.map_err(|_| {
             Broken::new(
                 Class::Connect,
-                format!("`{}` cannot be resolved; check the endpoint's host", peer.host),
+                format!("`{}` cannot be resolved; check the endpoint's host", place.host),
             )
         })?;
         let allowed: Vec<_> =
-            resolved.iter().filter(|address| peer.reach.allows(address.ip())).copied().collect();
+            resolved.iter().filter(|address| place.reach.allows(address.ip())).copied().collect();
         if allowed.is_empty() {
-            return Err(Broken::new(Class::Forbidden, forbidden(peer, resolved.is_empty())));
+            return Err(Broken::new(Class::Forbidden, forbidden(place, resolved.is_empty())));
         }
-        let tcp = self.dial_one(peer, &allowed, by).await?;
-        if !peer.is_tls {
+        let tcp = self.dial_one(place, &allowed, by).await?;
+        if !place.is_tls {
             return Ok(Socket::Plain(tcp));
         }
-        let name = ServerName::try_from(peer.host.to_string()).map_err(|_| {
-            Broken::new(Class::Connect, format!("`{}` is no name a certificate can bear", peer.host))
+        let name = ServerName::try_from(place.host.to_string()).map_err(|_| {
+            Broken::new(Class::Connect, format!("`{}` is no name a certificate can bear", place.host))
         })?;
-        let tls = timeout_at(by, TlsConnector::from(self.tls).connect(name, tcp)).await.map_err(late)?;
-        let tls = tls.map_err(|error| {
-            Broken::new(Class::Connect, format!("the TLS handshake with `{}` failed: {error}", peer.host))
+        let connecting = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp);
+        let tls = timeout_at(by, connecting).await.map_err(late)?.map_err(|error| {
+            Broken::new(Class::Connect, format!("the TLS handshake with `{}` failed: {error}", place.host))
         })?;
         Ok(Socket::Tls(Box::new(tls)))
     }
@@ -74,7 +59,7 @@ impl Connector {
     /// The first of the addresses that answers. Each gets its equal part of the time that is left.
     async fn dial_one(
         &self,
-        peer: &Peer,
+        place: &Place,
         addresses: &[SocketAddr],
         by: Instant,
     ) -> Result<TcpStream, Broken> {
@@ -90,47 +75,23 @@ impl Connector {
             }
         }
         Err(match last {
-            Some(error) => Broken::new(Class::Connect, format!("no connection to `{}`: {error}", peer.host)),
+            Some(error) => Broken::new(Class::Connect, format!("no connection to `{}`: {error}", place.host)),
             None => {
-                Broken::new(Class::Timeout, format!("no connection to `{}` came about in time", peer.host))
+                Broken::new(Class::Timeout, format!("no connection to `{}` came about in time", place.host))
             }
         })
     }
 }
 
-fn forbidden(peer: &Peer, is_unknown: bool) -> String {
+fn forbidden(place: &Place, is_unknown: bool) -> String {
     if is_unknown {
-        return format!("`{}` has no address", peer.host);
+        return format!("`{}` has no address", place.host);
     }
     format!(
         "`{}` leads to an address the gateway must not connect to; a provider inside your own network needs \
          `allow_private_network`",
-        peer.host
+        place.host
     )
-}
-
-impl Service<ConnectInfo<Uri>> for Connector {
-    type Response = Connection<Uri, Honest<Socket>>;
-    type Error = ConnectError;
-    type Future = Local<Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&self, request: ConnectInfo<Uri>) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move {
-            // the URI's host is only the pool's name for the peer; whom to call, the exchange knows
-            let exchange = Exchange::current().ok_or(ConnectError::Unresolved)?;
-            let by = Instant::now() + exchange.connect;
-            let socket = connector
-                .open(&exchange.peer, by)
-                .await
-                .map_err(|broken| ConnectError::Io(broken.into_io()))?;
-            Ok(Connection::new(request.request().clone(), Honest::new(socket)))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -138,10 +99,9 @@ mod tests {
     use std::{cell::RefCell, io, time::Duration};
 
     use super::*;
-    use crate::{
-        peer::{Peers, tests::provider},
-        tls,
-    };
+    use nexus_core::endpoint::Endpoint;
+
+    use crate::{egress::Reach, network::Local, tls};
 
     /// A network that answers each lookup from a script and leads every dial to one listener.
     struct Liar {
@@ -176,11 +136,12 @@ mod tests {
             door: listener.local_addr().unwrap(),
             is_deaf,
         });
-        let peer = Peers::default().of(&provider("http://rebind.test/v1", private)).unwrap();
+        let reach = if private { Reach::Private } else { Reach::Public };
+        let place = Place::of(&Endpoint::parse("http://rebind.test/v1").unwrap(), reach);
         let connector = Connector::new(liar.clone(), tls::Tls::new(None).unwrap().0);
         let mut ends = Vec::new();
         for _ in lookups {
-            let end = connector.clone().open(&peer, Instant::now() + Duration::from_millis(100)).await;
+            let end = connector.open(&place, Instant::now() + Duration::from_millis(100)).await;
             ends.push(match end {
                 Ok(_) => "open".to_owned(),
                 Err(broken) => broken.class.as_str().to_owned(),

@@ -71,7 +71,7 @@ const CARRIERS: &[(IpNet, usize)] = &[
 
 /// Where a provider's connections may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Reach {
+pub enum Reach {
     /// The public internet only.
     Public,
     /// The operator's own network too.

@@ -1,72 +1,140 @@
-//! What the parts of this crate know of the exchange that is being polled: awc carries none of it for us.
+//! One request over one connection, up to the head of its answer.
 //!
-//! awc polls its connector and its sockets inside the caller's own poll, so a task-local reaches them. Outside
-//! of [`Exchange::around`] (in the body of an answer) there is no current exchange, and none is needed.
+//! Reading begins before the request is through: an answer that comes early is heard, the rest of the request
+//! goes nowhere, and the connection does not serve again.
 
-use std::{cell::Cell, future::Future, rc::Rc};
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
-use tokio::time::{Duration, Instant};
+use nexus_core::fault::Fault;
+use nexus_engine::port::Inbound;
+use tokio::{io::AsyncWrite, time::Instant};
 
-use crate::peer::Peer;
+use crate::{
+    answer,
+    body::{AnswerBody, Flow},
+    connection::Connection,
+    deadline::Limits,
+    fault::Broken,
+    framing::{Begun, Opening},
+    peer::Peer,
+    request::Request,
+    space::Room,
+};
 
-tokio::task_local! {
-    static CURRENT: Rc<Exchange>;
+/// Where the request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Writing,
+    Flushing,
+    Sent,
+    /// The connection takes no more of it; what it has to say for itself is read.
+    CutShort,
 }
 
-/// One request on its way out, until the head of its answer came.
-#[derive(Debug)]
+/// The head of an answer, or why it is no answer.
+type Head = Result<Inbound<()>, Fault>;
+
+/// One request over one connection.
 pub(crate) struct Exchange {
-    pub(crate) peer: Rc<Peer>,
-    pub(crate) connect: Duration,
-    begun_at: Cell<Instant>,
-    /// When the latest byte of the request was taken by the socket.
-    sent_at: Cell<Option<Instant>>,
-    /// Whether pooled connections are to be passed over.
-    wants_fresh: Cell<bool>,
+    peer: Rc<Peer>,
+    connection: Box<Connection>,
+    limits: Limits,
+    request: Request,
+    stage: Stage,
+    opening: Opening,
+    /// When the latest byte of the request was taken, or the exchange began.
+    sent_at: Instant,
 }
 
 impl Exchange {
-    pub(crate) fn new(peer: Rc<Peer>, connect: Duration) -> Rc<Self> {
-        Rc::new(Self {
+    /// `whole_at` is when the whole exchange must be over, connecting and earlier tries included.
+    pub(crate) fn new(
+        peer: Rc<Peer>,
+        mut connection: Box<Connection>,
+        request: Request,
+        limits: Limits,
+        now: Instant,
+        whole_at: Instant,
+    ) -> Self {
+        connection.alarm.begin(whole_at);
+        Self {
             peer,
-            connect,
-            begun_at: Cell::new(Instant::now()),
-            sent_at: Cell::new(None),
-            wants_fresh: Cell::new(false),
+            connection,
+            limits,
+            request,
+            stage: Stage::Writing,
+            opening: Opening::default(),
+            sent_at: now,
+        }
+    }
+
+    /// Ready once the head of the answer is whole.
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<Head>, Broken>> {
+        self.push(cx);
+        loop {
+            match self.peer.space.poll_read(&mut self.connection.socket, cx, Room::default()) {
+                Poll::Ready(Ok(piece)) if !piece.is_empty() => {
+                    if let Some(begun) = self.opening.feed(piece, answer::read)? {
+                        return Poll::Ready(Ok(begun));
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(self.opening.end(self.connection.has_served))),
+                Poll::Pending => {
+                    let due = ready!(self.connection.alarm.poll(cx, self.sent_at + self.limits.first_byte));
+                    return Poll::Ready(Err(self.limits.overdue_head(due)));
+                }
+            }
+        }
+    }
+
+    /// Sends what the connection takes at this moment.
+    fn push(&mut self, cx: &mut Context<'_>) {
+        let mut is_first = self.stage == Stage::Writing;
+        while self.stage == Stage::Writing {
+            match self.request.poll_write(&mut self.connection.socket, cx) {
+                Poll::Ready(Ok(1..)) => {
+                    if !std::mem::take(&mut is_first) {
+                        self.sent_at = Instant::now();
+                    }
+                    if self.request.is_sent() {
+                        self.stage = Stage::Flushing;
+                    }
+                }
+                Poll::Ready(_) => self.stage = Stage::CutShort,
+                Poll::Pending => return,
+            }
+        }
+        if self.stage == Stage::Flushing {
+            match Pin::new(&mut self.connection.socket).poll_flush(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.stage = Stage::Sent;
+                    self.peer.space.give_back(self.request.take_buffer());
+                }
+                Poll::Ready(Err(_)) => self.stage = Stage::CutShort,
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    /// The answer whose head `begun` is. One that came whole has given its connection back already.
+    pub(crate) fn answer(self, begun: Begun<Head>) -> Result<Inbound<AnswerBody>, Fault> {
+        let Begun { head, mut extent, may_serve_again, rest } = begun;
+        let head = head?;
+        let taken = extent.take(rest)?;
+        let mut flow = Flow::new(self.peer, self.connection, extent, self.limits);
+        if !may_serve_again || self.stage != Stage::Sent {
+            flow.close_at_end();
+        }
+        Ok(Inbound {
+            status: head.status,
+            content_type: head.content_type,
+            retry_after_ms: head.retry_after_ms,
+            provider_request_id: head.provider_request_id,
+            body: AnswerBody::new(flow, taken),
         })
-    }
-
-    /// Makes this the current exchange whenever `future` is polled.
-    pub(crate) fn around<F: Future>(self: &Rc<Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
-        CURRENT.scope(Rc::clone(self), future)
-    }
-
-    /// The exchange being polled.
-    pub(crate) fn current() -> Option<Rc<Self>> {
-        CURRENT.try_with(Rc::clone).ok()
-    }
-
-    /// Bytes of the request were taken by the socket.
-    pub(crate) fn note_sent() {
-        // outside of an exchange nobody waits for a first byte
-        let _ = CURRENT.try_with(|exchange| exchange.sent_at.set(Some(Instant::now())));
-    }
-
-    /// When the head of the answer is due: counted from the last byte sent, and while there is none yet,
-    /// connecting has its own time on top.
-    pub(crate) fn answer_due(&self, first_byte: Duration) -> Instant {
-        self.sent_at.get().unwrap_or(self.begun_at.get() + self.connect) + first_byte
-    }
-
-    /// From here on no pooled connection will do.
-    pub(crate) fn demand_fresh(&self) {
-        self.wants_fresh.set(true);
-        self.sent_at.set(None);
-        self.begun_at.set(Instant::now());
-    }
-
-    /// Whether the exchange being polled passes pooled connections over.
-    pub(crate) fn current_wants_fresh() -> bool {
-        CURRENT.try_with(|exchange| exchange.wants_fresh.get()).unwrap_or(false)
     }
 }

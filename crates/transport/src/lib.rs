@@ -1,24 +1,30 @@
-//! The way out to providers: awc behind the engine's `Transport` port, over sockets of our own.
+//! The way out to providers: an HTTP/1.1 client of our own behind the engine's `Transport` port, and awc for
+//! errands beside it.
 //!
-//! awc never opens a socket, resolves a name or speaks TLS: `connector` does, after every address was
-//! judged, and what awc reads has passed through `framing`, so that no end of a message is ever in doubt.
+//! No socket is opened but by `connector`, after every address was judged, and every answer is read by
+//! `framing`, so that no end of a message is ever in doubt.
 
 mod answer;
 mod body;
-mod client;
+mod connection;
 mod connector;
 mod deadline;
 mod egress;
 mod exchange;
 mod fault;
+mod fetch;
 mod framing;
 mod network;
 mod peer;
+mod pool;
 mod request;
 mod socket;
+mod space;
 mod tls;
-mod upload;
+mod transport;
 
-pub use body::AwcBody;
-pub use client::AwcTransport;
+pub use body::AnswerBody;
+pub use egress::Reach;
+pub use fetch::{Errand, Fetched, Fetcher};
 pub use tls::{BadRoots, Tls};
+pub use transport::HttpTransport;

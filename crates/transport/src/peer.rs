@@ -1,114 +1,120 @@
-//! Whom connections lead to, and the names awc's pool knows them by.
+//! Whom connections lead to, and those of its connections that wait.
 //!
 //! Two providers share a peer, and so its connections, only if scheme, host, port and [`Reach`] are all equal:
 //! a connection opened with leave to enter the private network is never lent to a provider without it.
 
-use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc, sync::Arc};
-
-use actix_http::{Uri, header::HeaderValue};
-use nexus_core::{
-    catalogue::Provider,
-    fault::{Class, Fault},
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    task::Context,
 };
 
-use crate::egress::Reach;
+use nexus_core::{catalogue::Provider, endpoint::Endpoint, fault::Fault};
+use tokio::time::{Instant, sleep};
 
-/// Ready-made URIs kept a peer; some vendors put the model into the path, so this is bounded.
-const URIS_MAX: usize = 64;
+use crate::{
+    connection::Connection,
+    egress::Reach,
+    pool::{IDLE, Pool},
+    request,
+    space::Space,
+};
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    is_tls: bool,
-    host: Arc<str>,
-    port: u16,
-    reach: Reach,
-}
-
-/// A URI that was made before, and what it was made of.
-struct Known {
-    base_path: Arc<str>,
-    path: Box<str>,
-    uri: Uri,
-}
-
-/// Whom connections lead to.
-pub(crate) struct Peer {
+/// Where connections lead.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
     pub(crate) is_tls: bool,
     /// A name or an IP literal; IPv6 without brackets.
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
     pub(crate) reach: Reach,
-    /// The `host` header.
-    pub(crate) host_header: HeaderValue,
-    /// What awc's pool takes for the authority.
-    pool_name: String,
-    uris: RefCell<Vec<Known>>,
 }
 
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Peer({}:{})", self.host, self.port)
+impl Place {
+    pub(crate) fn of(endpoint: &Endpoint, reach: Reach) -> Self {
+        Self { is_tls: endpoint.is_tls, host: Arc::clone(&endpoint.host), port: endpoint.port, reach }
     }
+}
+
+/// Whom connections lead to.
+pub(crate) struct Peer {
+    pub(crate) place: Place,
+    /// See [`request::fixed_lines`].
+    pub(crate) fixed_lines: Box<[u8]>,
+    pub(crate) space: Rc<Space>,
+    waiting: Pool<Box<Connection>>,
+    /// Whether a task sees to it that connections do not wait too long.
+    is_watched: Cell<bool>,
 }
 
 impl Peer {
-    /// The URI awc is given. The true host stands in the `host` header and in the peer only.
-    pub(crate) fn uri(&self, base_path: &Arc<str>, path: &str) -> Result<Uri, Fault> {
-        let is_same = |known: &&Known| known.base_path == *base_path && *known.path == *path;
-        if let Some(known) = self.uris.borrow().iter().find(is_same) {
-            return Ok(known.uri.clone());
+    /// A connection that waits, if one lives.
+    pub(crate) fn lend(&self, now: Instant, cx: &mut Context<'_>) -> Option<Box<Connection>> {
+        self.waiting.take(now, |connection| connection.is_silent(cx))
+    }
+
+    /// Keeps a connection whose answer ended for the next request.
+    pub(crate) fn keep(self: &Rc<Self>, mut connection: Box<Connection>, now: Instant) {
+        connection.has_served = true;
+        let opened_at = connection.opened_at;
+        self.waiting.put(connection, opened_at, now);
+        if !self.is_watched.replace(true) {
+            self.watch();
         }
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(self.pool_name.as_str())
-            .path_and_query(format!("{base_path}{path}"))
-            .build()
-            .map_err(|_| Fault::new(Class::BadRequest, "the request path is no valid URI path"))?;
-        let mut uris = self.uris.borrow_mut();
-        if uris.len() < URIS_MAX {
-            uris.push(Known { base_path: Arc::clone(base_path), path: path.into(), uri: uri.clone() });
-        }
-        Ok(uri)
+    }
+
+    /// Closes what waits too long, also where no request ever comes again.
+    fn watch(self: &Rc<Self>) {
+        let peer = Rc::downgrade(self);
+        actix_rt::spawn(async move {
+            loop {
+                sleep(IDLE).await;
+                let Some(peer) = peer.upgrade() else { return };
+                peer.waiting.shed(Instant::now());
+                if peer.waiting.is_empty() {
+                    peer.is_watched.set(false);
+                    return;
+                }
+            }
+        });
     }
 }
 
-/// Every peer seen so far. One a worker thread.
+/// Every peer with something to do. One a worker thread.
 #[derive(Default)]
-pub(crate) struct Peers(RefCell<HashMap<Key, Rc<Peer>>>);
+pub(crate) struct Peers {
+    known: RefCell<HashMap<Place, Rc<Peer>>>,
+    space: Rc<Space>,
+}
 
 impl Peers {
     /// The peer of a provider.
     pub(crate) fn of(&self, provider: &Provider) -> Result<Rc<Peer>, Fault> {
-        let endpoint = &provider.endpoint;
         let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
-        let key =
-            Key { is_tls: endpoint.is_tls, host: Arc::clone(&endpoint.host), port: endpoint.port, reach };
-        if let Some(peer) = self.0.borrow().get(&key) {
+        let place = Place::of(&provider.endpoint, reach);
+        let mut known = self.known.borrow_mut();
+        if let Some(peer) = known.get(&place) {
             return Ok(Rc::clone(peer));
         }
-        let host_header = HeaderValue::from_str(&endpoint.authority())
-            .map_err(|_| Fault::new(Class::Connect, "the endpoint's host is no valid host name"))?;
-        let mut peers = self.0.borrow_mut();
+        // providers come and go; a peer nobody speaks to and nobody waits for is forgotten
+        known.retain(|_, peer| Rc::strong_count(peer) > 1 || !peer.waiting.is_empty());
         let peer = Rc::new(Peer {
-            is_tls: endpoint.is_tls,
-            host: Arc::clone(&endpoint.host),
-            port: endpoint.port,
-            reach,
-            host_header,
-            pool_name: format!("peer-{}", peers.len()),
-            uris: RefCell::default(),
+            place: place.clone(),
+            fixed_lines: request::fixed_lines(&provider.endpoint.authority())?,
+            space: Rc::clone(&self.space),
+            waiting: Pool::default(),
+            is_watched: Cell::default(),
         });
-        peers.insert(key, Rc::clone(&peer));
+        known.insert(place, Rc::clone(&peer));
         Ok(peer)
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use nexus_core::{
-        endpoint::Endpoint,
-        id::{ProviderId, Uuid},
-    };
+    use nexus_core::id::{ProviderId, Uuid};
 
     use super::*;
 
@@ -127,8 +133,8 @@ pub(crate) mod tests {
     #[test]
     fn connections_are_shared_by_scheme_host_port_and_reach_only() {
         let peers = Peers::default();
-        let name = |endpoint, private| peers.of(&provider(endpoint, private)).unwrap().pool_name.clone();
-        let first = name("https://one.example/v1", false);
+        let of = |endpoint, private| peers.of(&provider(endpoint, private)).unwrap();
+        let first = of("https://one.example/v1", false);
         for (endpoint, private, is_shared) in [
             ("https://one.example/v1", false, true),
             ("https://one.example/other", false, true),
@@ -139,31 +145,18 @@ pub(crate) mod tests {
             ("https://one.example:8443/v1", false, false),
             ("https://two.example/v1", false, false),
         ] {
-            assert_eq!(name(endpoint, private) == first, is_shared, "{endpoint} {private}");
+            assert_eq!(Rc::ptr_eq(&of(endpoint, private), &first), is_shared, "{endpoint} {private}");
         }
     }
 
     #[test]
-    fn a_path_yields_exactly_itself_or_a_refusal() {
+    fn a_peer_nobody_uses_is_forgotten() {
         let peers = Peers::default();
-        let provider = provider("https://one.example/v1", false);
-        let peer = peers.of(&provider).unwrap();
-        for (path, expected) in [
-            ("/chat/completions", Some("/v1/chat/completions")),
-            ("/chat/completions", Some("/v1/chat/completions")),
-            ("/deployments/a%2Fb/chat?api-version=1", Some("/v1/deployments/a%2Fb/chat?api-version=1")),
-            ("/a b", None),
-            ("/a\r\nhost: other", None),
-            ("/a\0", None),
-        ] {
-            let uri = peer.uri(&provider.endpoint.base_path, path);
-            let seen = uri.as_ref().ok().and_then(|uri| uri.path_and_query()).map(|whole| whole.as_str());
-            assert_eq!(seen, expected, "{path:?}");
-            assert_eq!(uri.is_err(), expected.is_none());
+        let used = peers.of(&provider("https://used.example", false)).unwrap();
+        for at in 0..10 {
+            peers.of(&provider(&format!("https://{at}.example"), false)).unwrap();
         }
-        for at in 0..2 * URIS_MAX {
-            peer.uri(&provider.endpoint.base_path, &format!("/{at}")).unwrap();
-        }
-        assert_eq!(peer.uris.borrow().len(), URIS_MAX);
+        assert_eq!(peers.known.borrow().len(), 2);
+        assert!(Rc::ptr_eq(&peers.of(&provider("https://used.example", false)).unwrap(), &used));
     }
 }

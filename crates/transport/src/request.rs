@@ -1,127 +1,337 @@
-//! The headers of a request to a provider: a fixed list, the credential, and what the dialect adds.
+//! A request to a provider as it goes over the wire: a fixed list of headers, the credential, and what the
+//! dialect adds.
 //!
 //! Nothing the application sent gets here but through a dialect. A value that is not one line of printable
 //! ASCII is refused, and the refusal does not repeat it.
 
-use actix_http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+use std::{
+    io::{self, IoSlice, Write},
+    pin::Pin,
+    task::{Context, Poll},
 };
+
+use bytes::Bytes;
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Outbound;
 use nexus_providers::dialect::AuthScheme;
+use tokio::io::AsyncWrite;
 
-const SOFTWARE: &str = concat!("nexus/", env!("CARGO_PKG_VERSION"));
+/// What `user-agent` says.
+pub(crate) const SOFTWARE: &str = concat!("nexus/", env!("CARGO_PKG_VERSION"));
+/// What a dialect must not name: these are decided here.
+const OURS: [&str; 7] = [
+    "host",
+    "content-type",
+    "user-agent",
+    "accept-encoding",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+];
+/// A body up to this size, in bytes, is copied behind the head so that both leave in one write.
+const SMALL_BODY: usize = 16 * 1024;
 
-/// Fills in the headers of a request.
-pub(crate) fn write(
-    headers: &mut HeaderMap,
-    host: &HeaderValue,
-    request: &Outbound<'_>,
-) -> Result<(), Fault> {
-    headers.insert(HOST, host.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(SOFTWARE));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    for (name, value) in request.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok();
-        let (Some(name), Some(value)) = (name, one_line(value)) else {
-            return Err(Fault::new(
-                Class::BadRequest,
-                "a value meant for a request header is not one line of printable ASCII; leave other characters away",
-            ));
-        };
-        headers.insert(name, value);
-    }
-    show_credential(headers, request)
+/// A request, and how much of it is sent.
+pub(crate) struct Request {
+    /// The head, and a small body with it.
+    head: Vec<u8>,
+    /// A large body.
+    body: Bytes,
+    sent: usize,
 }
 
-fn show_credential(headers: &mut HeaderMap, request: &Outbound<'_>) -> Result<(), Fault> {
-    let Some(credential) = request.credential else { return Ok(()) };
+impl Request {
+    /// Puts a request together in an empty `buffer`. `fixed` comes from [`fixed_lines`].
+    pub(crate) fn new(mut buffer: Vec<u8>, fixed: &[u8], outbound: &Outbound<'_>) -> Result<Self, Fault> {
+        let endpoint = &outbound.provider.endpoint;
+        let is_small = outbound.body.len() <= SMALL_BODY;
+        buffer.reserve(1024 + if is_small { outbound.body.len() } else { 0 });
+        buffer.extend_from_slice(b"POST ");
+        for part in [&endpoint.base_path, outbound.path] {
+            if !part.bytes().all(may_stand_in_path) {
+                return Err(Fault::new(Class::BadRequest, "the request path is no valid URI path"));
+            }
+            buffer.extend_from_slice(part.as_bytes());
+        }
+        buffer.extend_from_slice(fixed);
+        for (name, value) in outbound.headers {
+            if !is_one_line(value) || !is_name(name) || OURS.contains(name) {
+                return Err(Fault::new(
+                    Class::BadRequest,
+                    "a value meant for a request header is not one line of printable ASCII; leave other characters away",
+                ));
+            }
+            put_line(&mut buffer, name, &["", value]);
+        }
+        show_credential(&mut buffer, outbound)?;
+        // a vector takes whatever is written to it
+        let _ = write!(buffer, "content-length: {}\r\n\r\n", outbound.body.len());
+        let body = if is_small {
+            buffer.extend_from_slice(&outbound.body);
+            Bytes::new()
+        } else {
+            outbound.body.clone()
+        };
+        Ok(Self { head: buffer, body, sent: 0 })
+    }
+
+    /// Writes once: how much of it the socket took.
+    pub(crate) fn poll_write<Io: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut Io,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let head = self.head.get(self.sent..).unwrap_or_default();
+        let body = self.body.get(self.sent.saturating_sub(self.head.len())..).unwrap_or_default();
+        let io = Pin::new(io);
+        let written = match (head, body) {
+            (head, []) => io.poll_write(cx, head),
+            ([], body) => io.poll_write(cx, body),
+            (head, body) => io.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
+        };
+        if let Poll::Ready(Ok(len)) = written {
+            self.sent += len;
+        }
+        written
+    }
+
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent >= self.head.len() + self.body.len()
+    }
+
+    /// The buffer it was put together in. Nothing of the request is left to send.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        self.body = Bytes::new();
+        std::mem::take(&mut self.head)
+    }
+}
+
+/// What stands in every request to a peer behind its path.
+pub(crate) fn fixed_lines(host: &str) -> Result<Box<[u8]>, Fault> {
+    if !is_one_line(host) {
+        return Err(Fault::new(Class::Connect, "the endpoint's host is no valid host name"));
+    }
+    let mut lines = b" HTTP/1.1\r\n".to_vec();
+    put_line(&mut lines, "host", &[host]);
+    put_line(&mut lines, "content-type", &["application/json"]);
+    put_line(&mut lines, "user-agent", &[SOFTWARE]);
+    put_line(&mut lines, "accept-encoding", &["identity"]);
+    Ok(lines.into())
+}
+
+fn show_credential(buffer: &mut Vec<u8>, outbound: &Outbound<'_>) -> Result<(), Fault> {
+    let Some(credential) = outbound.credential else { return Ok(()) };
     let secret = credential.0.expose();
-    let (name, value) = match request.auth {
+    let (name, opening) = match outbound.auth {
         AuthScheme::Open => return Ok(()),
-        AuthScheme::Bearer => (AUTHORIZATION, one_line(&format!("Bearer {secret}"))),
-        AuthScheme::Header(name) => (HeaderName::from_static(name), one_line(secret)),
+        AuthScheme::Bearer => ("authorization", "Bearer "),
+        AuthScheme::Header(name) => (name, ""),
     };
-    let mut value = value.ok_or_else(|| {
-        Fault::new(
+    if !is_one_line(secret) {
+        return Err(Fault::new(
             Class::Credential,
             "the provider's credential is not one line of printable ASCII; enter the `api_key` again",
-        )
-    })?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
+        ));
+    }
+    put_line(buffer, name, &[opening, secret]);
     Ok(())
 }
 
-/// A value no reader can take for more than one header.
-fn one_line(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
+fn put_line(buffer: &mut Vec<u8>, name: &str, value: &[&str]) {
+    buffer.extend_from_slice(name.as_bytes());
+    buffer.extend_from_slice(b": ");
+    for part in value {
+        buffer.extend_from_slice(part.as_bytes());
+    }
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Whether no reader can take a value for more than one header.
+pub(crate) fn is_one_line(value: &str) -> bool {
+    value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Everything a path or a query may consist of, and a little more: RFC 3986, section 3.3.
+fn may_stand_in_path(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'<' | b'>' | b'"' | b'`' | b'\\' | b'^')
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use bytes::Bytes;
     use nexus_engine::{port::Deadlines, world::Credential};
     use nexus_keystore::secret::Secret;
 
     use super::*;
     use crate::peer::tests::provider;
 
-    fn written(
+    struct Case<'a> {
+        path: &'a str,
         auth: AuthScheme,
-        secret: &str,
-        extra: &[(&'static str, String)],
-    ) -> Result<Vec<String>, Fault> {
+        secret: &'a str,
+        extra: &'a [(&'static str, String)],
+        body: Bytes,
+    }
+
+    const PLAIN: Case<'_> =
+        Case { path: "/chat", auth: AuthScheme::Open, secret: "sk-1", extra: &[], body: Bytes::new() };
+
+    fn put(case: &Case<'_>) -> Result<Request, Fault> {
         let provider = provider("https://one.example/v1", false);
-        let credential = Credential(Arc::new(Secret::new(secret.to_owned())));
-        let request = Outbound {
+        let credential = Credential(Arc::new(Secret::new(case.secret.to_owned())));
+        let outbound = Outbound {
             provider: &provider,
-            path: "/chat",
-            headers: extra,
-            auth,
+            path: case.path,
+            headers: case.extra,
+            auth: case.auth,
             credential: Some(&credential),
-            body: Bytes::new(),
+            body: case.body.clone(),
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         };
-        let mut headers = HeaderMap::new();
-        write(&mut headers, &HeaderValue::from_static("one.example"), &request)?;
-        let mut lines: Vec<_> =
-            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
-        lines.sort();
-        Ok(lines)
+        Request::new(Vec::new(), &fixed_lines("one.example").unwrap(), &outbound)
+    }
+
+    fn text(request: &Request) -> &str {
+        std::str::from_utf8(&request.head).unwrap()
     }
 
     #[test]
-    fn the_headers_are_the_fixed_ones_the_credential_and_the_dialects() {
-        let fixed = ["accept-encoding: identity", "content-type: application/json", "host: one.example"];
-        let software = format!("user-agent: {SOFTWARE}");
+    fn the_head_is_the_fixed_lines_the_credential_and_the_dialects() {
         for (auth, extra, expected) in [
-            (AuthScheme::Bearer, None, "authorization: Bearer sk-1"),
-            (AuthScheme::Header("x-api-key"), None, "x-api-key: sk-1"),
-            (AuthScheme::Open, Some(("accept", "text/event-stream".to_owned())), "accept: text/event-stream"),
+            (AuthScheme::Bearer, None, "authorization: Bearer sk-1\r\n"),
+            (AuthScheme::Header("x-api-key"), None, "x-api-key: sk-1\r\n"),
+            (
+                AuthScheme::Open,
+                Some(("accept", "text/event-stream".to_owned())),
+                "accept: text/event-stream\r\n",
+            ),
         ] {
-            let seen = written(auth, "sk-1", extra.as_slice()).unwrap();
-            let mut lines: Vec<_> = fixed.iter().map(|line| (*line).to_owned()).collect();
-            lines.extend([software.clone(), expected.to_owned()]);
-            lines.sort();
-            assert_eq!(seen, lines);
+            let request =
+                put(&Case { auth, extra: extra.as_slice(), body: Bytes::from_static(b"{}"), ..PLAIN });
+            let expected = format!(
+                "POST /v1/chat HTTP/1.1\r\nhost: one.example\r\ncontent-type: application/json\r\n\
+                 user-agent: {SOFTWARE}\r\naccept-encoding: identity\r\n{expected}content-length: 2\r\n\r\n{{}}"
+            );
+            assert_eq!(text(&request.unwrap()), expected);
         }
     }
 
     #[test]
     fn a_value_with_control_characters_is_refused_and_not_repeated() {
-        for bad in ["s\r\necret", "s\necret", "s\0ecret", "s\u{7f}ecret", "sécret"] {
+        for bad in ["s\r\necret", "s\necret", "s\recret", "s\0ecret", "s\u{7f}ecret", "sécret"] {
             for auth in [AuthScheme::Bearer, AuthScheme::Header("x-api-key")] {
-                let fault = written(auth, bad, &[]).unwrap_err();
+                let fault = put(&Case { auth, secret: bad, ..PLAIN }).err().unwrap();
                 assert_eq!(fault.class, Class::Credential);
                 assert!(!fault.message.contains("ecret"), "{}", fault.message);
             }
-            let fault = written(AuthScheme::Bearer, "sk-1", &[("x-tag", bad.to_owned())]).unwrap_err();
+            let fault = put(&Case { extra: &[("x-tag", bad.to_owned())], ..PLAIN }).err().unwrap();
             assert_eq!(fault.class, Class::BadRequest);
             assert!(!fault.message.contains("ecret"), "{}", fault.message);
+        }
+    }
+
+    #[test]
+    fn a_header_the_transport_decides_is_nobody_elses() {
+        for (name, is_taken) in [
+            ("x-tag", true),
+            ("accept", true),
+            ("content-length", false),
+            ("host", false),
+            ("a b", false),
+            ("", false),
+        ] {
+            assert_eq!(put(&Case { extra: &[(name, "1".to_owned())], ..PLAIN }).is_ok(), is_taken, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_yields_exactly_itself_or_a_refusal() {
+        for (path, is_taken) in [
+            ("/chat/completions", true),
+            ("/deployments/a%2Fb/chat?api-version=1", true),
+            ("/models/a:generate?alt=sse&x=(1)", true),
+            ("/a b", false),
+            ("/a#b", false),
+            ("/a\r\nhost: other", false),
+            ("/a\0", false),
+            ("/ä", false),
+        ] {
+            let request = put(&Case { path, ..PLAIN });
+            assert_eq!(request.is_ok(), is_taken, "{path:?}");
+            if let Ok(request) = request {
+                assert!(text(&request).starts_with(&format!("POST /v1{path} HTTP/1.1\r\n")));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_large_body_stays_where_it_is() {
+        for (len, is_apart) in [(1, false), (SMALL_BODY, false), (SMALL_BODY + 1, true)] {
+            let body = Bytes::from(vec![b'x'; len]);
+            let request = put(&Case { body: body.clone(), ..PLAIN }).unwrap();
+            assert_eq!(request.body.len(), if is_apart { len } else { 0 });
+            assert_eq!(request.body.as_ptr() == body.as_ptr(), is_apart);
+            assert!(text(&request).contains(&format!("content-length: {len}\r\n")));
+        }
+    }
+
+    /// A socket that takes so many bytes at once, and what it was given in each write.
+    struct Taker {
+        at_once: usize,
+        writes: Vec<Vec<u8>>,
+    }
+
+    impl AsyncWrite for Taker {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            let mut taken = Vec::new();
+            for slice in slices {
+                let room = this.at_once - taken.len();
+                taken.extend_from_slice(&slice[..slice.len().min(room)]);
+            }
+            this.writes.push(taken);
+            Poll::Ready(Ok(this.writes.last().unwrap().len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn head_and_body_leave_in_one_write_or_in_as_many_as_the_socket_wants() {
+        for len in [0, 2, SMALL_BODY, SMALL_BODY + 1, 1 << 20] {
+            for at_once in [usize::MAX, 1 << 16, 1000] {
+                let body = Bytes::from(vec![b'x'; len]);
+                let mut request = put(&Case { body: body.clone(), ..PLAIN }).unwrap();
+                let whole = [request.head.as_slice(), &request.body].concat();
+                let mut taker = Taker { at_once, writes: Vec::new() };
+                while !request.is_sent() {
+                    let written =
+                        request.poll_write(&mut taker, &mut Context::from_waker(std::task::Waker::noop()));
+                    assert!(matches!(written, Poll::Ready(Ok(1..))));
+                }
+                assert_eq!(taker.writes.len(), whole.len().div_ceil(at_once), "{len} {at_once}");
+                assert!(taker.writes.concat() == whole);
+            }
         }
     }
 }

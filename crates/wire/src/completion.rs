@@ -7,7 +7,10 @@ mod calls;
 
 use std::ops::Range;
 
-use crate::json::{self, Cursor, Kind, Malformed, Text};
+use crate::{
+    json::{self, Cursor, Kind, Malformed, Text},
+    usage::TokenUsage,
+};
 
 /// A member's value as it stands in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +93,8 @@ pub struct Completion<'a> {
     pub model: Option<Member<'a>>,
     /// `usage`, unless it is `null`.
     pub usage: Option<Member<'a>>,
+    /// What `usage` counts to, if it can be believed.
+    pub tokens: Option<TokenUsage>,
     /// `x_groq.usage`, unless it is `null`.
     pub groq_usage: Option<&'a str>,
     /// `error`, unless it is `null`.
@@ -131,7 +136,7 @@ impl<'a> Top<'a, '_> {
                 "object" => self.said.object = Some(self.member(cursor.value()?)),
                 "created" => self.said.created = Some(self.member(cursor.value()?)),
                 "model" => self.said.model = Some(self.member(cursor.value()?)),
-                "usage" => self.said.usage = self.unless_null(cursor.value()?),
+                "usage" => self.usage(cursor)?,
                 "error" => self.said.error = self.unless_null(cursor.value()?),
                 "x_groq" => self.groq(cursor)?,
                 "choices" => self.choices(cursor)?,
@@ -181,6 +186,17 @@ impl<'a> Top<'a, '_> {
         let parts = parts(value)?;
         self.generated.push(&parts);
         self.repair(json::place(self.text, value), json::quoted(&parts));
+        Ok(())
+    }
+
+    fn usage(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        let mut tokens = None;
+        let raw = cursor.spanned(|cursor| {
+            tokens = TokenUsage::take(cursor)?;
+            Ok(())
+        })?;
+        self.said.usage = self.unless_null(raw);
+        self.said.tokens = tokens;
         Ok(())
     }
 

@@ -10,6 +10,10 @@ use serde::Serialize;
 pub enum ErrorCode {
     /// No key, or one that is not accepted.
     InvalidApiKey,
+    /// The request's signature is missing or wrong.
+    InvalidSignature,
+    /// The request looks like an attack.
+    Blocked,
     /// A valid key that may not do this.
     PermissionDenied,
     /// No model of this name.
@@ -66,8 +70,10 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 18] = [
+    pub const ALL: [ErrorCode; 20] = [
         ErrorCode::InvalidApiKey,
+        ErrorCode::InvalidSignature,
+        ErrorCode::Blocked,
         ErrorCode::PermissionDenied,
         ErrorCode::ModelNotFound,
         ErrorCode::UnknownUrl,
@@ -92,6 +98,8 @@ impl ErrorCode {
     pub const fn row(self) -> Row {
         match self {
             Self::InvalidApiKey => row(401, REQUEST, Some("invalid_api_key"), "the API key is missing or not valid; send a current key as `Authorization: Bearer KEY`"),
+            Self::InvalidSignature => row(401, REQUEST, Some("invalid_signature"), "the request's signature is missing or wrong; sign it anew"),
+            Self::Blocked => row(403, "permission_error", Some("request_blocked"), "the request looks like an attack and was refused; ask whoever manages the team if it is none"),
             Self::PermissionDenied => row(403, "permission_error", Some("permission_denied"), "this key may not do this; use a key of the level or with the models it needs"),
             Self::ModelNotFound => row(404, REQUEST, Some("model_not_found"), "the model does not exist or this key has no access to it; `GET /v1/models` lists what there is"),
             Self::UnknownUrl => row(404, REQUEST, Some("unknown_url"), "there is nothing at this URL; check the base URL, it ends with `/v1`"),
@@ -185,6 +193,8 @@ mod tests {
     fn every_row_is_what_clients_are_told() {
         let table: &[(u16, &str, Option<&str>)] = &[
             (401, "invalid_request_error", Some("invalid_api_key")),
+            (401, "invalid_request_error", Some("invalid_signature")),
+            (403, "permission_error", Some("request_blocked")),
             (403, "permission_error", Some("permission_denied")),
             (404, "invalid_request_error", Some("model_not_found")),
             (404, "invalid_request_error", Some("unknown_url")),

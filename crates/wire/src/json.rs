@@ -92,6 +92,17 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).ok_or(Malformed)
     }
 
+    /// What `read` reads as one value, as it stands.
+    pub(crate) fn spanned(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<(), Malformed>,
+    ) -> Result<&'a str, Malformed> {
+        self.peek();
+        let start = self.at;
+        read(self)?;
+        self.text.get(start..self.at).ok_or(Malformed)
+    }
+
     /// Reads the next value if it is a string; any other kind is passed over.
     pub(crate) fn string(&mut self) -> Result<Option<Text<'a>>, Malformed> {
         if self.kind() != Kind::Text {

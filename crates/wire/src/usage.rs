@@ -29,7 +29,14 @@ impl TokenUsage {
     pub fn read(raw: &str) -> Option<Self> {
         let mut counts = Counts::default();
         json::read(raw, |cursor| counts.take(cursor, Group::Top)).ok()?;
-        (counts.is_said && !counts.is_broken).then_some(counts.usage)
+        counts.believed()
+    }
+
+    /// The same, of the value that comes next in a longer text, which is read to its end either way.
+    pub(crate) fn take(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Malformed> {
+        let mut counts = Counts::default();
+        counts.take(cursor, Group::Top)?;
+        Ok(counts.believed())
     }
 }
 
@@ -48,6 +55,10 @@ struct Counts {
 }
 
 impl Counts {
+    fn believed(self) -> Option<TokenUsage> {
+        (self.is_said && !self.is_broken).then_some(self.usage)
+    }
+
     fn slot(&mut self, group: Group, name: &str) -> Option<&mut u64> {
         let usage = &mut self.usage;
         Some(match (group, name) {

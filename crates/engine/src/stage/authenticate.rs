@@ -1,99 +1,87 @@
 //! Stage 2, authenticate: who is calling. No database is asked and nothing waits.
 //!
-//! Every failure is the same refusal in the same words, so that an attacker learns nothing from it.
+//! Every key that is not accepted is the same refusal in the same words, so that an attacker learns nothing
+//! from it. Only to a key that is good do we say what it lacks.
 
-use std::{cell::RefCell, collections::HashMap};
+mod known;
+mod proof;
 
 use nexus_core::{
-    id::{KeyId, TeamId},
     principal::{Level, Principal},
     refusal::Refusal,
 };
-use nexus_keystore::token::{self, Invalid, Tokens, Verified};
 
-use crate::{shared::Shared, stage::parse::Shown, world::World};
+pub use self::known::Known;
+use self::proof::Bad;
+use crate::{
+    arrival::Line,
+    port::{Denied, Noted},
+    shared::Shared,
+    stage::parse::Shown,
+    world::World,
+};
 
-/// Keys one worker has verified, by their whole text: the next request of the same key costs a look-up.
-///
-/// What is remembered is what the token says; its expiry and its welcome are checked every time.
-#[derive(Default)]
-pub struct Known(RefCell<HashMap<Box<str>, Verified>>);
-
-/// Keys remembered at most; one more begins anew.
-const KNOWN_MAX: usize = 4096;
-
-impl Known {
-    fn verify(&self, tokens: &Tokens, token: &str, now_s: u64) -> Result<Verified, Invalid> {
-        if let Some(known) = self.0.borrow().get(token)
-            && now_s < known.expires_at_s
-        {
-            return Ok(known.clone());
-        }
-        let verified = tokens.verify(token, now_s)?;
-        let mut known = self.0.borrow_mut();
-        if known.len() >= KNOWN_MAX {
-            known.clear();
-        }
-        known.insert(token.into(), verified.clone());
-        Ok(verified)
-    }
-}
-
-/// Verifies a key and checks that it is still welcome in this world.
+/// Verifies a key and checks that it is welcome in this world, from where it comes.
 pub fn authenticate(
     shown: Shown<'_>,
+    line: &Line<'_>,
     world: &World,
     shared: &Shared,
     known: &Known,
 ) -> Result<Principal, Refusal> {
     let now_ms = shared.clock.unix_ms();
-    let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or_default();
-    let verified = known.verify(&shared.tokens, shown.0, now_s).map_err(|invalid| {
-        tracing::debug!(reason = invalid.reason(), "a key was refused");
-        Refusal::InvalidKey
-    })?;
-    let level = match verified.level {
-        token::Level::Admin => Level::Admin,
-        token::Level::App => Level::App,
-    };
-    let principal = Principal {
-        key: KeyId(verified.key),
-        level,
-        team: verified.team.map(TeamId),
-        parent: None,
-        scope: None,
-    };
-    if world.snapshot.admits(&principal, now_ms) { Ok(principal) } else { Err(Refusal::InvalidKey) }
-}
-
-/// Lets only callers through that may call models.
-pub fn may_call_models(principal: Principal) -> Result<Principal, Refusal> {
-    if principal.level.may_call_models() {
-        Ok(principal)
-    } else {
-        Err(Refusal::WrongLevel { needed: Level::App.as_str() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nexus_keystore::{
-        root::RootSecret,
-        token::{Grant, Level},
-    };
-
-    use super::*;
-
-    #[test]
-    fn a_key_that_was_remembered_is_refused_once_it_has_expired() {
-        let tokens = Tokens::new(RootSecret::random().ok().unwrap());
-        let grant = Grant { key: nexus_core::id::Uuid::from_u128(1), level: Level::App, team: None, lifetime_s: 60 };
-        let token = tokens.mint(&grant, 1_790_000_000).unwrap();
-        let known = Known::default();
-        for (now_s, is_good) in [(0, true), (59, true), (60, false), (61, false)] {
-            let verified = known.verify(&tokens, token.expose(), 1_790_000_000 + now_s);
-            assert_eq!(verified.is_ok(), is_good, "after {now_s} s");
+    let seen = known.find(shown.0, now_ms).map_or_else(|| known.meet(shown.0, shared, now_ms), Ok);
+    let who = seen.and_then(|seen| Ok((seen.proof.principal(&world.snapshot, now_ms)?, seen)));
+    let (principal, seen) = match who {
+        Ok(who) => who,
+        Err(Bad(reason)) => {
+            tracing::debug!(reason, "a key was refused");
+            deny(shared, line, reason, None);
+            return Err(Refusal::InvalidKey);
         }
-        assert!(known.verify(&tokens, &format!("{}x", token.expose()), 1_790_000_000).is_err());
+    };
+    if !world.snapshot.admits(&principal, now_ms) {
+        deny(shared, line, "revoked", Some(&principal));
+        return Err(Refusal::InvalidKey);
     }
+    if let Some(address) = line.address {
+        if !world.snapshot.rights(&principal).may_come_from(address) {
+            deny(shared, line, "address", Some(&principal));
+            return Err(Refusal::ForeignAddress);
+        }
+        if seen.is_new_address(address) {
+            // a session key comes and goes: where it is used from is its parent's record
+            let (key, team) = (principal.parent.unwrap_or(principal.key), principal.team);
+            shared.trail.note(Noted::CameFrom { key, team, address });
+        }
+    }
+    if seen.is_new_minute(now_ms) {
+        shared.trail.note(Noted::Used { key: principal.key, at_ms: now_ms });
+    }
+    Ok(principal)
+}
+
+/// Lets only callers through that may call models, and takes the request from a session key's allowance.
+pub fn may_call_models(principal: Principal, line: &Line<'_>, shared: &Shared) -> Result<Principal, Refusal> {
+    if !principal.level.may_call_models() {
+        deny(shared, line, "level", Some(&principal));
+        return Err(Refusal::WrongLevel { needed: Level::App.as_str() });
+    }
+    if let Some(allowance) = principal.allowance {
+        let now_s = u64::try_from(shared.clock.unix_ms().div_euclid(1000)).unwrap_or_default();
+        if !shared.allowances.take(principal.key, allowance, now_s) {
+            return Err(Refusal::AllowanceUsed { requests: allowance.requests });
+        }
+    }
+    Ok(principal)
+}
+
+/// Tells the trail that somebody was turned away.
+pub fn deny(shared: &Shared, line: &Line<'_>, reason: &'static str, principal: Option<&Principal>) {
+    shared.trail.note(Noted::Denied(Denied {
+        reason,
+        key: principal.map(|principal| principal.key),
+        team: principal.and_then(|principal| principal.team),
+        address: line.address,
+    }));
 }

@@ -14,13 +14,14 @@ pub struct Routed {
     pub route: Arc<Route>,
 }
 
-/// Finds the route for the model that was asked for.
+/// Finds the route for the model that was asked for. One the caller may not call does not exist for it.
 pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed, Refusal> {
+    let may_call = world.snapshot.rights(&caller).may_call(&asked.call.alias);
     match world.snapshot.catalogue.resolve(&asked.call.alias) {
-        Some(route) => {
+        Some(route) if may_call => {
             let route = Arc::clone(route);
             Ok(Routed { asked, caller, route })
         }
-        None => Err(Refusal::UnknownModel { model: asked.call.alias }),
+        _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
     }
 }

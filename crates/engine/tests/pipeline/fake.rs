@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use nexus_core::{
+    allowance::Allowances,
     catalogue::{Catalogue, Provider, Route, Target},
     endpoint::Endpoint,
     fault::Fault,
@@ -23,12 +24,13 @@ use nexus_core::{
 };
 use nexus_engine::{
     estimate::Estimator,
-    port::{Clock, Deadlines, Dice, Inbound, Ledger, Outbound, Transport, Unbooked},
-    shared::{Engine, Limits, Shared},
+    port::{Clock, Deadlines, Dice, Inbound, Ledger, Noted, Outbound, Trail, Transport, Unbooked},
+    shared::{Engine, Keys, Limits, Shared},
     stage::authenticate::Known,
     world::{World, Worlds},
 };
 use nexus_keystore::{
+    opaque::OpaqueDigests,
     root::RootSecret,
     token::{Grant, Level, Tokens},
 };
@@ -149,6 +151,16 @@ impl Ledger for FakeLedger {
     }
 }
 
+/// Remembers what was noted.
+#[derive(Default)]
+pub struct FakeTrail(pub Mutex<Vec<Noted>>);
+
+impl Trail for FakeTrail {
+    fn note(&self, noted: Noted) {
+        self.0.lock().unwrap().push(noted);
+    }
+}
+
 struct StillClock;
 
 impl Clock for StillClock {
@@ -181,6 +193,7 @@ pub struct Bench {
     pub engine: Engine<FakeTransport>,
     pub transport: FakeTransport,
     pub ledger: Arc<FakeLedger>,
+    pub trail: Arc<FakeTrail>,
     pub exporter: Exporter,
 }
 
@@ -192,6 +205,7 @@ pub fn bench(targets: usize, acts: impl IntoIterator<Item = Act>) -> Bench {
 pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIterator<Item = Act>) -> Bench {
     let exporter = Exporter::start().unwrap();
     let ledger = Arc::new(FakeLedger::default());
+    let trail = Arc::new(FakeTrail::default());
     let transport = FakeTransport::default();
     transport.acts.borrow_mut().extend(acts);
     let (world, unspoken) =
@@ -202,7 +216,9 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
     let booked_in: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let shared = Shared {
         worlds,
-        tokens: tokens(),
+        keys: Keys { tokens: tokens(), digests: OpaqueDigests::new(&root()).ok().unwrap() },
+        allowances: Allowances::default(),
+        trail: Arc::clone(&trail) as Arc<dyn Trail>,
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
         clock: Arc::new(StillClock),
@@ -222,7 +238,7 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
         dice: Box::new(StillDice::default()),
         known: Known::default(),
     };
-    Bench { engine, transport, ledger, exporter }
+    Bench { engine, transport, ledger, trail, exporter }
 }
 
 impl Bench {
@@ -234,7 +250,7 @@ impl Bench {
     }
 }
 
-fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
+pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
     let names = ["one", "two", "three", "four"];
     let targets = names.iter().take(targets).enumerate().map(|(at, name)| {
         let provider = Provider {
@@ -257,12 +273,17 @@ fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
     Snapshot { catalogue: Catalogue::new([route]), ..Snapshot::default() }
 }
 
-fn tokens() -> Tokens {
-    Tokens::new(RootSecret::from_text(ROOT).ok().unwrap())
+fn root() -> RootSecret {
+    RootSecret::from_text(ROOT).ok().unwrap()
+}
+
+pub fn tokens() -> Tokens {
+    Tokens::new(root())
 }
 
 /// A key's `Authorization` header.
 pub fn bearer(level: Level) -> String {
-    let grant = Grant { key: Uuid::from_u128(99), level, team: Some(TEAM), lifetime_s: 3600 };
+    let (key, team) = (Uuid::from_u128(99), Some(TEAM));
+    let grant = Grant { key, level, team, parent: None, rights: None, lifetime_s: 3600 };
     format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())
 }

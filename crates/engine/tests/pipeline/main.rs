@@ -9,6 +9,7 @@
     reason = "a test may be blunt"
 )]
 
+mod access;
 mod fake;
 mod outcomes;
 mod refusals;
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use fake::{Bench, FakeBody, bearer};
 use futures_util::StreamExt as _;
 use nexus_engine::{
-    arrival::{Arrival, BodyCut, Headers},
+    arrival::{Arrival, BodyCut, Head, Headers, Line},
     denial::Denial,
     pipeline,
     reply::{Reply, ReplyBody},
@@ -44,7 +45,8 @@ pub async fn send(
     body: &'static str,
 ) -> Result<Reply<FakeBody>, Denial> {
     let pieces = [Ok::<_, BodyCut>(Bytes::from_static(body.as_bytes()))];
-    pipeline::serve(&bench.engine, Arrival { headers, body: futures_util::stream::iter(pieces) }).await
+    let head = Head { headers, line: Line::default() };
+    pipeline::serve(&bench.engine, Arrival { head, body: futures_util::stream::iter(pieces) }).await
 }
 
 /// The whole body of an answer, streamed or not.

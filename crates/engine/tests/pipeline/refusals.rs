@@ -1,7 +1,7 @@
 //! What the gateway refuses by itself: before any provider is asked, and before a stranger's body is read.
 
 use nexus_engine::{
-    arrival::{Arrival, BodyCut, Headers},
+    arrival::{Arrival, BodyCut, Head, Headers},
     pipeline,
 };
 use nexus_keystore::token::Level;
@@ -23,7 +23,11 @@ async fn a_bad_key_is_refused_before_the_body_is_read() {
                 panic!("the body was read")
             });
         let headers = Headers { authorization, ..Headers::default() };
-        let denial = pipeline::serve(&bench.engine, Arrival { headers, body }).await.err().unwrap();
+        let denial =
+            pipeline::serve(&bench.engine, Arrival { head: Head { headers, ..Head::default() }, body })
+                .await
+                .err()
+                .unwrap();
         assert_eq!(denial.error.status(), 401, "{authorization:?}");
         assert_eq!(
             denial.error.to_json(),
@@ -109,6 +113,9 @@ async fn a_body_that_never_ends_is_given_up() {
     let key = bearer(Level::App);
     let headers = Headers { authorization: Some(&key), ..Headers::default() };
     let body = futures_util::stream::pending::<Result<bytes::Bytes, BodyCut>>();
-    let denial = pipeline::serve(&bench.engine, Arrival { headers, body }).await.err().unwrap();
+    let denial = pipeline::serve(&bench.engine, Arrival { head: Head { headers, ..Head::default() }, body })
+        .await
+        .err()
+        .unwrap();
     assert_eq!(denial.error.status(), 400);
 }

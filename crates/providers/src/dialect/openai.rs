@@ -66,8 +66,10 @@ impl Dialect for Vendor {
         let alias = splice::model_text(&call.alias);
         let missing = missing(&said, &alias, Form::Whole);
         let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
-        let raw = said.usage.as_ref().map(|usage| usage.raw).or(said.groq_usage);
-        let consumed = consumed(raw, self.quirks);
+        let consumed = match &said.usage {
+            Some(usage) => counted(said.tokens, usage.raw, self.quirks),
+            None => consumed(said.groq_usage, self.quirks),
+        };
         if consumed.usage.is_some() {
             return Ok(Decoded { body, consumed, text: String::new() });
         }
@@ -87,10 +89,13 @@ impl Dialect for Vendor {
 
 /// The raw usage object and what it counts to.
 fn consumed(raw: Option<&str>, quirks: Quirks) -> Consumed {
-    let usage = raw.and_then(TokenUsage::read);
+    raw.map_or_else(Consumed::default, |raw| counted(TokenUsage::read(raw), raw, quirks))
+}
+
+fn counted(tokens: Option<TokenUsage>, raw: &str, quirks: Quirks) -> Consumed {
     Consumed {
-        usage: usage.map(|said| usage::disjoint(&said, quirks.reasoning_outside_completion)),
-        raw: raw.map(Box::from),
+        usage: tokens.map(|said| usage::disjoint(&said, quirks.reasoning_outside_completion)),
+        raw: Some(Box::from(raw)),
     }
 }
 

@@ -1,11 +1,11 @@
-//! The head of an answer: what it says of its body's extent, and whether awc may see it as it came.
+//! The head of an answer, and what it says of its body's extent.
 //!
-//! awc is shown a head only if it reads the same extent out of it. A head it would read differently is
-//! rewritten to bear exactly one framing header; one whose extent is in doubt is refused.
+//! A head that two readers could take for two extents is refused, or believed once and its connection closed:
+//! the next answer begins where this one ends.
 
 use std::mem::MaybeUninit;
 
-use bytes::{BufMut, BytesMut};
+use httparse::Header;
 use nexus_core::fault::Class;
 
 use super::extent::Extent;
@@ -13,17 +13,18 @@ use crate::fault::Broken;
 
 /// All heads of one answer together, the interim ones counted.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// As many as awc takes.
+/// More than any provider sends.
 const HEADERS_MAX: usize = 96;
 
 /// What the bytes at the start of an answer are.
 #[derive(Debug)]
-pub(super) enum Sight {
+pub(super) enum Sight<T> {
     /// No whole head yet.
     Partial,
     /// A `1xx` head of this many bytes: the answer is still to come.
     Interim(usize),
-    Whole(Head),
+    /// The final head, and what was read of it.
+    Whole(Head, T),
 }
 
 /// The head of a final answer.
@@ -34,12 +35,10 @@ pub(super) struct Head {
     pub(super) extent: Extent,
     /// Whether the connection may serve again after this answer.
     pub(super) may_serve_again: bool,
-    /// The head awc is to see instead.
-    pub(super) rewritten: Option<BytesMut>,
 }
 
-/// Looks at the start of an answer.
-pub(super) fn look(bytes: &[u8]) -> Result<Sight, Broken> {
+/// Looks at the start of an answer, and has its final head `read` by status and headers.
+pub(super) fn look<T>(bytes: &[u8], read: impl FnOnce(u16, &[Header<'_>]) -> T) -> Result<Sight<T>, Broken> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -61,7 +60,10 @@ pub(super) fn look(bytes: &[u8]) -> Result<Sight, Broken> {
     match response.code {
         Some(101) => Err(Broken::framing("the answer switches protocols, which nobody asked for")),
         Some(100..200) => Ok(Sight::Interim(len)),
-        Some(status @ 200..600) => settle(len, status, &response).map(Sight::Whole),
+        Some(status @ 200..600) => {
+            let head = settle(len, status, &response)?;
+            Ok(Sight::Whole(head, read(status, response.headers)))
+        }
         _ => Err(Broken::new(Class::BadAnswer, "the answer's status is not between 200 and 599")),
     }
 }
@@ -77,8 +79,6 @@ struct Said {
     is_chunked: bool,
     closes: bool,
     keeps_alive: bool,
-    /// A header stands there that awc would read differently.
-    misleads: bool,
 }
 
 fn settle(len: usize, status: u16, response: &httparse::Response<'_, '_>) -> Result<Head, Broken> {
@@ -95,18 +95,11 @@ fn settle(len: usize, status: u16, response: &httparse::Response<'_, '_>) -> Res
         (_, _, None) => Extent::UntilClose,
     };
     let disagrees = said.is_chunked && said.length.is_some();
-    let has_framing = said.is_chunked || said.length.is_some();
-    let must_rewrite = said.misleads
-        || disagrees
-        || is_old
-        || matches!(extent, Extent::UntilClose)
-        || (is_bodiless && has_framing);
     let may_serve_again = !said.closes
         && !disagrees
         && !matches!(extent, Extent::UntilClose)
         && (!is_old || (said.keeps_alive && !said.is_chunked));
-    let rewritten = must_rewrite.then(|| rewrite(status, response, &extent, is_bodiless));
-    Ok(Head { len, extent, may_serve_again, rewritten })
+    Ok(Head { len, extent, may_serve_again })
 }
 
 impl Said {
@@ -118,7 +111,6 @@ impl Said {
                 if self.length.is_some_and(|before| before != length) {
                     return Err(Broken::framing("the answer has two different lengths"));
                 }
-                self.misleads |= self.length.is_some();
                 self.length = Some(length);
             }
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
@@ -131,8 +123,6 @@ impl Said {
                 self.closes |= option.eq_ignore_ascii_case(b"close");
                 self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
-        } else if name.eq_ignore_ascii_case("upgrade") {
-            self.misleads = true;
         }
         Ok(())
     }
@@ -148,34 +138,6 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// The same head with exactly one framing header, as HTTP/1.1.
-fn rewrite(
-    status: u16,
-    response: &httparse::Response<'_, '_>,
-    extent: &Extent,
-    is_bodiless: bool,
-) -> BytesMut {
-    let mut head = BytesMut::with_capacity(1024);
-    head.put_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
-    for header in response.headers.iter() {
-        if ["content-length", "transfer-encoding", "upgrade"]
-            .iter()
-            .all(|name| !header.name.eq_ignore_ascii_case(name))
-        {
-            for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
-                head.put_slice(part);
-            }
-        }
-    }
-    match extent {
-        _ if is_bodiless => {}
-        Extent::Sized(length) => head.put_slice(format!("content-length: {length}\r\n").as_bytes()),
-        Extent::Chunked(_) | Extent::UntilClose => head.put_slice(b"transfer-encoding: chunked\r\n"),
-    }
-    head.put_slice(b"\r\n");
-    head
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +145,10 @@ mod tests {
     /// A head in short: its first line and headers, one a line.
     fn see(lines: &str) -> String {
         let bytes = format!("{}\r\n\r\n", lines.replace('\n', "\r\n"));
-        match look(bytes.as_bytes()) {
+        match look(bytes.as_bytes(), |_, _| ()) {
             Ok(Sight::Partial) => "partial".into(),
             Ok(Sight::Interim(_)) => "interim".into(),
-            Ok(Sight::Whole(head)) => {
+            Ok(Sight::Whole(head, ())) => {
                 assert_eq!(head.len, bytes.len());
                 let extent = match head.extent {
                     Extent::Sized(length) => format!("{length}"),
@@ -194,9 +156,7 @@ mod tests {
                     Extent::UntilClose => "until close".into(),
                 };
                 let again = if head.may_serve_again { "" } else { ", then closed" };
-                let shown = head.rewritten.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
-                let shown = shown.map(|text| format!(" -> {}", text.trim_end().replace("\r\n", "|")));
-                format!("{extent}{again}{}", shown.unwrap_or_default())
+                format!("{extent}{again}")
             }
             Err(broken) => format!("{}: {broken}", broken.class.as_str()),
         }
@@ -211,32 +171,17 @@ mod tests {
             ("HTTP/1.1 200 OK\nTransfer-Encoding: Chunked", "chunked"),
             ("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: close", "5, then closed"),
             ("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: x, Close", "5, then closed"),
-            (
-                "HTTP/1.1 200 OK\nX: y",
-                "until close, then closed -> HTTP/1.1 200 |X: y|transfer-encoding: chunked",
-            ),
-            (
-                "HTTP/1.0 200 OK\nX: y",
-                "until close, then closed -> HTTP/1.1 200 |X: y|transfer-encoding: chunked",
-            ),
-            ("HTTP/1.0 200 OK\nContent-Length: 5", "5, then closed -> HTTP/1.1 200 |content-length: 5"),
-            (
-                "HTTP/1.0 200 OK\nConnection: keep-alive\nContent-Length: 5",
-                "5 -> HTTP/1.1 200 |Connection: keep-alive|content-length: 5",
-            ),
-            (
-                "HTTP/1.1 200 OK\nContent-Length: 5\nTransfer-Encoding: chunked",
-                "chunked, then closed -> HTTP/1.1 200 |transfer-encoding: chunked",
-            ),
-            ("HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5", "5 -> HTTP/1.1 200 |content-length: 5"),
-            ("HTTP/1.1 200 OK\nContent-Length: 5, 5", "5 -> HTTP/1.1 200 |content-length: 5"),
-            (
-                "HTTP/1.1 200 OK\nUpgrade: websocket\nContent-Length: 5",
-                "5 -> HTTP/1.1 200 |content-length: 5",
-            ),
+            ("HTTP/1.1 200 OK\nX: y", "until close, then closed"),
+            ("HTTP/1.0 200 OK\nX: y", "until close, then closed"),
+            ("HTTP/1.0 200 OK\nContent-Length: 5", "5, then closed"),
+            ("HTTP/1.0 200 OK\nConnection: keep-alive\nContent-Length: 5", "5"),
+            ("HTTP/1.1 200 OK\nContent-Length: 5\nTransfer-Encoding: chunked", "chunked, then closed"),
+            ("HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5", "5"),
+            ("HTTP/1.1 200 OK\nContent-Length: 5, 5", "5"),
+            ("HTTP/1.1 200 OK\nUpgrade: websocket\nContent-Length: 5", "5"),
             ("HTTP/1.1 204 No Content", "0"),
-            ("HTTP/1.1 304 Not Modified\nContent-Length: 5", "0 -> HTTP/1.1 304"),
-            ("HTTP/1.1 204 No Content\nTransfer-Encoding: chunked", "0 -> HTTP/1.1 204"),
+            ("HTTP/1.1 304 Not Modified\nContent-Length: 5", "0"),
+            ("HTTP/1.1 204 No Content\nTransfer-Encoding: chunked", "0"),
             ("HTTP/1.1 100 Continue", "interim"),
             ("HTTP/1.1 103 Early Hints\nLink: </a>", "interim"),
         ] {
@@ -296,7 +241,7 @@ mod tests {
     fn a_head_is_partial_at_every_cut() {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\n";
         for cut in 0..head.len() {
-            assert!(matches!(look(&head[..cut]), Ok(Sight::Partial)), "{cut}");
+            assert!(matches!(look(&head[..cut], |_, _| ()), Ok(Sight::Partial)), "{cut}");
         }
     }
 }

@@ -9,6 +9,10 @@ mod deadlines;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fetch;
+#[cfg(test)]
+mod pieces;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod tls;

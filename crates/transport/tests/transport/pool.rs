@@ -1,6 +1,7 @@
 //! Which connection a request travels on, and what becomes of it afterwards.
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use crate::upstream::{PATIENT, Step, Upstream, answer, ask, head_of, send, transport};
 
@@ -28,6 +29,22 @@ async fn a_connection_serves_again_only_after_a_whole_answer_that_lets_it() {
         let heard = twice(vec![again, vec![Step::Request, answer("2")]]).await;
         assert_eq!(heard, ("200 1".to_owned(), "200 2".to_owned(), connections), "{first:?}");
     }
+}
+
+#[actix_rt::test]
+async fn the_connection_that_served_last_serves_next() {
+    let begun = send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n");
+    let slow = vec![Step::Request, begun, Step::Told, send("0\r\n\r\n"), Step::Request, answer("slow")];
+    let quick = vec![Step::Request, answer("quick"), Step::Request, answer("quick")];
+    let upstream = Upstream::play(vec![slow, quick]).await;
+    let (transport, provider) = (transport(), upstream.provider());
+    let first = head_of(&transport, &provider, Bytes::new(), PATIENT).await.unwrap();
+    assert_eq!(ask(&transport, &provider).await, "200 quick");
+    upstream.tell();
+    assert_eq!(first.body.count().await, 1);
+    assert_eq!(ask(&transport, &provider).await, "200 slow");
+    assert_eq!(ask(&transport, &provider).await, "200 quick");
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[actix_rt::test]
@@ -116,7 +133,7 @@ async fn many_exchanges_run_at_once() {
     let (transport, provider) = (transport(), upstream.provider());
     let all = futures_util::future::join_all((0..MANY).map(|_| ask(&transport, &provider)));
     let told = async {
-        // more than awc's own limit of 100: none waits for another
+        // none waits for another
         while upstream.seen.borrow().requests.len() < MANY {
             tokio::task::yield_now().await;
         }

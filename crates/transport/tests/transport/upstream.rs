@@ -18,7 +18,7 @@ use nexus_engine::{
 };
 use nexus_keystore::secret::Secret;
 use nexus_providers::dialect::AuthScheme;
-use nexus_transport::{AwcBody, AwcTransport, Tls};
+use nexus_transport::{AnswerBody, HttpTransport, Tls};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -185,7 +185,7 @@ async fn play<Io: AsyncRead + AsyncWrite + Unpin>(
 async fn read_request(io: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut all = Vec::new();
     loop {
-        let mut piece = [0; 4096];
+        let mut piece = vec![0; 64 * 1024];
         let len = io.read(&mut piece).await.ok().filter(|len| *len > 0)?;
         all.extend_from_slice(&piece[..len]);
         let text = String::from_utf8_lossy(&all);
@@ -214,21 +214,21 @@ pub(crate) fn provider(endpoint: &str) -> Provider {
 pub(crate) const PATIENT: Deadlines =
     Deadlines { connect_ms: 60_000, first_byte_ms: 60_000, between_chunks_ms: 60_000, whole_ms: 120_000 };
 
-pub(crate) fn transport() -> AwcTransport {
-    AwcTransport::new(&Tls::new(None).unwrap())
+pub(crate) fn transport() -> HttpTransport {
+    HttpTransport::new(&Tls::new(None).unwrap())
 }
 
-pub(crate) fn trusting(pem: &str) -> AwcTransport {
-    AwcTransport::new(&Tls::new(Some(pem.as_bytes())).unwrap())
+pub(crate) fn trusting(pem: &str) -> HttpTransport {
+    HttpTransport::new(&Tls::new(Some(pem.as_bytes())).unwrap())
 }
 
 /// Sends one request.
 pub(crate) async fn head_of(
-    transport: &AwcTransport,
+    transport: &HttpTransport,
     provider: &Provider,
     body: Bytes,
     deadlines: Deadlines,
-) -> Result<Inbound<AwcBody>, Fault> {
+) -> Result<Inbound<AnswerBody>, Fault> {
     let credential = Credential(Arc::new(Secret::new("sk-secret".to_owned())));
     let outbound = Outbound {
         provider,
@@ -244,7 +244,7 @@ pub(crate) async fn head_of(
 
 /// Sends one request and reads its answer, in words: `200 body`, `200 part, then truncated`, or `reset`.
 pub(crate) async fn ask_with(
-    transport: &AwcTransport,
+    transport: &HttpTransport,
     provider: &Provider,
     body: Bytes,
     deadlines: Deadlines,
@@ -269,6 +269,6 @@ pub(crate) async fn ask_with(
     text
 }
 
-pub(crate) async fn ask(transport: &AwcTransport, provider: &Provider) -> String {
+pub(crate) async fn ask(transport: &HttpTransport, provider: &Provider) -> String {
     ask_with(transport, provider, Bytes::from_static(b"{}"), PATIENT).await
 }

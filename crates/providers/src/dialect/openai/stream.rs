@@ -208,7 +208,11 @@ impl Relay {
     fn note_usage(&mut self, raw: &str, said: &Completion<'_>) {
         self.usage.clear();
         self.usage.push_str(raw);
-        if !self.wants_usage || TokenUsage::read(raw).is_none() {
+        let is_sense = match &said.usage {
+            Some(_) => said.tokens.is_some(),
+            None => TokenUsage::read(raw).is_some(),
+        };
+        if !self.wants_usage || !is_sense {
             self.last_chunk = LastChunk::None;
             return;
         }

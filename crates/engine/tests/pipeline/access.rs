@@ -1,0 +1,189 @@
+//! What a key reaches: levels, scopes, parents, short forms, allowances; and what the trail is told.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use nexus_core::{
+    id::{KeyId, TeamId, Uuid},
+    principal,
+    scope::{Pattern, Scope},
+    snapshot::{KeyPolicy, OpaqueKey, Snapshot, TeamPolicy},
+};
+use nexus_engine::{
+    arrival::{Arrival, BodyCut, Head, Headers, Line},
+    denial::Denial,
+    pipeline,
+    port::Noted,
+    world::World,
+};
+use nexus_keystore::{
+    opaque,
+    token::{Grant, Level, Rights},
+};
+
+use crate::{
+    ASK, WHOLE,
+    fake::{Bench, NOW_S, TEAM, bearer, bench, json, snapshot, tokens},
+};
+
+const KEY: Uuid = Uuid::from_u128(99);
+const SESSION: Uuid = Uuid::from_u128(100);
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+/// A bench whose world says this of keys and teams; the alias `gpt` stands for providers `one` and `two`.
+fn world(change: impl FnOnce(&mut Snapshot)) -> Bench {
+    let bench = bench(2, [json(WHOLE), json(WHOLE)]);
+    let mut known = snapshot(2, None);
+    change(&mut known);
+    let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
+    bench.engine.shared.worlds.replace(world);
+    bench
+}
+
+fn scope(models: Option<&str>, providers: Option<&str>, addresses: Option<&str>) -> Scope {
+    let patterns = |text: Option<&str>| text.map(|text| vec![Pattern::parse(text).unwrap()]);
+    Scope {
+        models: patterns(models),
+        providers: patterns(providers),
+        addresses: addresses.map(|net| vec![net.parse().unwrap()]),
+    }
+}
+
+fn of_key(snapshot: &mut Snapshot, key: Uuid, policy: KeyPolicy) {
+    snapshot.keys.insert(KeyId(key), Arc::new(policy));
+}
+
+fn session(rights: Rights) -> String {
+    let grant = Grant {
+        key: SESSION,
+        level: Level::Session,
+        team: Some(TEAM),
+        parent: Some(KEY),
+        rights: Some(rights),
+        lifetime_s: 60,
+    };
+    format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())
+}
+
+async fn ask(bench: &Bench, key: &str) -> Result<(), Denial> {
+    let head = Head {
+        headers: Headers { authorization: Some(key), ..Headers::default() },
+        line: Line { address: Some(HERE), ..Line::default() },
+    };
+    let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
+    pipeline::serve(&bench.engine, Arrival { head, body }).await.map(drop)
+}
+
+async fn status(bench: &Bench, key: &str) -> u16 {
+    ask(bench, key).await.err().map_or(200, |denial| denial.error.status())
+}
+
+#[tokio::test]
+async fn what_a_key_may_reach_is_what_every_scope_above_it_allows() {
+    for (of_team, of_app, expected) in [
+        (Scope::default(), Scope::default(), 200),
+        (scope(Some("gpt*"), Some("two"), Some("192.0.2.0/24")), Scope::default(), 200),
+        (scope(Some("gpt*"), None, None), scope(Some("claude"), None, None), 404),
+        (scope(Some("claude"), None, None), Scope::default(), 404),
+        (Scope::default(), scope(None, Some("three"), None), 404),
+        (scope(None, Some("one"), None), scope(None, Some("two"), None), 404),
+        (Scope::default(), scope(None, None, Some("10.0.0.0/8")), 403),
+    ] {
+        let bench = world(|snapshot| {
+            let policy = TeamPolicy { scope: of_team.clone(), ..TeamPolicy::default() };
+            snapshot.teams.insert(TeamId(TEAM), policy);
+            of_key(snapshot, KEY, KeyPolicy { scope: of_app.clone(), ..KeyPolicy::default() });
+        });
+        assert_eq!(status(&bench, &bearer(Level::App)).await, expected, "{of_team:?} {of_app:?}");
+        // a session key is bound by its parent as the parent itself
+        assert_eq!(status(&bench, &session(Rights::default())).await, expected, "{of_team:?} {of_app:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_use_one_provider_only_is_served_by_that_one() {
+    let bench = world(|snapshot| {
+        of_key(snapshot, KEY, KeyPolicy { scope: scope(None, Some("two"), None), ..KeyPolicy::default() });
+    });
+    assert_eq!(status(&bench, &bearer(Level::App)).await, 200);
+    assert_eq!(bench.transport.sent.borrow()[0].0, "two");
+}
+
+#[tokio::test]
+async fn a_session_key_is_bound_by_what_it_says_itself_and_falls_with_its_parent() {
+    let texts = |text: &str| Some(vec![text.to_owned()]);
+    for (rights, expected) in [
+        (Rights { models: texts("gpt"), ..Rights::default() }, 200),
+        (Rights { models: texts("claude"), ..Rights::default() }, 404),
+        (Rights { models: Some(Vec::new()), ..Rights::default() }, 404),
+        (Rights { addresses: texts("10.0.0.0/8"), ..Rights::default() }, 403),
+        (Rights { addresses: texts("nonsense"), ..Rights::default() }, 401),
+    ] {
+        assert_eq!(status(&world(|_| {}), &session(rights.clone())).await, expected, "{rights:?}");
+    }
+    let revoked = world(|snapshot| snapshot.revoked_keys = [KeyId(KEY)].into());
+    assert_eq!(status(&revoked, &session(Rights::default())).await, 401);
+    let disabled = KeyPolicy { is_disabled: true, ..KeyPolicy::default() };
+    let disabled = world(|snapshot| of_key(snapshot, SESSION, disabled));
+    assert_eq!(status(&disabled, &session(Rights::default())).await, 401);
+}
+
+#[tokio::test]
+async fn a_session_key_makes_the_requests_it_is_good_for_and_no_more() {
+    let bench = world(|_| {});
+    let key = session(Rights { max_requests: Some(2), ..Rights::default() });
+    for expected in [200, 200, 429] {
+        assert_eq!(status(&bench, &key).await, expected);
+    }
+    let denial = ask(&bench, &key).await.err().unwrap();
+    assert_eq!(denial.error.code.row().code, Some("insufficient_quota"));
+    assert!(denial.is_final && denial.retry_after_ms.is_none());
+}
+
+#[tokio::test]
+async fn a_key_in_short_form_is_known_by_its_digest_while_the_world_knows_it() {
+    let secret = opaque::mint().unwrap();
+    let text = format!("Bearer {}", secret.expose());
+    for (expires_at_ms, expected) in
+        [(None, 200), (Some(NOW_S as i64 * 1000 + 1), 200), (Some(NOW_S as i64 * 1000), 401)]
+    {
+        let bench = world(|_| {});
+        assert_eq!(status(&bench, &text).await, 401, "no world knows it");
+        let digest = bench.engine.shared.keys.digests.digest(secret.expose());
+        let mut known = snapshot(2, None);
+        let key = OpaqueKey {
+            key: KeyId(KEY),
+            level: principal::Level::App,
+            team: Some(TeamId(TEAM)),
+            expires_at_ms,
+        };
+        known.opaque_keys.insert(digest, key);
+        let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
+        bench.engine.shared.worlds.replace(world);
+        assert_eq!(status(&bench, &text).await, expected, "{expires_at_ms:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_trail_is_told_of_denials_and_first_sights_and_of_use_once_a_minute() {
+    let bench = world(|snapshot| snapshot.revoked_keys = [KeyId(SESSION)].into());
+    for key in [bearer(Level::App), bearer(Level::App), bearer(Level::Admin), session(Rights::default())] {
+        let _answer = ask(&bench, &key).await;
+    }
+    assert_eq!(status(&bench, "Bearer sk-nonsense").await, 401);
+    let noted = bench.trail.0.lock().unwrap().clone();
+    let count = |is: fn(&Noted) -> bool| noted.iter().filter(|noted| is(noted)).count();
+    // the admin key bears the same id, but is another text
+    assert_eq!(count(|noted| matches!(noted, Noted::Used { .. })), 2);
+    assert_eq!(count(|noted| matches!(noted, Noted::CameFrom { address: HERE, .. })), 2);
+    let denied: Vec<_> = noted
+        .iter()
+        .filter_map(|noted| match noted {
+            Noted::Denied(denied) => Some((denied.reason, denied.key.is_some(), denied.address)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        denied,
+        [("level", true, Some(HERE)), ("revoked", true, Some(HERE)), ("form", false, Some(HERE))]
+    );
+}
