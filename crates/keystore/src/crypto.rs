@@ -28,6 +28,13 @@ impl Hs256 {
         hmac::sign(&self.0, message)
     }
 
+    /// A tag as plain bytes.
+    pub(crate) fn digest(&self, message: &[u8]) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.tag(message).as_ref());
+        bytes
+    }
+
     /// Compares in constant time.
     pub(crate) fn is_tag(&self, message: &[u8], tag: &[u8]) -> bool {
         hmac::verify(&self.0, message, tag).is_ok()

@@ -4,10 +4,17 @@
 //! [`secret::Secret::expose`].
 
 pub mod bearer;
+pub mod browser_session;
 mod crypto;
+pub mod cursor;
+mod entropy;
+pub mod keyring;
+pub mod opaque;
+pub mod password;
 pub mod root;
 mod seal;
 pub mod secret;
+pub mod signing_secret;
 pub mod token;
 pub mod vault;
 

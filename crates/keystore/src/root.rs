@@ -8,12 +8,11 @@ use base64::{
     alphabet::{STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use ring::{
-    hkdf,
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::hkdf;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::entropy;
 
 /// Bytes of content a root secret must have at least.
 pub const MIN_ROOT_BYTES: usize = 32;
@@ -57,6 +56,14 @@ pub(crate) enum Purpose {
     TokenSigning,
     /// Seals columns; the context is the key version's name.
     Sealing,
+    /// Wraps data keys; no context.
+    Wrapping,
+    /// Digests keys in their short form; no context.
+    OpaqueDigest,
+    /// Makes the secrets with which requests are signed; no context.
+    SigningSecret,
+    /// Signs cursors; no context.
+    Cursor,
     /// Proves that two roots are the same one; no context.
     RootCheck,
 }
@@ -66,6 +73,10 @@ impl Purpose {
         match self {
             Purpose::TokenSigning => b"nexus/1/token-signing",
             Purpose::Sealing => b"nexus/1/sealing",
+            Purpose::Wrapping => b"nexus/1/wrapping",
+            Purpose::OpaqueDigest => b"nexus/1/opaque-digest",
+            Purpose::SigningSecret => b"nexus/1/signing-secret",
+            Purpose::Cursor => b"nexus/1/cursor",
             Purpose::RootCheck => b"nexus/1/root-check",
         }
     }
@@ -105,9 +116,7 @@ impl RootSecret {
 
     /// A throw-away root: what it signs and seals is lost with the process.
     pub fn random() -> Result<Self, CryptoFailed> {
-        let mut content = Zeroizing::new([0; MIN_ROOT_BYTES]);
-        SystemRandom::new().fill(content.as_mut()).map_err(|_| CryptoFailed)?;
-        Ok(Self::extract(content.as_ref()))
+        Ok(Self::extract(entropy::random::<MIN_ROOT_BYTES>()?.as_ref()))
     }
 
     /// The key for one purpose and context.
@@ -228,6 +237,10 @@ mod tests {
             key(&root(), Purpose::TokenSigning, b""),
             key(&root(), Purpose::Sealing, b"h1"),
             key(&root(), Purpose::RootCheck, b"h1"),
+            key(&root(), Purpose::Wrapping, b"h1"),
+            key(&root(), Purpose::OpaqueDigest, b"h1"),
+            key(&root(), Purpose::SigningSecret, b"h1"),
+            key(&root(), Purpose::Cursor, b"h1"),
             key(&RootSecret::random().ok().unwrap(), Purpose::TokenSigning, b"h1"),
             key(&RootSecret::random().ok().unwrap(), Purpose::TokenSigning, b"h1"),
         ];

@@ -2,26 +2,32 @@
 //!
 //! Each sealing draws a fresh random 96-bit nonce, so one key may seal 2^32 times and not more.
 
-use ring::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
-use crate::root::{CryptoFailed, DerivedKey};
+use crate::{entropy, root::CryptoFailed};
+
+/// Associated bytes of several parts, each behind its length: no two lists of parts write the same bytes.
+pub(crate) fn bound_to(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
 
 pub(crate) struct SealingKey(LessSafeKey);
 
 impl SealingKey {
-    pub(crate) fn new(key: &DerivedKey) -> Result<Self, CryptoFailed> {
-        Self::from_bytes(key.bytes())
+    /// Of exactly 32 bytes.
+    pub(crate) fn new(key: &[u8]) -> Result<Self, CryptoFailed> {
+        UnboundKey::new(&AES_256_GCM, key).map(|key| Self(LessSafeKey::new(key))).map_err(|_| CryptoFailed)
     }
 
     /// Seals `plaintext` so that it opens only with the same `associated` bytes.
     pub(crate) fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CryptoFailed> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| CryptoFailed)?;
-        self.seal_under(nonce, associated, plaintext)
+        self.seal_under(*entropy::random::<NONCE_LEN>()?, associated, plaintext)
     }
 
     /// None if a bit of the key, of `associated` or of `sealed` is another than when it was sealed.
@@ -32,10 +38,6 @@ impl SealingKey {
         let length = opened.len();
         buffer.truncate(length);
         Some(buffer)
-    }
-
-    fn from_bytes(key: &[u8]) -> Result<Self, CryptoFailed> {
-        UnboundKey::new(&AES_256_GCM, key).map(|key| Self(LessSafeKey::new(key))).map_err(|_| CryptoFailed)
     }
 
     fn seal_under(
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     fn key() -> SealingKey {
-        SealingKey::from_bytes(&[7; 32]).ok().unwrap()
+        SealingKey::new(&[7; 32]).ok().unwrap()
     }
 
     #[test]
@@ -90,13 +92,13 @@ mod tests {
         }
         assert!(key().open(b"place", [&sealed[..], &[0]].concat()).is_none());
         assert!(key().open(b"palace", sealed.clone()).is_none());
-        assert!(SealingKey::from_bytes(&[8; 32]).ok().unwrap().open(b"place", sealed).is_none());
+        assert!(SealingKey::new(&[8; 32]).ok().unwrap().open(b"place", sealed).is_none());
     }
 
     #[test]
     fn only_256_bit_keys_seal() {
         for (bytes, is_key) in [(0, false), (16, false), (31, false), (32, true), (33, false)] {
-            assert_eq!(SealingKey::from_bytes(&vec![1; bytes]).is_ok(), is_key, "{bytes}");
+            assert_eq!(SealingKey::new(&vec![1; bytes]).is_ok(), is_key, "{bytes}");
         }
     }
 
@@ -115,7 +117,7 @@ mod tests {
         for group in vectors["testGroups"].as_array().unwrap().iter().filter(|group| is_ours(group)) {
             for test in group["tests"].as_array().unwrap() {
                 let bytes = |name: &str| crate::hex(test[name].as_str().unwrap());
-                let key = SealingKey::from_bytes(&bytes("key")).ok().unwrap();
+                let key = SealingKey::new(&bytes("key")).ok().unwrap();
                 let sealed = [bytes("iv"), bytes("ct"), bytes("tag")].concat();
                 let opened = key.open(&bytes("aad"), sealed.clone());
                 if test["result"] == "valid" {

@@ -7,6 +7,9 @@
 mod claims;
 mod header;
 mod hour_keys;
+mod rights;
+
+use std::ops::RangeInclusive;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
@@ -14,6 +17,7 @@ use ring::hmac;
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use self::rights::Rights;
 use self::{
     claims::{Claims, Ids},
     hour_keys::HourKeys,
@@ -26,6 +30,9 @@ pub const MAX_TOKEN_BYTES: usize = 4096;
 /// Seconds in the longest lifetime: ten years with their leap days. A key "without expiry" has it.
 pub const MAX_LIFETIME_S: u64 = 3653 * 86_400;
 
+/// Seconds a session key may live.
+pub const SESSION_LIFETIME_S: RangeInclusive<u64> = 30..=86_400;
+
 /// Seconds by which another node's clock may be ahead when it issues. There is no such leeway at the end.
 const MAX_SKEW_S: u64 = 3600;
 
@@ -36,6 +43,8 @@ pub enum Level {
     Admin,
     /// Calls models.
     App,
+    /// Calls models for a short time, in the name of the application key it was made from.
+    Session,
 }
 
 impl Level {
@@ -44,19 +53,35 @@ impl Level {
         match self {
             Level::Admin => "admin",
             Level::App => "app",
+            Level::Session => "session",
         }
     }
 
     /// The inverse of [`Level::as_str`].
     pub fn from_word(word: &str) -> Option<Self> {
-        [Level::Admin, Level::App].into_iter().find(|level| level.as_str() == word)
+        [Level::Admin, Level::App, Level::Session].into_iter().find(|level| level.as_str() == word)
     }
 
     /// What a key of this level may do; a token whose scope is another one is refused.
     fn scope(self) -> &'static str {
         match self {
             Level::Admin => "manage",
-            Level::App => "call",
+            Level::App | Level::Session => "call",
+        }
+    }
+
+    /// What kind of token a key of this level is.
+    fn kind(self) -> &'static str {
+        match self {
+            Level::Admin | Level::App => "key",
+            Level::Session => "session",
+        }
+    }
+
+    fn lifetime_s(self) -> RangeInclusive<u64> {
+        match self {
+            Level::Admin | Level::App => 1..=MAX_LIFETIME_S,
+            Level::Session => SESSION_LIFETIME_S,
         }
     }
 }
@@ -69,7 +94,11 @@ pub struct Grant {
     pub level: Level,
     /// None for a key of the platform.
     pub team: Option<Uuid>,
-    /// From 1 to [`MAX_LIFETIME_S`].
+    /// The application key a session key is made from; a session key has one and no other does.
+    pub parent: Option<Uuid>,
+    /// A session key's own bounds; no other key bears any.
+    pub rights: Option<Rights>,
+    /// From 1 to [`MAX_LIFETIME_S`], a session key's in [`SESSION_LIFETIME_S`].
     pub lifetime_s: u64,
 }
 
@@ -79,6 +108,10 @@ pub struct Verified {
     pub key: Uuid,
     pub level: Level,
     pub team: Option<Uuid>,
+    /// The application key a session key stands and falls with; a session key has one and no other does.
+    pub parent: Option<Uuid>,
+    /// A session key's own bounds, beside its parent's; no other key bears any.
+    pub rights: Option<Rights>,
     /// Unix seconds.
     pub issued_at_s: u64,
     /// Unix seconds; from then on the token is not accepted.
@@ -100,8 +133,16 @@ impl Invalid {
 /// A token could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CannotMint {
-    #[error("a key lives from 1 to `{MAX_LIFETIME_S}` seconds")]
+    #[error(
+        "a key lives from 1 to `{MAX_LIFETIME_S}` seconds, a session key from `{}` to `{}`",
+        SESSION_LIFETIME_S.start(),
+        SESSION_LIFETIME_S.end()
+    )]
     Lifetime,
+    #[error("a session key is made from an application key, and only a session key bears rights of its own")]
+    Descent,
+    #[error("the rights make the key longer than {MAX_TOKEN_BYTES} bytes; name fewer, or use patterns")]
+    Long,
     #[error("the token could not be signed")]
     Unsigned,
 }
@@ -122,8 +163,12 @@ impl Tokens {
 
     /// Makes a token. `now_s` is Unix seconds.
     pub fn mint(&self, grant: &Grant, now_s: u64) -> Result<Secret, CannotMint> {
-        if !(1..=MAX_LIFETIME_S).contains(&grant.lifetime_s) {
+        if !grant.level.lifetime_s().contains(&grant.lifetime_s) {
             return Err(CannotMint::Lifetime);
+        }
+        let is_session = grant.level == Level::Session;
+        if grant.parent.is_some() != is_session || (grant.rights.is_some() && !is_session) {
+            return Err(CannotMint::Descent);
         }
         let hour = hour_of(now_s);
         let key = self.keys.derive(hour).map_err(|_| CannotMint::Unsigned)?;
@@ -131,11 +176,13 @@ impl Tokens {
         let claims = Claims::granting(grant, now_s, &mut ids);
         let key = EncodingKey::from_secret(key.bytes());
         let token = jsonwebtoken::encode(&header::of_hour(hour), &claims, &key);
-        token.map(Secret::new).map_err(|_| CannotMint::Unsigned)
+        let token = token.map(Secret::new).map_err(|_| CannotMint::Unsigned)?;
+        if token.expose().len() > MAX_TOKEN_BYTES { Err(CannotMint::Long) } else { Ok(token) }
     }
 
     /// Verifies a token ([`crate::bearer::token`] takes it out of what a client sent). `now_s` is Unix
-    /// seconds. Costs some 3 microseconds and, after an hour's first token, no allocation.
+    /// seconds. Costs some 3 microseconds and, after an hour's first token, no allocation but for a
+    /// session's rights.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<Verified, Invalid> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Invalid("too long"));

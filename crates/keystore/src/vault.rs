@@ -1,33 +1,32 @@
 //! The vault: seals secrets for the database, and is the one door through which they come back.
 //!
-//! A sealed secret is `v1.<key version>.<base64url of nonce, ciphertext, tag>` and opens only in the place
-//! it was sealed for. Key version `root-1` is derived from `DB_ENCRYPTION_KEY` and keeps its meaning for ever.
+//! A sealed secret is `v2.<key version>.<base64url of nonce, ciphertext, tag>` and opens only in the place
+//! it was sealed for. Key version `root-1` is derived from `DB_ENCRYPTION_KEY` and keeps its meaning for ever;
+//! every other one is a data key of the [`crate::keyring`].
+
+mod place;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, mem};
 
+use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use self::place::Place;
 use crate::{
     crypto::Hs256,
+    keyring::{CannotUnwrap, Keyring, WrappedKey, WrappingKey},
     root::{CryptoFailed, Purpose, RootSecret},
     seal::SealingKey,
     secret::Secret,
 };
 
-const FORMAT: &str = "v1";
 const ROOT_1: &str = "root-1";
+const CHECK_FORMAT: &str = "v1";
 const CHECKED: &[u8] = b"nexus root check";
-
-/// Where a sealed secret lives. It opens nowhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub table: &'static str,
-    pub column: &'static str,
-    pub row: Uuid,
-}
 
 /// A sealed secret, as text for a database column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +47,8 @@ impl fmt::Display for Sealed {
 /// The sealed text does not open here. One error for every reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the sealed value does not open: it was altered, belongs to another row, or was sealed under another \
-     `DB_ENCRYPTION_KEY`; enter the secret again or restore the row"
+    "the sealed value does not open: it was altered, belongs to another row or an earlier secret, or was sealed \
+     under a key that is gone or another `DB_ENCRYPTION_KEY`; enter the secret again or restore the row"
 )]
 pub struct CannotOpen;
 
@@ -58,36 +57,71 @@ pub struct CannotOpen;
 #[error("`DB_ENCRYPTION_KEY` is not the one this database was sealed with; start with that one")]
 pub struct WrongRoot;
 
-/// Seals and opens with keys derived from `DB_ENCRYPTION_KEY`.
+/// Seals and opens with data keys, and with a key derived from `DB_ENCRYPTION_KEY` while there are none.
+/// Shared by all threads; sealing and opening take no lock.
 pub struct Vault {
     root_1: SealingKey,
+    wrapping: WrappingKey,
     check: Hs256,
+    data_keys: ArcSwap<Keyring>,
 }
 
 impl Vault {
+    /// A vault without data keys; [`Vault::replace_keys`] brings them.
     pub fn new(root: &RootSecret) -> Result<Self, CryptoFailed> {
         Ok(Self {
-            root_1: SealingKey::new(&root.derive(Purpose::Sealing, ROOT_1.as_bytes())?)?,
+            root_1: SealingKey::new(root.derive(Purpose::Sealing, ROOT_1.as_bytes())?.bytes())?,
+            wrapping: WrappingKey::new(root)?,
             check: Hs256::new(&root.derive(Purpose::RootCheck, b"")?),
+            data_keys: ArcSwap::default(),
         })
     }
 
-    /// Seals a secret for its place.
+    /// Makes a data key to be stored. This vault has it once it is shown the stored row.
+    pub fn make_data_key(&self, now_ms: i64) -> Result<WrappedKey, CryptoFailed> {
+        self.wrapping.make(now_ms)
+    }
+
+    /// Takes exactly these data keys, in place of those before. The newest that is not retired seals from now
+    /// on. Gives back those that do not unwrap; what is sealed under them does not open.
+    #[must_use = "a data key that does not unwrap must be told to the operator"]
+    pub fn replace_keys(&self, rows: Vec<WrappedKey>) -> Vec<CannotUnwrap> {
+        let (ring, damaged) = Keyring::of(&self.wrapping, rows);
+        self.data_keys.store(ring.into());
+        damaged
+    }
+
+    /// The version of the key that seals now.
+    pub fn current_version(&self) -> String {
+        self.data_keys.load().current().map_or(ROOT_1, |(name, _)| name).to_owned()
+    }
+
+    /// The version of the key a text says it is sealed under, where this vault has that key.
+    pub fn version_of<'a>(&self, sealed: &'a str) -> Option<&'a str> {
+        let (_, version, _) = parts(sealed)?;
+        (version == ROOT_1 || self.data_keys.load().find(version).is_some()).then_some(version)
+    }
+
+    /// Seals a secret for its place, under the current key.
     pub fn seal(&self, secret: &Secret, place: Place) -> Result<Sealed, CryptoFailed> {
-        let sealed = self.root_1.seal(&associated(ROOT_1, place), secret.expose().as_bytes())?;
-        Ok(Sealed(format!("{FORMAT}.{ROOT_1}.{}", URL_SAFE_NO_PAD.encode(sealed))))
+        let ring = self.data_keys.load();
+        let (version, key) = ring.current().unwrap_or((ROOT_1, &self.root_1));
+        let sealed = key.seal(&place.associated(version), secret.expose().as_bytes())?;
+        Ok(Sealed(format!("{}.{version}.{}", place::V2, URL_SAFE_NO_PAD.encode(sealed))))
     }
 
     /// Opens what stands in a place.
     pub fn open(&self, sealed: &str, place: Place) -> Result<Secret, CannotOpen> {
-        let (version, encoded) = sealed
-            .strip_prefix(FORMAT)
-            .and_then(|rest| rest.strip_prefix('.'))
-            .and_then(|rest| rest.split_once('.'))
-            .ok_or(CannotOpen)?;
+        let (format, version, encoded) = parts(sealed).ok_or(CannotOpen)?;
+        let associated = match format {
+            place::V2 => place.associated(version),
+            place::V1 if version == ROOT_1 => place.associated_v1().ok_or(CannotOpen)?,
+            _ => return Err(CannotOpen),
+        };
         let sealed = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| CannotOpen)?;
-        let key = self.key(version).ok_or(CannotOpen)?;
-        let mut opened = key.open(&associated(version, place), sealed).ok_or(CannotOpen)?;
+        let ring = self.data_keys.load();
+        let key = if version == ROOT_1 { Some(&self.root_1) } else { ring.find(version) };
+        let mut opened = key.and_then(|key| key.open(&associated, sealed)).ok_or(CannotOpen)?;
         match String::from_utf8(mem::take(&mut opened)) {
             Ok(text) => Ok(Secret::new(text)),
             Err(error) => {
@@ -100,124 +134,24 @@ impl Vault {
     /// A value to be stored beside what this vault seals. It tells nothing about the root secret, and lets
     /// a node with another one refuse to start.
     pub fn check_value(&self) -> String {
-        format!("{FORMAT}.{}", URL_SAFE_NO_PAD.encode(self.check.tag(CHECKED)))
+        format!("{CHECK_FORMAT}.{}", URL_SAFE_NO_PAD.encode(self.check.tag(CHECKED)))
     }
 
     /// Whether the stored value is this vault's.
     pub fn verify_check_value(&self, stored: &str) -> Result<(), WrongRoot> {
         stored
-            .strip_prefix(FORMAT)
+            .strip_prefix(CHECK_FORMAT)
             .and_then(|rest| rest.strip_prefix('.'))
             .and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded).ok())
             .filter(|tag| self.check.is_tag(CHECKED, tag))
             .map(drop)
             .ok_or(WrongRoot)
     }
-
-    fn key(&self, version: &str) -> Option<&SealingKey> {
-        (version == ROOT_1).then_some(&self.root_1)
-    }
 }
 
-/// What the seal is bound to: each part behind its length, so that no two places write the same bytes.
-fn associated(version: &str, place: Place) -> Vec<u8> {
-    let parts = [FORMAT, version, place.table, place.column].map(str::as_bytes);
-    let mut bytes = Vec::new();
-    for part in parts.iter().chain([&place.row.as_bytes().as_slice()]) {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part);
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: &str = "sk-provider-key-\u{1f680}";
-    const PLACE: Place = Place { table: "service_providers", column: "api_key", row: Uuid::from_u128(1) };
-
-    fn vault(text: &str) -> Vault {
-        Vault::new(&RootSecret::from_text(text).ok().unwrap()).ok().unwrap()
-    }
-
-    fn ours() -> Vault {
-        vault("a root for the tests, 32 bytes or more")
-    }
-
-    fn opens(vault: &Vault, sealed: &str, place: Place) -> bool {
-        match vault.open(sealed, place) {
-            Ok(secret) => {
-                assert_eq!(secret.expose(), KEY);
-                true
-            }
-            Err(CannotOpen) => false,
-        }
-    }
-
-    #[test]
-    fn a_secret_opens_in_its_place_and_in_no_other() {
-        let sealed = ours().seal(&Secret::new(KEY.into()), PLACE).unwrap().into_text();
-        assert!(sealed.starts_with("v1.root-1."), "{sealed}");
-        for (place, is_open) in [
-            (PLACE, true),
-            (Place { row: Uuid::from_u128(2), ..PLACE }, false),
-            (Place { column: "api_key_2", ..PLACE }, false),
-            (Place { table: "service_provider", column: "sapi_key", ..PLACE }, false),
-            (Place { table: "keys", ..PLACE }, false),
-        ] {
-            assert_eq!(opens(&ours(), &sealed, place), is_open, "{place:?}");
-        }
-        assert!(!opens(&vault("another root for the tests, as long"), &sealed, PLACE));
-    }
-
-    #[test]
-    fn any_other_text_does_not_open() {
-        let sealed = ours().seal(&Secret::new(KEY.into()), PLACE).unwrap().to_string();
-        for length in 0..sealed.len() {
-            assert!(!opens(&ours(), &sealed[..length], PLACE), "cut to {length}");
-        }
-        for at in 0..sealed.len() {
-            for other in [b'A', b'B', b'.', b'=', b' ', b'~'] {
-                let mut bytes = sealed.clone().into_bytes();
-                if bytes[at] != other {
-                    bytes[at] = other;
-                    let text = String::from_utf8(bytes).unwrap();
-                    assert!(!opens(&ours(), &text, PLACE), "{text}");
-                }
-            }
-        }
-        let (_, encoded) = sealed.rsplit_once('.').unwrap();
-        for text in [
-            encoded.to_owned(),
-            format!("v2.root-1.{encoded}"),
-            format!("v1.root-2.{encoded}"),
-            format!("v1..{encoded}"),
-            format!("v1.root-1.{encoded}="),
-            format!("v1.root-1.{encoded}\n"),
-            format!(" {sealed}"),
-            String::new(),
-            KEY.to_owned(),
-        ] {
-            assert!(!opens(&ours(), &text, PLACE), "{text}");
-        }
-    }
-
-    #[test]
-    fn sealed_bytes_that_are_no_text_do_not_open() {
-        let sealed = ours().root_1.seal(&associated(ROOT_1, PLACE), &[0xff, 0xfe]).unwrap();
-        let text = format!("v1.root-1.{}", URL_SAFE_NO_PAD.encode(sealed));
-        assert_eq!(ours().open(&text, PLACE).err(), Some(CannotOpen));
-    }
-
-    #[test]
-    fn another_root_is_told_by_the_check_value() {
-        let stored = ours().check_value();
-        assert_eq!(stored, ours().check_value());
-        assert_eq!(ours().verify_check_value(&stored), Ok(()));
-        let other = vault("another root for the tests, as long");
-        for stored in [other.check_value().as_str(), "", "v1.", "v1", &stored[3..], &stored[..20]] {
-            assert_eq!(ours().verify_check_value(stored), Err(WrongRoot), "{stored}");
-        }
-    }
+/// Format, key version and the encoded rest.
+fn parts(sealed: &str) -> Option<(&str, &str, &str)> {
+    let (format, rest) = sealed.split_once('.')?;
+    let (version, encoded) = rest.split_once('.')?;
+    Some((format, version, encoded))
 }

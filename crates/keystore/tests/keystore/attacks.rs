@@ -2,7 +2,10 @@
 
 use nexus_keystore::token::{Invalid, MAX_LIFETIME_S, MAX_TOKEN_BYTES};
 
-use crate::forge::{self, HOUR, KEY, NOW_S, ROOT, claims, header, hour_key, hs256, hs384, signed, token};
+use crate::forge::{
+    self, HOUR, KEY, NOW_S, PARENT, ROOT, claims, header, hour_key, hs256, hs384, session_claims, signed,
+    token,
+};
 
 type Sign = fn(&[u8]) -> Vec<u8>;
 
@@ -56,6 +59,10 @@ fn a_rightly_signed_token_with_one_wrong_claim_is_refused() {
         (iat, r#""iat":0"#, "hour"),
         (&format!("{iat},"), "", "claims"),
         (r#""typ":"key""#, r#""typ":"session""#, "type"),
+        (r#""level":"app""#, r#""level":"session""#, "type"),
+        (r#""scope":"call""#, &format!(r#""scope":"call","par":"{PARENT}""#), "parent"),
+        (r#""scope":"call""#, r#""scope":"call","rights":{}"#, "rights"),
+        (r#""scope":"call""#, r#""scope":"call","rights":{"models":["*"]}"#, "rights"),
         (r#""typ":"key","#, "", "claims"),
         (r#""level":"app""#, r#""level":"root""#, "level"),
         (r#""level":"app""#, r#""level":"admin""#, "scope"),
@@ -78,6 +85,45 @@ fn a_rightly_signed_token_with_one_wrong_claim_is_refused() {
         (&claims(), &"[".repeat(2000), "claims"),
     ] {
         let attack = signed(&header(), &replaced(&claims(), from, to));
+        assert_eq!(refusal(&attack).reason(), reason, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn a_rightly_signed_session_token_with_one_wrong_claim_is_refused() {
+    let exp = format!(r#""exp":{}"#, NOW_S + 60);
+    let exp_at = |at: u64| format!(r#""exp":{at}"#);
+    let par = format!(r#","par":"{PARENT}""#);
+    for (from, to, reason) in [
+        (r#""typ":"session""#, r#""typ":"key""#, "type"),
+        (r#""typ":"session""#, r#""typ":"Session""#, "type"),
+        (r#""level":"session""#, r#""level":"app""#, "type"),
+        (r#""level":"session""#, r#""level":"admin""#, "type"),
+        (r#""typ":"session","level":"session""#, r#""typ":"key","level":"admin""#, "scope"),
+        (r#""typ":"session","level":"session""#, r#""typ":"key","level":"app""#, "parent"),
+        (r#""typ":"session","level":"session""#, r#""typ":"session","level":"platform_admin""#, "level"),
+        (r#""scope":"call""#, r#""scope":"manage""#, "scope"),
+        (r#""scope":"call""#, r#""scope":"admin""#, "scope"),
+        (&par, "", "parent"),
+        (&par, r#","par":null"#, "parent"),
+        (&par, r#","par":"""#, "id"),
+        (&par, r#","par":"x""#, "id"),
+        (&par, r#","par":7"#, "claims"),
+        (&par, &format!("{par}{par}"), "claims"),
+        (&exp, &exp_at(NOW_S + 29), "lifetime"),
+        (&exp, &exp_at(NOW_S + 86_401), "lifetime"),
+        (&exp, &exp_at(NOW_S + MAX_LIFETIME_S), "lifetime"),
+        (&exp, &exp_at(NOW_S - 1), "lifetime"),
+        (r#""max_requests":7"#, r#""max_requests":-1"#, "claims"),
+        (r#""max_requests":7"#, r#""max_requests":"7""#, "claims"),
+        (r#""max_requests":7"#, r#""max_requests":7,"max_requests":70"#, "claims"),
+        (r#""max_requests":7"#, r#""max_requests":7,"tenants":["*"]"#, "claims"),
+        (r#"["10.0.0.0/8"]"#, r#""10.0.0.0/8""#, "claims"),
+        (r#"["10.0.0.0/8"]"#, r#"[10]"#, "claims"),
+        (r#""rights":{"#, r#""rights":{},"rights":{"#, "claims"),
+        (r#""rights":{"#, r#""rights":["*"],"other":{"#, "claims"),
+    ] {
+        let attack = signed(&header(), &replaced(&session_claims(), from, to));
         assert_eq!(refusal(&attack).reason(), reason, "{from} -> {to}");
     }
 }

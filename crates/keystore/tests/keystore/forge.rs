@@ -5,7 +5,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use nexus_keystore::{
     root::RootSecret,
-    token::{Grant, Level, Tokens},
+    token::{Grant, Level, Rights, Tokens},
 };
 use ring::hmac;
 use uuid::Uuid;
@@ -15,13 +15,24 @@ pub(crate) const NOW_S: u64 = 1_800_000_123;
 pub(crate) const HOUR: u64 = NOW_S / 3600;
 pub(crate) const KEY: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 pub(crate) const TEAM: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002);
+pub(crate) const PARENT: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003);
 
 pub(crate) fn tokens(root: &str) -> Tokens {
     Tokens::new(RootSecret::from_text(root).unwrap_or_else(|weak| panic!("{weak}")))
 }
 
 pub(crate) fn grant() -> Grant {
-    Grant { key: KEY, level: Level::App, team: Some(TEAM), lifetime_s: 60 }
+    Grant { key: KEY, level: Level::App, team: Some(TEAM), parent: None, rights: None, lifetime_s: 60 }
+}
+
+pub(crate) fn session() -> Grant {
+    let rights = Rights {
+        models: Some(vec!["gpt-*".into(), "千问 \"x\"".into()]),
+        addresses: Some(vec!["10.0.0.0/8".into()]),
+        max_requests: Some(7),
+        ..Rights::default()
+    };
+    Grant { level: Level::Session, parent: Some(PARENT), rights: Some(rights), ..grant() }
 }
 
 pub(crate) fn header() -> String {
@@ -32,6 +43,14 @@ pub(crate) fn claims() -> String {
     let exp = NOW_S + 60;
     format!(
         r#"{{"iss":"nexus","aud":"nexus","sub":"{KEY}","jti":"{KEY}","iat":{NOW_S},"exp":{exp},"typ":"key","level":"app","team":"{TEAM}","scope":"call"}}"#
+    )
+}
+
+/// What [`session`] is granted.
+pub(crate) fn session_claims() -> String {
+    let exp = NOW_S + 60;
+    format!(
+        r#"{{"iss":"nexus","aud":"nexus","sub":"{KEY}","jti":"{KEY}","iat":{NOW_S},"exp":{exp},"typ":"session","level":"session","team":"{TEAM}","scope":"call","par":"{PARENT}","rights":{{"models":["gpt-*","千问 \"x\""],"addresses":["10.0.0.0/8"],"max_requests":7}}}}"#
     )
 }
 

@@ -1,7 +1,7 @@
 //! The shared collection of attacks on tokens, run where it lies.
 //!
-//! Each is tried as it is written, and again with everything right but the thing it names: as written, most
-//! would fail already for want of a `kid`.
+//! Each is tried as it is written, and again with everything right but the thing it names, for a key and for
+//! a session key: as written, most would fail already for want of a `kid`.
 
 use nexus_keystore::token::MAX_TOKEN_BYTES;
 use serde_json::Value;
@@ -22,13 +22,15 @@ fn every_published_attack_is_refused() {
     for case in &cases {
         let name = case["name"].as_str().unwrap();
         let header = case["header"].as_str().unwrap();
-        let as_written = attack(case, header);
-        assert!(tokens.verify(&as_written, NOW_S).is_err(), "{name}");
-        let otherwise_right = attack(case, &completed(header));
-        match tokens.verify(&otherwise_right, NOW_S) {
-            // Who is revoked the snapshot knows, by this id.
-            Ok(verified) if name == "revoked jti" => assert_eq!(verified.key, KEY),
-            verified => assert!(verified.is_err(), "{name}, otherwise right"),
+        for valid in [forge::claims(), forge::session_claims()] {
+            let as_written = attack(case, header, &valid);
+            assert!(tokens.verify(&as_written, NOW_S).is_err(), "{name}");
+            let otherwise_right = attack(case, &completed(header), &valid);
+            match tokens.verify(&otherwise_right, NOW_S) {
+                // Who is revoked the snapshot knows, by this id.
+                Ok(verified) if name == "revoked jti" => assert_eq!(verified.key, KEY),
+                verified => assert!(verified.is_err(), "{name}, otherwise right"),
+            }
         }
     }
     println!("published attacks on tokens: {} ran", cases.len());
@@ -45,9 +47,9 @@ fn completed(header: &str) -> String {
     format!(r#"{{"typ":"JWT",{kid}{rest}"#)
 }
 
-fn attack(case: &Value, header: &str) -> String {
+fn attack(case: &Value, header: &str, valid: &str) -> String {
     let key = hour_key(ROOT, HOUR);
-    let claims = claims(case["claims"].as_str().unwrap());
+    let claims = claims(case["claims"].as_str().unwrap(), valid);
     let sign = |key: &[u8]| forge::token(header, &claims, |message| hs256(key, message));
     match (case["signature"].as_str().unwrap(), case["name"].as_str().unwrap()) {
         (text @ ("a.b.c.d" | "a.b.c.d.e"), _) => text.to_owned(),
@@ -70,8 +72,8 @@ fn attack(case: &Value, header: &str) -> String {
     }
 }
 
-fn claims(said: &str) -> String {
-    let mut claims: Value = serde_json::from_str(&forge::claims()).unwrap();
+fn claims(said: &str, valid: &str) -> String {
+    let mut claims: Value = serde_json::from_str(valid).unwrap();
     match said {
         "valid" | "valid tenant-a claims" | "-" | "jti revoked" => {}
         "exp \"9999999999\"" => claims["exp"] = "9999999999".into(),

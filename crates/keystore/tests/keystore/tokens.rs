@@ -3,12 +3,14 @@
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use nexus_keystore::{
     bearer,
-    token::{CannotMint, Grant, Level, MAX_LIFETIME_S, Verified},
+    token::{
+        CannotMint, Grant, Level, MAX_LIFETIME_S, MAX_TOKEN_BYTES, Rights, SESSION_LIFETIME_S, Verified,
+    },
 };
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::forge::{self, HOUR, KEY, NOW_S, ROOT, TEAM, grant};
+use crate::forge::{self, HOUR, KEY, NOW_S, PARENT, ROOT, TEAM, grant, session};
 
 #[test]
 fn a_token_says_what_it_was_minted_for_on_every_node() {
@@ -18,10 +20,15 @@ fn a_token_says_what_it_was_minted_for_on_every_node() {
         Grant { level: Level::Admin, ..grant() },
         Grant { team: None, lifetime_s: 1, ..grant() },
         Grant { lifetime_s: MAX_LIFETIME_S, ..grant() },
+        session(),
+        Grant { team: None, rights: None, lifetime_s: *SESSION_LIFETIME_S.start(), ..session() },
+        Grant { rights: Some(Rights::default()), lifetime_s: *SESSION_LIFETIME_S.end(), ..session() },
+        Grant { rights: Some(Rights { providers: Some(vec![]), ..Rights::default() }), ..session() },
     ] {
         let token = forge::tokens(ROOT).mint(&grant, NOW_S).unwrap_or_else(|error| panic!("{error}"));
-        let Grant { key, level, team, lifetime_s } = grant;
-        let expected = Verified { key, level, team, issued_at_s: NOW_S, expires_at_s: NOW_S + lifetime_s };
+        let Grant { key, level, team, parent, rights, lifetime_s } = grant;
+        let expires_at_s = NOW_S + lifetime_s;
+        let expected = Verified { key, level, team, parent, rights, issued_at_s: NOW_S, expires_at_s };
         let node = forge::tokens(ROOT);
         for presented in [token.expose().to_owned(), format!("sk-{}", token.expose())] {
             for _ in 0..2 {
@@ -33,8 +40,10 @@ fn a_token_says_what_it_was_minted_for_on_every_node() {
 
 #[test]
 fn a_minted_token_is_the_one_forged_by_hand() {
-    let minted = forge::tokens(ROOT).mint(&grant(), NOW_S).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(minted.expose(), forge::signed(&forge::header(), &forge::claims()));
+    for (grant, claims) in [(grant(), forge::claims()), (session(), forge::session_claims())] {
+        let minted = forge::tokens(ROOT).mint(&grant, NOW_S).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(minted.expose(), forge::signed(&forge::header(), &claims));
+    }
 }
 
 #[test]
@@ -81,18 +90,48 @@ fn a_token_lives_from_its_minting_to_its_end_and_not_a_second_longer() {
 
 #[test]
 fn a_lifetime_out_of_bounds_is_not_minted() {
-    for lifetime_s in [0, MAX_LIFETIME_S + 1, u64::MAX] {
-        let minted = forge::tokens(ROOT).mint(&Grant { lifetime_s, ..grant() }, NOW_S);
+    let sessions = [0, 29, 86_401, MAX_LIFETIME_S, u64::MAX].map(|life_s| (session(), life_s));
+    let keys = [0, MAX_LIFETIME_S + 1, u64::MAX].map(|life_s| (grant(), life_s));
+    for (grant, lifetime_s) in keys.into_iter().chain(sessions) {
+        let minted = forge::tokens(ROOT).mint(&Grant { lifetime_s, ..grant }, NOW_S);
         assert_eq!(minted.err(), Some(CannotMint::Lifetime), "{lifetime_s}");
     }
 }
 
 #[test]
+fn a_session_has_a_parent_and_only_a_session_has_rights() {
+    for wrong in [
+        Grant { parent: None, ..session() },
+        Grant { parent: None, rights: None, ..session() },
+        Grant { parent: Some(PARENT), ..grant() },
+        Grant { rights: Some(Rights::default()), ..grant() },
+        Grant { level: Level::Admin, ..session() },
+        Grant { level: Level::App, ..session() },
+    ] {
+        let minted = forge::tokens(ROOT).mint(&wrong, NOW_S);
+        assert_eq!(minted.err(), Some(CannotMint::Descent), "{wrong:?}");
+    }
+}
+
+#[test]
+fn rights_that_make_a_token_too_long_to_be_looked_at_are_not_minted() {
+    let mint = |count: usize| {
+        let rights = Rights { models: Some(vec!["a-model".into(); count]), ..Rights::default() };
+        forge::tokens(ROOT).mint(&Grant { rights: Some(rights), ..session() }, NOW_S)
+    };
+    let most = (1..1000).take_while(|count| mint(*count).is_ok()).count();
+    let longest = mint(most).unwrap_or_else(|error| panic!("{error}"));
+    assert!((MAX_TOKEN_BYTES - 20..=MAX_TOKEN_BYTES).contains(&longest.expose().len()));
+    assert!(forge::tokens(ROOT).verify(longest.expose(), NOW_S).is_ok());
+    assert_eq!(mint(most + 1).err(), Some(CannotMint::Long));
+}
+
+#[test]
 fn levels_have_words_and_no_other_word_is_one() {
-    for level in [Level::Admin, Level::App] {
+    for level in [Level::Admin, Level::App, Level::Session] {
         assert_eq!(Level::from_word(level.as_str()), Some(level));
     }
-    for word in ["", "Admin", "session", "root"] {
+    for word in ["", "Admin", "Session", "root"] {
         assert_eq!(Level::from_word(word), None, "{word}");
     }
 }
@@ -101,14 +140,17 @@ proptest! {
     #[test]
     fn no_change_of_a_byte_survives(
         key in any::<u128>(),
-        admin in any::<bool>(),
+        granted in prop::sample::select(vec![
+            Grant { level: Level::Admin, ..grant() },
+            grant(),
+            session(),
+        ]),
         team in any::<Option<u128>>(),
         at in any::<prop::sample::Index>(),
         byte in prop_oneof![Just(b'.'), Just(b'='), Just(b'A'), Just(b'_'), 0u8..128],
         change in 0..3,
     ) {
-        let level = if admin { Level::Admin } else { Level::App };
-        let grant = Grant { key: Uuid::from_u128(key), level, team: team.map(Uuid::from_u128), lifetime_s: 60 };
+        let grant = Grant { key: Uuid::from_u128(key), team: team.map(Uuid::from_u128), ..granted };
         let tokens = forge::tokens(ROOT);
         let minted = tokens.mint(&grant, NOW_S).unwrap_or_else(|error| panic!("{error}"));
         prop_assert!(tokens.verify(minted.expose(), NOW_S).is_ok());
