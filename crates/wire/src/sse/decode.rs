@@ -101,6 +101,11 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(piece);
     }
 
+    /// Whether everything pushed has been read and the next byte begins a frame.
+    pub fn is_between_frames(&self) -> bool {
+        self.start == self.buffer.len() && !self.skips_lf && !self.bom_is_possible && !self.fields.has_field
+    }
+
     /// The next whole frame of what was pushed.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameTooLarge> {
         if self.bom_is_possible && !self.pass_bom() {

@@ -28,6 +28,12 @@ struct Parts {
     after: Option<Vec<u8>>,
 }
 
+/// What a repetition says otherwise.
+struct Repeated<'a> {
+    text: &'a str,
+    obfuscation: &'a [u8],
+}
+
 /// A chunk, taken apart.
 struct Split<'a> {
     before: &'a [u8],
@@ -39,27 +45,51 @@ struct Split<'a> {
 impl Pattern {
     /// If the frame repeats the pattern, appends what the client is to see and returns the text.
     pub(super) fn relay<'a>(&self, frame: &Frame<'a>, out: &mut BytesMut) -> Option<&'a str> {
+        let (repeated, rest) = self.repeated(frame.lines)?;
+        rest.is_empty().then(|| self.write(&repeated, out))
+    }
+
+    /// Relays the frames at the beginning of `piece` that repeat the pattern, each given to `text`, and
+    /// returns the rest. The piece must begin where a frame begins. Only frames whose lines end in LF are
+    /// taken; it costs no look for the ends of lines and no copy but the one the client gets.
+    pub(super) fn relay_all<'a>(
+        &self,
+        mut piece: &'a [u8],
+        out: &mut BytesMut,
+        mut text: impl FnMut(&'a str),
+    ) -> &'a [u8] {
+        while let Some((repeated, rest)) = self.repeated(piece)
+            && let Some(rest) = rest.strip_prefix(b"\n\n")
+        {
+            text(self.write(&repeated, out));
+            piece = rest;
+        }
+        piece
+    }
+
+    /// What differs in the chunk these bytes begin with, and what follows it.
+    fn repeated<'a>(&self, bytes: &'a [u8]) -> Option<(Repeated<'a>, &'a [u8])> {
         if !self.is_known {
             return None;
         }
-        let rest = frame.lines.strip_prefix(self.read.before.as_slice())?;
+        let rest = bytes.strip_prefix(self.read.before.as_slice())?;
         let (text, rest) = string(rest)?;
-        let shown = std::str::from_utf8(text).ok()?;
+        let text = std::str::from_utf8(text).ok()?;
         let rest = rest.strip_prefix(self.read.between.as_slice())?;
-        let obfuscation = match &self.read.after {
-            None => rest.is_empty().then_some(rest)?,
-            Some(after) => {
-                let (obfuscation, rest) = string(rest)?;
-                (rest == after.as_slice()).then_some(obfuscation)?
-            }
+        let Some(after) = &self.read.after else {
+            return Some((Repeated { text, obfuscation: &[] }, rest));
         };
-        out.reserve(frame.lines.len() + self.written.before.len() + 2);
+        let (obfuscation, rest) = string(rest)?;
+        Some((Repeated { text, obfuscation }, rest.strip_prefix(after.as_slice())?))
+    }
+
+    fn write<'a>(&self, repeated: &Repeated<'a>, out: &mut BytesMut) -> &'a str {
         out.put_slice(&self.written.before);
-        out.put_slice(text);
+        out.put_slice(repeated.text.as_bytes());
         out.put_slice(&self.written.between);
-        out.put_slice(obfuscation);
+        out.put_slice(repeated.obfuscation);
         out.put_slice(self.written.after.as_deref().unwrap_or_default());
-        Some(shown)
+        repeated.text
     }
 
     /// Remembers a chunk that was read in full and says nothing but `text`, and what was written for it.
@@ -148,6 +178,37 @@ mod tests {
             .map(|event| format!("data: {}\n\n", event.replace("\"real\"", "\"alias\"")))
             .collect();
         assert_eq!(relayed(&events).unwrap(), expected + "abcd");
+    }
+
+    #[test]
+    fn a_stream_is_relayed_alike_however_it_is_cut_and_whatever_its_lines_end_in() {
+        let call = Call {
+            operation: Operation::ChatCompletions,
+            alias: "alias".into(),
+            is_stream: true,
+            wants_usage: false,
+        };
+        let texts = ["a", "b", "c", "", "d", "\u{1f980}", "e", r"\n", "f", "g"];
+        let stream: String = texts
+            .iter()
+            .map(|text| format!("data: {}\n\n", event(text, "x", "null", "")))
+            .chain([": comment\n\n".to_owned(), format!("data: {}\n\n", event("h", "x", "\"stop\"", ""))])
+            .collect();
+        let relayed = |stream: &str, cut: usize| {
+            let mut decoder = registry::dialect("openai").unwrap().stream(&call);
+            let mut out = BytesMut::new();
+            for piece in stream.as_bytes().chunks(cut) {
+                decoder.feed(piece, &mut out).unwrap();
+            }
+            (String::from_utf8(out.to_vec()).unwrap(), decoder.text().to_owned())
+        };
+        let whole = relayed(&stream, stream.len());
+        assert_eq!(whole.1, "abcd\u{1f980}e\nfgh");
+        for cut in 1..stream.len() {
+            assert_eq!(relayed(&stream, cut), whole, "cut into {cut}");
+        }
+        // lines that end otherwise are kept as they are inside a frame, and end it all the same
+        assert_eq!(relayed(&stream.replace('\n', "\r\n").replace("\\r\\n", "\\n"), 7).1, whole.1);
     }
 
     #[test]

@@ -63,7 +63,17 @@ impl StreamDecoder for OpenAiStream {
         if self.relay.progress == Progress::Done {
             return Ok(Progress::Done);
         }
-        self.frames.push(piece);
+        // what the client sees is about as long as what came: one growth instead of many
+        out.reserve(piece.len() + piece.len() / 8 + 64);
+        let mut rest = piece;
+        if self.frames.is_between_frames() {
+            let Relay { pattern, generated, .. } = &mut self.relay;
+            rest = pattern.relay_all(piece, out, |text| generated.push(text));
+            if rest.is_empty() {
+                return Ok(self.relay.progress);
+            }
+        }
+        self.frames.push(rest);
         while self.relay.progress != Progress::Done {
             let frame = self.frames.next_frame().map_err(|error| {
                 bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
