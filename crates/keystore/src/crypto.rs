@@ -24,7 +24,14 @@ impl Hs256 {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.bytes()))
     }
 
+    /// A key for tags nobody will look at.
+    pub(crate) fn decoy() -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &[0; MIN_KEY_BYTES]))
+    }
+
     pub(crate) fn tag(&self, message: &[u8]) -> hmac::Tag {
+        #[cfg(test)]
+        work::note(message.len());
         hmac::sign(&self.0, message)
     }
 
@@ -37,7 +44,28 @@ impl Hs256 {
 
     /// Compares in constant time.
     pub(crate) fn is_tag(&self, message: &[u8], tag: &[u8]) -> bool {
+        #[cfg(test)]
+        work::note(message.len());
         hmac::verify(&self.0, message, tag).is_ok()
+    }
+}
+
+/// Counts what this thread computed, so that a test can compare what refusals cost without a clock.
+#[cfg(test)]
+pub(crate) mod work {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static DONE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(message_bytes: usize) {
+        DONE.with_borrow_mut(|done| done.push(message_bytes));
+    }
+
+    /// The length of each message a tag was computed over since the last call.
+    pub(crate) fn done() -> Vec<usize> {
+        DONE.take()
     }
 }
 

@@ -13,7 +13,6 @@ use std::ops::RangeInclusive;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
-use ring::hmac;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -22,7 +21,11 @@ use self::{
     claims::{Claims, Ids},
     hour_keys::HourKeys,
 };
-use crate::{crypto, root::RootSecret, secret::Secret};
+use crate::{
+    crypto::{self, Hs256},
+    root::RootSecret,
+    secret::Secret,
+};
 
 /// Bytes in the longest token looked at.
 pub const MAX_TOKEN_BYTES: usize = 4096;
@@ -151,14 +154,14 @@ pub enum CannotMint {
 pub struct Tokens {
     keys: HourKeys,
     /// Spends on a token refused early what a signature would have cost.
-    decoy: hmac::Key,
+    decoy: Hs256,
 }
 
 impl Tokens {
     /// Tokens signed under keys derived from `NEXUS_SECRET_KEY`.
     pub fn new(root: RootSecret) -> Self {
         crypto::install();
-        Self { keys: HourKeys::new(root), decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]) }
+        Self { keys: HourKeys::new(root), decoy: Hs256::decoy() }
     }
 
     /// Makes a token. `now_s` is Unix seconds.
@@ -185,10 +188,12 @@ impl Tokens {
     /// session's rights.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<Verified, Invalid> {
         if token.len() > MAX_TOKEN_BYTES {
+            let beginning = token.as_bytes().get(..MAX_TOKEN_BYTES).unwrap_or_default();
+            std::hint::black_box(self.decoy.tag(beginning));
             return Err(Invalid("too long"));
         }
         let Some(parts) = Parts::of(token, now_s) else {
-            std::hint::black_box(hmac::sign(&self.decoy, token.as_bytes()));
+            std::hint::black_box(self.decoy.tag(token.as_bytes()));
             return Err(Invalid("form"));
         };
         if !self.keys.is_signature(parts.hour, parts.message.as_bytes(), &parts.signature) {
@@ -228,4 +233,54 @@ impl<'a> Parts<'a> {
 
 fn hour_of(unix_s: u64) -> u64 {
     unix_s / 3600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_S: u64 = 1_790_000_000;
+
+    fn minted(tokens: &Tokens, lifetime_s: u64) -> String {
+        let key = Uuid::from_u128(1);
+        let grant = Grant { key, level: Level::App, team: None, parent: None, rights: None, lifetime_s };
+        tokens.mint(&grant, NOW_S).ok().unwrap().expose().to_owned()
+    }
+
+    /// Whatever is wrong with a token, refusing it computes one tag over about as many bytes as it has.
+    #[test]
+    fn every_refusal_costs_one_tag_over_the_whole_token() {
+        let [ours, foreign] = [0, 1].map(|_| Tokens::new(RootSecret::random().ok().unwrap()));
+        let good = minted(&ours, 3600);
+        let (message, signature) = good.rsplit_once('.').unwrap();
+        let (header, claims) = message.split_once('.').unwrap();
+        let other = minted(&ours, 60);
+        let (_, other_claims) = other.rsplit_once('.').unwrap().0.split_once('.').unwrap();
+        let cases = [
+            minted(&foreign, 3600),
+            format!("{message}.{}A", &signature[..signature.len() - 1]),
+            format!("{header}.{other_claims}.{signature}"),
+            format!("{message}."),
+            message.to_owned(),
+            good.replace('.', "-"),
+            format!("{claims}.{claims}.{signature}"),
+            format!("{good}.{good}"),
+            good[1..].to_owned(),
+            "x".repeat(good.len()),
+        ];
+        for token in &cases {
+            crypto::work::done();
+            assert!(ours.verify(token, NOW_S).is_err(), "{token}");
+            let done = crypto::work::done();
+            let least = token.len().min(message.len()) - 1;
+            assert!(matches!(done.as_slice(), [bytes] if *bytes >= least), "{done:?} for {token}");
+        }
+        // one that is signed well and refused for what it says is compared with the rest
+        crypto::work::done();
+        assert!(ours.verify(&good, NOW_S + 3600).is_err());
+        assert_eq!(crypto::work::done(), [message.len()]);
+        crypto::work::done();
+        assert!(ours.verify(&"x".repeat(MAX_TOKEN_BYTES + 1), NOW_S).is_err());
+        assert_eq!(crypto::work::done(), [MAX_TOKEN_BYTES]);
+    }
 }
