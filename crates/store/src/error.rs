@@ -16,8 +16,8 @@ pub enum StoreError {
     /// No connection in time, too many waiting, or the database went away. Trying again later can help.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// A row of this name or id is there already.
-    #[error("there is one already: {0}")]
+    /// Another row stands in the way; a whole sentence that may be shown to whoever asked.
+    #[error("{0}")]
     Conflict(String),
     #[error("row `{id}` of `{table}` is damaged: `{column}` {problem}; correct or delete the row")]
     Corrupt { table: &'static str, id: String, column: &'static str, problem: String },
@@ -38,7 +38,8 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                StoreError::Conflict(info.message().to_owned())
+                let members = members(info.constraint_name().unwrap_or(info.message()));
+                StoreError::Conflict(format!("there is one with the same {members} already"))
             }
             DieselError::DatabaseError(kind, info) if is_away(kind, info.message()) => {
                 StoreError::Unavailable(info.message().to_owned())
@@ -46,6 +47,14 @@ impl From<DieselError> for StoreError {
             _ => StoreError::Query(error),
         }
     }
+}
+
+/// Which columns must be unique together. SQLite names them one by one behind its message; PostgreSQL
+/// names the constraint.
+fn members(said: &str) -> String {
+    let columns = said.rsplit(": ").next().unwrap_or_default().split(", ");
+    let names = columns.map(|column| format!("`{}`", column.rsplit('.').next().unwrap_or_default()));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// SQLite says only in words that another process kept the lock beyond the busy time-out.
@@ -57,5 +66,24 @@ fn is_away(kind: &DatabaseErrorKind, message: &str) -> bool {
 impl From<r2d2::Error> for StoreError {
     fn from(error: r2d2::Error) -> Self {
         StoreError::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_names_the_members_that_must_be_unique() {
+        for (said, expected) in [
+            ("UNIQUE constraint failed: teams.name", "`name`"),
+            (
+                "UNIQUE constraint failed: users.oidc_issuer, users.oidc_subject",
+                "`oidc_issuer`, `oidc_subject`",
+            ),
+            ("teams_name_key", "`teams_name_key`"),
+        ] {
+            assert_eq!(members(said), expected);
+        }
     }
 }

@@ -93,7 +93,7 @@ fn refuse_newer(conn: &mut SqliteConnection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use diesel::{Connection, RunQueryDsl, connection::SimpleConnection};
+    use diesel::{Connection, QueryDsl, RunQueryDsl, connection::SimpleConnection};
 
     use super::*;
 
@@ -121,8 +121,58 @@ mod tests {
         while revert(&store).unwrap().is_some() {}
         assert!(dump(&store).iter().all(|(name, _)| name.contains("__diesel")), "{:?}", dump(&store));
         assert!(status(&store).unwrap().iter().all(|migration| !migration.is_applied));
-        assert_eq!(run(&store).unwrap(), ["00000000000001_init"]);
+        let names: Vec<_> = status(&store).unwrap().into_iter().map(|migration| migration.name).collect();
+        assert_eq!(run(&store).unwrap(), names);
         assert_eq!(dump(&store), first);
+    }
+
+    #[test]
+    fn a_providers_key_becomes_a_credential_and_back_and_nothing_bounded_becomes_unbounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        while revert(&store).unwrap().unwrap() != "00000000000002_tenancy" {}
+        let path = folder.path().join("nexus.db");
+        let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        other
+            .batch_execute(
+                "INSERT INTO teams VALUES ('t', 't', TRUE, 1, 1);
+                 INSERT INTO keys VALUES ('plain', 't', 'app', '', '', 5, NULL, NULL),
+                     ('bounded', 't', 'app', '', '', 5, NULL, NULL);
+                 INSERT INTO service_providers (id, name, api_key_sealed, kind, endpoint, weight,
+                         allow_private_network, is_active, created_at, updated_at)
+                     VALUES ('with', 'a', 'sealed', 'k', 'e', 1, 0, 1, 3, 4),
+                         ('without', 'b', NULL, 'k', 'e', 1, 0, 1, 3, 4);",
+            )
+            .unwrap();
+        run(&store).unwrap();
+        use crate::schema::{keys::dsl as k, provider_credentials::dsl as c};
+        let columns = (c::id, c::provider_id, c::name, c::api_key_sealed, c::generation);
+        let credentials: Vec<(String, String, String, String, i64)> =
+            store.read_blocking(|conn| Ok(c::provider_credentials.select(columns).load(conn)?)).unwrap();
+        let [id, name, sealed] = ["with", "default", "sealed"].map(str::to_owned);
+        assert_eq!(credentials, [(id.clone(), id, name, sealed, 0)]);
+        let keys: Vec<(String, String, i64)> = store
+            .read_blocking(|conn| Ok(k::keys.select((k::scope, k::form, k::updated_at)).load(conn)?))
+            .unwrap();
+        assert_eq!(keys, vec![("{}".to_owned(), "jwt".to_owned(), 5); 2]);
+        other
+            .batch_execute(
+                "UPDATE keys SET scope = '{\"models\":[]}' WHERE id = 'bounded';
+                 INSERT INTO keys (id, level, form, digest, name, token_last_four, created_at)
+                     VALUES ('short', 'app', 'opaque', 'd', '', '', 5);",
+            )
+            .unwrap();
+        while revert(&store).unwrap().unwrap() != "00000000000002_tenancy" {}
+        let columns = (k::id, k::revoked_at);
+        let keys: Vec<(String, Option<i64>)> =
+            store.read_blocking(|conn| Ok(k::keys.select(columns).order(k::id).load(conn)?)).unwrap();
+        assert_eq!(keys, [("bounded".to_owned(), Some(5)), ("plain".to_owned(), None)]);
+        other
+            .batch_execute(
+                "CREATE TEMP TABLE one (a CHECK (a = 1));
+                 INSERT INTO one SELECT count(*) FROM service_providers WHERE api_key_sealed = 'sealed';",
+            )
+            .unwrap();
     }
 
     #[test]
@@ -144,6 +194,6 @@ mod tests {
                 (0..4).map(|_| scope.spawn(|| run(&Store::open(&url).unwrap()).unwrap().len())).collect();
             starts.into_iter().map(|start| start.join().unwrap()).sum()
         });
-        assert_eq!(made, 1);
+        assert_eq!(made, known().unwrap().len());
     }
 }

@@ -4,12 +4,20 @@
 //! of them make one transaction. Ids and the time are arguments: nothing in here rolls dice or reads a
 //! clock.
 
+pub mod anomaly;
+pub mod audit;
+pub mod credential;
+pub mod data_key;
+pub mod idempotency;
 pub mod key;
+pub mod key_address;
 pub mod provider;
 pub mod route;
 pub mod setting;
 pub mod team;
 pub mod usage;
+pub mod user;
+pub mod user_session;
 
 /// What applying a record did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,4 +26,46 @@ pub enum Applied {
     Updated,
     /// The row said all this already; nothing was written.
     Unchanged,
+}
+
+/// A part of a list whose rows are ordered by the time they were made and, at the same time, by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Time and id of the last row of the page before; `None` for the first page.
+    pub after: Option<(i64, String)>,
+    pub limit: u32,
+}
+
+/// What changing a row did, where the caller says which version of it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed<T> {
+    /// The row as it is now.
+    Now(T),
+    /// Somebody else changed the row since; nothing was written.
+    Stale,
+    /// There is no such row, or none the caller may see.
+    Unknown,
+}
+
+/// `rows`: how many a statement changed that asked for the version; `now`: the row as it is after it.
+fn changed<T>(rows: usize, now: Option<T>) -> Changed<T> {
+    match now {
+        None => Changed::Unknown,
+        Some(_) if rows == 0 => Changed::Stale,
+        Some(now) => Changed::Now(now),
+    }
+}
+
+/// What deleting a row did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    Now,
+    /// There is no such row, or none the caller may see.
+    Unknown,
+}
+
+impl Removed {
+    fn of(rows: usize) -> Self {
+        if rows == 0 { Removed::Unknown } else { Removed::Now }
+    }
 }

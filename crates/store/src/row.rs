@@ -2,9 +2,15 @@
 //!
 //! A problem names the column and never repeats its content.
 
+mod scope;
+
 use std::str::FromStr;
 
+use nexus_core::scope::Scope;
+
 use crate::error::StoreError;
+
+pub(crate) use scope::written;
 
 /// The row being read.
 #[derive(Clone, Copy)]
@@ -26,6 +32,30 @@ impl Reading<'_> {
     /// An id of any kind.
     pub(crate) fn id<T: FromStr>(self, column: &'static str, text: &str) -> Result<T, StoreError> {
         text.parse().map_err(|_| self.problem(column, "is not a UUID"))
+    }
+
+    /// An id of any kind that may be absent.
+    pub(crate) fn id_or_none<T: FromStr>(
+        self,
+        column: &'static str,
+        text: Option<&str>,
+    ) -> Result<Option<T>, StoreError> {
+        text.map(|text| self.id(column, text)).transpose()
+    }
+
+    /// One of a fixed set of words.
+    pub(crate) fn word<T>(
+        self,
+        column: &'static str,
+        word: &str,
+        from_word: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        from_word(word).ok_or_else(|| self.problem(column, "is no word this program knows"))
+    }
+
+    /// A scope. What is not understood is an error and never read as no bound.
+    pub(crate) fn scope(self, column: &'static str, text: &str) -> Result<Scope, StoreError> {
+        scope::read(text).ok_or_else(|| self.problem(column, "is no scope"))
     }
 
     /// A number that is neither negative nor beyond 32 bits.

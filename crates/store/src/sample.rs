@@ -3,16 +3,21 @@
 use nexus_core::{
     call::Operation,
     endpoint::Endpoint,
-    id::{AttemptId, KeyId, ProviderId, RequestId, RouteId, TeamId, Uuid},
+    id::{AttemptId, CredentialId, KeyId, ProviderId, RequestId, RouteId, TeamId, UserId, Uuid},
     principal::Level,
+    role::Role,
+    scope::{Pattern, Scope},
+    snapshot::ShieldMode,
     usage::{Outcome, Source, Usage, UsageRecord},
 };
 
 use crate::repo::{
+    credential::{Credential, SealedSecret},
     key::Key,
     provider::{SealedText, StoredProvider},
     route::{PPM, StoredRoute},
     team::Team,
+    user::User,
 };
 
 pub(crate) fn uuid(number: u64) -> Uuid {
@@ -24,21 +29,42 @@ pub(crate) fn team(number: u64, name: &str) -> Team {
         id: TeamId(uuid(number)),
         name: name.to_owned(),
         is_active: true,
+        scope: Scope::default(),
+        shield: ShieldMode::default(),
         created_at_ms: 1,
         updated_at_ms: 1,
+        version: 1,
     }
+}
+
+/// A scope of one model pattern.
+pub(crate) fn scope(models: &str) -> Scope {
+    Scope { models: Some(vec![Pattern::parse(models).unwrap()]), ..Scope::default() }
 }
 
 pub(crate) fn key(number: u64) -> Key {
     Key {
-        id: KeyId(uuid(number)),
-        team: None,
-        level: Level::App,
         name: "laptop".to_owned(),
         token_last_four: "wxyz".to_owned(),
-        created_at_ms: 1,
         expires_at_ms: Some(1000),
-        revoked_at_ms: None,
+        ..Key::plain(KeyId(uuid(number)), Level::App, 1)
+    }
+}
+
+pub(crate) fn user(number: u64) -> User {
+    User {
+        id: UserId(uuid(number)),
+        email: format!("{number}@one.example"),
+        name: "Ada".to_owned(),
+        password: None,
+        identity: None,
+        role: Role::Viewer,
+        team: None,
+        is_active: true,
+        last_login_at_ms: None,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+        version: 1,
     }
 }
 
@@ -48,11 +74,36 @@ pub(crate) fn provider(number: u64, name: &str) -> StoredProvider {
         name: name.to_owned(),
         kind: "openai".to_owned(),
         endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
-        api_key: Some(SealedText(format!("sealed-{number}"))),
         weight: 100,
         rate_limit: Some(60),
         allow_private_network: false,
         is_active: true,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+        version: 1,
+    }
+}
+
+pub(crate) fn credential(number: u64, provider: ProviderId) -> Credential {
+    Credential {
+        id: CredentialId(uuid(number)),
+        provider,
+        name: number.to_string(),
+        secret: secret(&format!("v2.data-1.{number}"), 0),
+        weight: 100,
+        is_active: true,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+        version: 1,
+    }
+}
+
+pub(crate) fn secret(sealed: &str, generation: i64) -> SealedSecret {
+    SealedSecret {
+        sealed: SealedText(sealed.to_owned()),
+        generation,
+        last_four: "wxyz".to_owned(),
+        fingerprint: "f00d".to_owned(),
     }
 }
 
@@ -66,6 +117,10 @@ pub(crate) fn route(number: u64, alias: &str, provider: ProviderId) -> StoredRou
         rate_limit: None,
         region_weights: [].into(),
         is_active: true,
+        weight: None,
+        created_at_ms: 1,
+        updated_at_ms: 1,
+        version: 1,
     }
 }
 

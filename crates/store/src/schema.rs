@@ -10,6 +10,9 @@ diesel::table! {
         is_active -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        scope -> Text,
+        shield -> Text,
+        version -> BigInt,
     }
 }
 
@@ -23,6 +26,53 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+        role -> Nullable<Text>,
+        scope -> Text,
+        parent_id -> Nullable<Text>,
+        form -> Text,
+        digest -> Nullable<Text>,
+        signing -> Text,
+        signing_generation -> BigInt,
+        is_disabled -> Bool,
+        retires_at -> Nullable<BigInt>,
+        replaced_by -> Nullable<Text>,
+        max_requests -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        created_by -> Text,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        email -> Text,
+        name -> Text,
+        password_hash -> Nullable<Text>,
+        oidc_issuer -> Nullable<Text>,
+        oidc_subject -> Nullable<Text>,
+        role -> Text,
+        team_id -> Nullable<Text>,
+        is_active -> Bool,
+        last_login_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    user_sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        csrf_digest -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        last_seen_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -32,13 +82,30 @@ diesel::table! {
         name -> Text,
         kind -> Text,
         endpoint -> Text,
-        api_key_sealed -> Nullable<Text>,
         weight -> BigInt,
         rate_limit -> Nullable<BigInt>,
         allow_private_network -> Bool,
         is_active -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    provider_credentials (id) {
+        id -> Text,
+        provider_id -> Text,
+        name -> Text,
+        api_key_sealed -> Text,
+        generation -> BigInt,
+        last_four -> Text,
+        fingerprint -> Text,
+        weight -> BigInt,
+        is_active -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 
@@ -54,14 +121,14 @@ diesel::table! {
         is_active -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        weight -> Nullable<BigInt>,
+        version -> BigInt,
     }
 }
 
 diesel::table! {
-    usage_records (attempt_id) {
-        attempt_id -> Text,
-        request_id -> Text,
-        attempt_number -> BigInt,
+    usage_contexts (id) {
+        id -> Text,
         key_id -> Text,
         team_id -> Nullable<Text>,
         operation -> Text,
@@ -70,9 +137,33 @@ diesel::table! {
         provider_name -> Text,
         real_model_name -> Text,
         is_stream -> Bool,
+    }
+}
+
+diesel::table! {
+    usage_attempts (attempt_id) {
+        attempt_id -> Text,
+        request_id -> Text,
+        attempt_number -> BigInt,
+        context_id -> Text,
         outcome -> Text,
-        fault_class -> Nullable<Text>,
         status -> BigInt,
+        quantities -> Text,
+        source -> Text,
+        raw_usage -> Nullable<Text>,
+        provider_request_id -> Nullable<Text>,
+        started_at -> BigInt,
+        first_token_us -> Nullable<BigInt>,
+        duration_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_hours (hour, context_id) {
+        hour -> BigInt,
+        context_id -> Text,
+        attempts -> BigInt,
+        failed -> BigInt,
         input -> BigInt,
         cache_read -> BigInt,
         cache_write -> BigInt,
@@ -80,12 +171,6 @@ diesel::table! {
         reasoning -> BigInt,
         audio_in -> BigInt,
         audio_out -> BigInt,
-        source -> Text,
-        raw_usage -> Nullable<Text>,
-        provider_request_id -> Nullable<Text>,
-        started_at -> BigInt,
-        first_token_us -> Nullable<BigInt>,
-        duration_us -> BigInt,
     }
 }
 
@@ -103,5 +188,88 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    data_keys (id) {
+        id -> Text,
+        wrapped -> Text,
+        created_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit_days (day) {
+        day -> Text,
+        first_seq -> BigInt,
+        first_previous_hash -> Text,
+        last_seq -> Nullable<BigInt>,
+        last_hash -> Nullable<Text>,
+        sealed_at -> Nullable<BigInt>,
+        purged_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        day -> Text,
+        at -> BigInt,
+        actor_kind -> Text,
+        actor_id -> Nullable<Text>,
+        actor_name -> Text,
+        team_id -> Nullable<Text>,
+        action -> Text,
+        target_kind -> Nullable<Text>,
+        target_id -> Nullable<Text>,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+        address -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        outcome -> Text,
+        detail -> Nullable<Text>,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    anomalies (id) {
+        id -> Text,
+        at -> BigInt,
+        kind -> Text,
+        team_id -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+        evidence -> Text,
+        count -> BigInt,
+        acknowledged_at -> Nullable<BigInt>,
+        acknowledged_by -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (id) {
+        id -> Text,
+        request_hash -> Text,
+        status -> Nullable<BigInt>,
+        response_sealed -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_addresses (key_id, address) {
+        key_id -> Text,
+        address -> Text,
+        first_seen_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log);
+diesel::joinable!(keys -> teams (team_id));
+diesel::allow_tables_to_appear_in_same_query!(keys, teams);
+diesel::joinable!(user_sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(user_sessions, users);
 diesel::joinable!(model_routes -> service_providers (provider_id));
 diesel::allow_tables_to_appear_in_same_query!(model_routes, service_providers);

@@ -1,19 +1,17 @@
 //! The world as the database has it, made into the snapshot requests are decided by.
 //!
-//! A damaged row is logged and left out: it never takes the rest of the world down with it. A rate limit
-//! that has not changed keeps its state from one world to the next.
+//! A damaged row is logged and left out: it never takes the rest of the world down with it. Where leaving
+//! it out would allow more, as with a key's scope, what it belongs to is refused instead. A rate limit that
+//! has not changed keeps its state from one world to the next.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
-    str::FromStr,
-    sync::Arc,
-};
+mod access;
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
+use std::{collections::HashMap, sync::Arc};
+
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use nexus_core::{
     catalogue::{Catalogue, Provider, Route, Target, WILDCARD},
-    id::{KeyId, ProviderId, RouteId, TeamId},
+    id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
     snapshot::Snapshot,
 };
@@ -22,11 +20,12 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{
+        credential::CredentialRow,
         provider::{ProviderRow, SealedText, StoredProvider},
         route::{RouteRow, StoredRoute},
     },
-    row::{Reading, readable},
-    schema::{keys, model_routes, service_providers, teams, world_revision},
+    row::readable,
+    schema::{model_routes, provider_credentials, service_providers, world_revision},
 };
 
 /// One state of the world.
@@ -35,8 +34,20 @@ pub struct StoredWorld {
     /// Larger after every change; [`revision`] alone says cheaply whether there is anything new.
     pub revision: i64,
     pub snapshot: Snapshot,
-    /// The active providers' credentials, sealed.
-    pub credentials: Vec<(ProviderId, SealedText)>,
+    /// The active credentials of active providers, oldest first.
+    pub credentials: Vec<StoredCredential>,
+}
+
+/// A credential as requests need it; its row, team and generation are what it was sealed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCredential {
+    pub id: CredentialId,
+    pub provider: ProviderId,
+    pub sealed: SealedText,
+    pub generation: i64,
+    pub weight: u32,
+    /// `None`: the platform's.
+    pub team: Option<TeamId>,
 }
 
 /// The number of the present state.
@@ -56,29 +67,28 @@ pub fn load(
         .filter(service_providers::is_active.eq(true))
         .order((service_providers::created_at, service_providers::id));
     let mut providers = HashMap::new();
-    let mut credentials = Vec::new();
-    for mut stored in readable(rows.load(conn)?, ProviderRow::read) {
-        credentials.extend(stored.api_key.take().map(|sealed| (stored.id, sealed)));
+    for stored in readable(rows.load(conn)?, ProviderRow::read) {
         providers.insert(stored.id, Arc::new(provider(stored, &mut limits)));
     }
     let rows = model_routes::table
         .filter(model_routes::is_active.eq(true))
         .order((model_routes::created_at, model_routes::id));
-    let routes = readable(rows.load(conn)?, |row: RouteRow| {
-        let created_at_s = row.created_at.div_euclid(1000);
-        row.read().map(|stored| (stored, created_at_s))
-    });
-    let routes = routes.into_iter().filter_map(|(stored, created_at_s)| {
+    let routes = readable(rows.load(conn)?, RouteRow::read).into_iter().filter_map(|stored| {
         let provider = providers.get(&stored.provider)?;
-        Some(route(stored, created_at_s, Arc::clone(provider), &mut limits))
+        Some(route(stored, Arc::clone(provider), &mut limits))
     });
     let catalogue = Catalogue::new(routes);
+    let (teams, disabled_teams) = access::teams(conn)?;
     let snapshot = Snapshot {
         catalogue,
-        revoked_keys: revoked_keys(conn, now_ms)?,
-        disabled_teams: disabled_teams(conn)?,
-        ..Snapshot::default()
+        revoked_keys: access::revoked_keys(conn, now_ms)?,
+        disabled_teams,
+        teams,
+        keys: access::policies(conn, now_ms)?,
+        opaque_keys: access::opaque_keys(conn, now_ms)?,
     };
+    let mut credentials = credentials(conn)?;
+    credentials.retain(|credential| providers.contains_key(&credential.provider));
     Ok(StoredWorld { revision, snapshot, credentials })
 }
 
@@ -94,32 +104,36 @@ fn provider(stored: StoredProvider, limits: &mut Limits) -> Provider {
     }
 }
 
-fn route(stored: StoredRoute, created_at_s: i64, provider: Arc<Provider>, limits: &mut Limits) -> Route {
+fn credentials(conn: &mut AnyConnection) -> Result<Vec<StoredCredential>, StoreError> {
+    let rows = provider_credentials::table
+        .filter(provider_credentials::is_active.eq(true))
+        .order((provider_credentials::created_at, provider_credentials::id));
+    Ok(readable(rows.load(conn)?, |row: CredentialRow| {
+        let stored = row.read()?;
+        Ok(StoredCredential {
+            id: stored.id,
+            provider: stored.provider,
+            sealed: stored.secret.sealed,
+            generation: stored.secret.generation,
+            weight: stored.weight,
+            team: None,
+        })
+    }))
+}
+
+fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> Route {
+    let provider = match stored.weight {
+        Some(weight) if weight != provider.weight => Arc::new(Provider { weight, ..(*provider).clone() }),
+        _ => provider,
+    };
     let target = Target {
         route: stored.id,
         provider,
         real_model: stored.real_model.into(),
         rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
     };
+    let created_at_s = stored.created_at_ms.div_euclid(1000);
     Route { alias: stored.alias.into(), created_at_s, targets: vec![Arc::new(target)] }
-}
-
-/// Revoked keys that have not expired: the expired ones are refused without us.
-fn revoked_keys(conn: &mut AnyConnection, now_ms: i64) -> Result<HashSet<KeyId>, StoreError> {
-    let ids = keys::table
-        .filter(keys::revoked_at.is_not_null())
-        .filter(keys::expires_at.is_null().or(keys::expires_at.gt(now_ms)))
-        .select(keys::id);
-    Ok(ids_of("keys", ids.load(conn)?))
-}
-
-fn disabled_teams(conn: &mut AnyConnection) -> Result<HashSet<TeamId>, StoreError> {
-    let ids = teams::table.filter(teams::is_active.eq(false)).select(teams::id);
-    Ok(ids_of("teams", ids.load(conn)?))
-}
-
-fn ids_of<Id: FromStr + Eq + Hash>(table: &'static str, ids: Vec<String>) -> HashSet<Id> {
-    readable(ids, |id| Reading { table, id: &id }.id("id", &id)).into_iter().collect()
 }
 
 /// The limits of an earlier world by what they limit.

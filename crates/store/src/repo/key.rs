@@ -1,24 +1,37 @@
-//! Keys: what is known of them once the token itself has been handed out.
+//! Keys: what is known of them beside what they say themselves.
 //!
-//! A row is never needed to verify a key, only to list it and to revoke it.
+//! No key can be had from its row: of a token nothing is stored, of a key in short form the digest. With a
+//! team, every function sees that team's keys only; any other does not exist for it.
 
-use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, dsl::insert_into,
-    dsl::update,
-};
+mod change;
+mod list;
+
+#[cfg(test)]
+mod tests;
+
+use diesel::{Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, dsl::insert_into};
 use nexus_core::{
     id::{KeyId, TeamId},
     principal::Level,
+    role::Role,
+    scope::Scope,
+    snapshot::Signing,
 };
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    row::{Reading, readable},
+    row::{Reading, written},
     schema::keys,
 };
 
-/// A key as stored; the token cannot be had from it.
+pub use change::{
+    Change, Revoked, Rotated, bump_signing_generation, delete_ended_sessions, note_last_used, revoke, rotate,
+    update,
+};
+pub use list::{Filter, State, ending_before, list, page, state};
+
+/// A key as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub id: KeyId,
@@ -26,22 +39,106 @@ pub struct Key {
     pub level: Level,
     /// What its maker calls it; may be empty.
     pub name: String,
-    /// For people to recognise the token by.
+    /// For people to recognise the key by.
     pub token_last_four: String,
-    pub created_at_ms: i64,
+    pub form: Form,
+    /// Of an admin key that is less than its level allows.
+    pub role: Option<Role>,
+    /// Of a session key what its token says, unless it was changed since.
+    pub scope: Scope,
+    /// The application key a session key was made from.
+    pub parent: Option<KeyId>,
+    pub signing: Signing,
+    /// Which signing secret is current.
+    pub signing_generation: u32,
+    pub is_disabled: bool,
+    /// How many requests a session key is good for.
+    pub max_requests: Option<u64>,
     /// `None`: does not expire.
     pub expires_at_ms: Option<i64>,
+    /// When a key that was replaced ends.
+    pub retires_at_ms: Option<i64>,
+    pub replaced_by: Option<KeyId>,
     pub revoked_at_ms: Option<i64>,
+    /// Written from time to time, so it may lag behind.
+    pub last_used_at_ms: Option<i64>,
+    /// What people know its maker by.
+    pub created_by: String,
+    pub created_at_ms: i64,
+    pub updated_at_ms: i64,
+    pub version: i64,
 }
 
-/// What revoking a key did.
+impl Key {
+    /// A new token about which there is nothing to say but its level.
+    pub fn plain(id: KeyId, level: Level, now_ms: i64) -> Self {
+        Self {
+            id,
+            team: None,
+            level,
+            name: String::new(),
+            token_last_four: String::new(),
+            form: Form::Jwt,
+            role: None,
+            scope: Scope::default(),
+            parent: None,
+            signing: Signing::Off,
+            signing_generation: 0,
+            is_disabled: false,
+            max_requests: None,
+            expires_at_ms: None,
+            retires_at_ms: None,
+            replaced_by: None,
+            revoked_at_ms: None,
+            last_used_at_ms: None,
+            created_by: String::new(),
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            version: 1,
+        }
+    }
+}
+
+/// How a key is written, and what of it is needed to know it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revoked {
-    Now,
-    /// It was revoked before; the first time stands.
-    Before,
-    /// There is no such key.
-    Unknown,
+pub enum Form {
+    /// A token that proves itself.
+    Jwt,
+    /// A short form, known by the digest of its text.
+    Opaque([u8; 32]),
+}
+
+const JWT: &str = "jwt";
+/// The word of [`Form::Opaque`] in rows.
+pub(crate) const OPAQUE: &str = "opaque";
+
+impl Form {
+    fn as_str(self) -> &'static str {
+        match self {
+            Form::Jwt => JWT,
+            Form::Opaque(_) => OPAQUE,
+        }
+    }
+
+    fn digest(self) -> Option<String> {
+        match self {
+            Form::Jwt => None,
+            Form::Opaque(digest) => Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+/// A digest from its 64 lower-case hex digits.
+pub(crate) fn digest(hex: &str) -> Option<[u8; 32]> {
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes.filter(|_| rest.is_empty())?.try_into().ok()
 }
 
 #[derive(Queryable, Insertable)]
@@ -55,90 +152,101 @@ struct KeyRow {
     created_at: i64,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
+    role: Option<String>,
+    scope: String,
+    parent_id: Option<String>,
+    form: String,
+    digest: Option<String>,
+    signing: String,
+    signing_generation: i64,
+    is_disabled: bool,
+    retires_at: Option<i64>,
+    replaced_by: Option<String>,
+    max_requests: Option<i64>,
+    last_used_at: Option<i64>,
+    created_by: String,
+    updated_at: i64,
+    version: i64,
 }
 
 impl KeyRow {
     fn read(self) -> Result<Key, StoreError> {
         let row = Reading { table: "keys", id: &self.id };
+        let form = match (self.form.as_str(), &self.digest) {
+            (JWT, None) => Form::Jwt,
+            (OPAQUE, Some(hex)) => {
+                Form::Opaque(digest(hex).ok_or_else(|| row.problem("digest", "is no digest"))?)
+            }
+            _ => return Err(row.problem("form", "is unknown or does not go with the digest")),
+        };
+        let max_requests = self.max_requests.map(u64::try_from).transpose();
+        let role = self.role.as_deref().map(|role| row.word("role", role, Role::from_word)).transpose()?;
         Ok(Key {
             id: row.id("id", &self.id)?,
-            team: self.team_id.as_deref().map(|team| row.id("team_id", team)).transpose()?,
-            level: Level::from_word(&self.level).ok_or_else(|| row.problem("level", "is no level"))?,
+            team: row.id_or_none("team_id", self.team_id.as_deref())?,
+            level: row.word("level", &self.level, Level::from_word)?,
+            form,
+            role,
+            scope: row.scope("scope", &self.scope)?,
+            parent: row.id_or_none("parent_id", self.parent_id.as_deref())?,
+            signing: row.word("signing", &self.signing, Signing::from_word)?,
+            signing_generation: row.small("signing_generation", self.signing_generation)?,
+            max_requests: max_requests.map_err(|_| row.problem("max_requests", "is out of range"))?,
+            replaced_by: row.id_or_none("replaced_by", self.replaced_by.as_deref())?,
             name: self.name,
             token_last_four: self.token_last_four,
-            created_at_ms: self.created_at,
+            is_disabled: self.is_disabled,
             expires_at_ms: self.expires_at,
+            retires_at_ms: self.retires_at,
             revoked_at_ms: self.revoked_at,
+            last_used_at_ms: self.last_used_at,
+            created_by: self.created_by,
+            created_at_ms: self.created_at,
+            updated_at_ms: self.updated_at,
+            version: self.version,
         })
+    }
+}
+
+impl From<&Key> for KeyRow {
+    fn from(key: &Key) -> Self {
+        Self {
+            id: key.id.to_string(),
+            team_id: key.team.map(|team| team.to_string()),
+            level: key.level.as_str().to_owned(),
+            name: key.name.clone(),
+            token_last_four: key.token_last_four.clone(),
+            created_at: key.created_at_ms,
+            expires_at: key.expires_at_ms,
+            revoked_at: key.revoked_at_ms,
+            role: key.role.map(|role| role.as_str().to_owned()),
+            scope: written(&key.scope),
+            parent_id: key.parent.map(|parent| parent.to_string()),
+            form: key.form.as_str().to_owned(),
+            digest: key.form.digest(),
+            signing: key.signing.as_str().to_owned(),
+            signing_generation: key.signing_generation.into(),
+            is_disabled: key.is_disabled,
+            retires_at: key.retires_at_ms,
+            replaced_by: key.replaced_by.map(|by| by.to_string()),
+            max_requests: key.max_requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX)),
+            last_used_at: key.last_used_at_ms,
+            created_by: key.created_by.clone(),
+            updated_at: key.updated_at_ms,
+            version: key.version,
+        }
     }
 }
 
 /// Stores a new key.
 pub fn create(conn: &mut AnyConnection, key: &Key) -> Result<(), StoreError> {
-    let row = KeyRow {
-        id: key.id.to_string(),
-        team_id: key.team.map(|team| team.to_string()),
-        level: key.level.as_str().to_owned(),
-        name: key.name.clone(),
-        token_last_four: key.token_last_four.clone(),
-        created_at: key.created_at_ms,
-        expires_at: key.expires_at_ms,
-        revoked_at: key.revoked_at_ms,
-    };
-    insert_into(keys::table).values(row).execute(conn)?;
+    insert_into(keys::table).values(KeyRow::from(key)).execute(conn)?;
     Ok(())
 }
 
-/// Every key, oldest first; damaged rows are logged and left out.
-pub fn list(conn: &mut AnyConnection) -> Result<Vec<Key>, StoreError> {
-    Ok(readable(keys::table.order((keys::created_at, keys::id)).load(conn)?, KeyRow::read))
-}
-
-/// Refuses the key from now on.
-pub fn revoke(conn: &mut AnyConnection, id: KeyId, now_ms: i64) -> Result<Revoked, StoreError> {
-    let id = id.to_string();
-    let before: Option<Option<i64>> =
-        keys::table.find(&id).select(keys::revoked_at).first(conn).optional()?;
-    match before {
-        None => Ok(Revoked::Unknown),
-        Some(Some(_)) => Ok(Revoked::Before),
-        Some(None) => {
-            update(keys::table.find(&id)).set(keys::revoked_at.eq(now_ms)).execute(conn)?;
-            Ok(Revoked::Now)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{exec::Store, repo::team, sample};
-
-    #[test]
-    fn a_key_is_stored_listed_and_revoked_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let team = sample::team(1, "red");
-        let key = Key { team: Some(team.id), ..sample::key(5) };
-        store
-            .write_blocking(|conn| {
-                team::create(conn, &team)?;
-                create(conn, &key)
-            })
-            .unwrap();
-        assert_eq!(store.read_blocking(list).unwrap(), std::slice::from_ref(&key));
-        let revoke = |key: &Key, now| store.write_blocking(|conn| revoke(conn, key.id, now)).unwrap();
-        assert_eq!(revoke(&key, 70), Revoked::Now);
-        assert_eq!(revoke(&key, 80), Revoked::Before);
-        assert_eq!(revoke(&sample::key(6), 80), Revoked::Unknown);
-        assert_eq!(store.read_blocking(list).unwrap(), [Key { revoked_at_ms: Some(70), ..key }]);
-    }
-
-    #[test]
-    fn a_key_of_no_known_team_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let key = Key { team: Some(sample::team(1, "").id), ..sample::key(5) };
-        assert!(store.write_blocking(|conn| create(conn, &key)).is_err());
-    }
+/// The key of this id.
+pub fn show(conn: &mut AnyConnection, id: KeyId, team: Option<TeamId>) -> Result<Option<Key>, StoreError> {
+    let row: Option<KeyRow> = keys::table.find(id.to_string()).first(conn).optional()?;
+    let row = row.filter(|row| team.is_none_or(|team| row.team_id == Some(team.to_string())));
+    row.map(KeyRow::read).transpose()
 }

@@ -1,19 +1,20 @@
-//! Providers as configured: accounts at vendors, each with its sealed credential.
+//! Providers as configured: accounts at vendors. Their credentials are rows of their own.
 
 use std::fmt;
 
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    dsl::insert_into, dsl::update,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
+    Queryable, RunQueryDsl,
+    dsl::{delete as delete_from, exists, insert_into, select, update as change_in},
 };
 use nexus_core::{endpoint::Endpoint, id::ProviderId};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::Applied,
+    repo::{Applied, Changed, Page, Removed, changed},
     row::{Reading, readable},
-    schema::service_providers,
+    schema::{model_routes, provider_credentials, service_providers},
 };
 
 /// A credential sealed by whoever holds the keys; to this crate it is text.
@@ -35,12 +36,27 @@ pub struct StoredProvider {
     /// The vendor's id in the table of dialects.
     pub kind: String,
     pub endpoint: Endpoint,
-    pub api_key: Option<SealedText>,
     pub weight: u32,
     /// Requests a minute over all its models.
     pub rate_limit: Option<u32>,
     pub allow_private_network: bool,
     pub is_active: bool,
+    pub created_at_ms: i64,
+    pub updated_at_ms: i64,
+    pub version: i64,
+}
+
+/// What is to be different about a provider; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub name: Option<String>,
+    pub kind: Option<String>,
+    pub endpoint: Option<Endpoint>,
+    pub weight: Option<u32>,
+    /// `Some(None)`: as many as there are.
+    pub rate_limit: Option<Option<u32>>,
+    pub allow_private_network: Option<bool>,
+    pub is_active: Option<bool>,
 }
 
 #[derive(Queryable, Insertable, AsChangeset)]
@@ -50,12 +66,25 @@ pub(crate) struct ProviderRow {
     name: String,
     kind: String,
     endpoint: String,
-    api_key_sealed: Option<String>,
     weight: i64,
     rate_limit: Option<i64>,
     allow_private_network: bool,
     is_active: bool,
     created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = service_providers)]
+struct ProviderChange<'a> {
+    name: Option<&'a str>,
+    kind: Option<&'a str>,
+    endpoint: Option<String>,
+    weight: Option<i64>,
+    rate_limit: Option<Option<i64>>,
+    allow_private_network: Option<bool>,
+    is_active: Option<bool>,
     updated_at: i64,
 }
 
@@ -69,34 +98,33 @@ impl ProviderRow {
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
             name: self.name,
             kind: self.kind,
-            api_key: self.api_key_sealed.map(SealedText),
             allow_private_network: self.allow_private_network,
             is_active: self.is_active,
+            created_at_ms: self.created_at,
+            updated_at_ms: self.updated_at,
+            version: self.version,
         })
     }
 
-    fn new(provider: &StoredProvider, id: String, created_at: i64, updated_at: i64) -> Self {
+    fn new(provider: &StoredProvider) -> Self {
         Self {
-            id,
+            id: provider.id.to_string(),
             name: provider.name.clone(),
             kind: provider.kind.clone(),
             endpoint: provider.endpoint.to_string(),
-            api_key_sealed: provider.api_key.as_ref().map(|sealed| sealed.0.clone()),
             weight: provider.weight.into(),
             rate_limit: provider.rate_limit.map(i64::from),
             allow_private_network: provider.allow_private_network,
             is_active: provider.is_active,
-            created_at,
-            updated_at,
+            created_at: provider.created_at_ms,
+            updated_at: provider.updated_at_ms,
+            version: provider.version,
         }
     }
 }
 
 /// Makes the provider of this name be as given, and says which id it has: its own where it is there
-/// already, `provider.id` where it is new.
-///
-/// Sealing the same secret twice gives different text. Whoever applies a secret that has not changed
-/// hands in the sealed text found by [`find_by_name`], else the row counts as changed.
+/// already, `provider.id` where it is new. The times and the version given are not looked at.
 pub fn apply(
     conn: &mut AnyConnection,
     provider: &StoredProvider,
@@ -105,18 +133,35 @@ pub fn apply(
     let present: Option<ProviderRow> =
         service_providers::table.filter(service_providers::name.eq(&provider.name)).first(conn).optional()?;
     let Some(present) = present else {
-        let row = ProviderRow::new(provider, provider.id.to_string(), now_ms, now_ms);
-        insert_into(service_providers::table).values(row).execute(conn)?;
+        let new =
+            StoredProvider { created_at_ms: now_ms, updated_at_ms: now_ms, version: 1, ..provider.clone() };
+        create(conn, &new)?;
         return Ok((provider.id, Applied::Created));
     };
     let id = Reading { table: "service_providers", id: &present.id }.id("id", &present.id)?;
-    let row = ProviderRow::new(provider, present.id.clone(), present.created_at, now_ms);
+    let wanted = StoredProvider {
+        id,
+        created_at_ms: present.created_at,
+        updated_at_ms: now_ms,
+        version: present.version.saturating_add(1),
+        ..provider.clone()
+    };
+    let as_it_stands =
+        StoredProvider { updated_at_ms: present.updated_at, version: present.version, ..wanted.clone() };
+    let row = ProviderRow::new(&wanted);
+    let id_text = present.id.clone();
     // a damaged row differs from any good one: applying mends it
-    if present.read().is_ok_and(|present| present == StoredProvider { id, ..provider.clone() }) {
+    if present.read().is_ok_and(|present| present == as_it_stands) {
         return Ok((id, Applied::Unchanged));
     }
-    update(service_providers::table.find(row.id.clone())).set(row).execute(conn)?;
+    change_in(service_providers::table.find(id_text)).set(row).execute(conn)?;
     Ok((id, Applied::Updated))
+}
+
+/// Stores a new provider; [`StoreError::Conflict`] where the name is taken.
+pub fn create(conn: &mut AnyConnection, provider: &StoredProvider) -> Result<(), StoreError> {
+    insert_into(service_providers::table).values(ProviderRow::new(provider)).execute(conn)?;
+    Ok(())
 }
 
 /// Every provider, by name; damaged rows are logged and left out.
@@ -132,43 +177,60 @@ pub fn find_by_name(conn: &mut AnyConnection, name: &str) -> Result<Option<Store
     row.map(ProviderRow::read).transpose()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{exec::Store, sample};
-
-    #[test]
-    fn applying_creates_then_changes_nothing_then_updates_what_differs() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let first = sample::provider(1, "azure");
-        let other_id = StoredProvider { id: sample::provider(2, "").id, ..first.clone() };
-        let changes: [fn(&mut StoredProvider); 8] = [
-            |p| p.kind = "deepseek".into(),
-            |p| p.endpoint = Endpoint::parse("https://two.example").unwrap(),
-            |p| p.api_key = Some(SealedText("resealed".into())),
-            |p| p.api_key = None,
-            |p| p.weight = 0,
-            |p| p.rate_limit = None,
-            |p| p.allow_private_network = true,
-            |p| p.is_active = false,
-        ];
-        let apply =
-            |provider: &StoredProvider| store.write_blocking(|conn| apply(conn, provider, 7)).unwrap();
-        assert_eq!(apply(&first), (first.id, Applied::Created));
-        assert_eq!(apply(&other_id), (first.id, Applied::Unchanged), "the row keeps its own id");
-        let mut now = first.clone();
-        for change in changes {
-            change(&mut now);
-            assert_eq!(apply(&now), (first.id, Applied::Updated));
-            assert_eq!(apply(&now), (first.id, Applied::Unchanged));
-            assert_eq!(store.read_blocking(|conn| find_by_name(conn, "azure")).unwrap(), Some(now.clone()));
-        }
-        assert_eq!(store.read_blocking(list).unwrap(), [now]);
+/// The providers of a page, oldest first; damaged rows are logged and left out.
+pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredProvider>, StoreError> {
+    use service_providers::dsl as row;
+    let mut query =
+        row::service_providers.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+    if let Some((at, id)) = &page.after {
+        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
     }
-
-    #[test]
-    fn a_sealed_credential_is_not_shown_either() {
-        assert!(!format!("{:?}", sample::provider(1, "azure")).contains("sealed-1"));
-    }
+    Ok(readable(query.load(conn)?, ProviderRow::read))
 }
+
+/// The provider of this id.
+pub fn show(conn: &mut AnyConnection, id: ProviderId) -> Result<Option<StoredProvider>, StoreError> {
+    let row: Option<ProviderRow> = service_providers::table.find(id.to_string()).first(conn).optional()?;
+    row.map(ProviderRow::read).transpose()
+}
+
+/// Changes a provider; [`StoreError::Conflict`] where the new name is taken.
+pub fn update(
+    conn: &mut AnyConnection,
+    id: ProviderId,
+    change: &Change,
+    expected_version: i64,
+    now_ms: i64,
+) -> Result<Changed<StoredProvider>, StoreError> {
+    let change = ProviderChange {
+        name: change.name.as_deref(),
+        kind: change.kind.as_deref(),
+        endpoint: change.endpoint.as_ref().map(ToString::to_string),
+        weight: change.weight.map(i64::from),
+        rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
+        allow_private_network: change.allow_private_network,
+        is_active: change.is_active,
+        updated_at: now_ms,
+    };
+    let row =
+        service_providers::table.find(id.to_string()).filter(service_providers::version.eq(expected_version));
+    let version = service_providers::version.eq(service_providers::version + 1);
+    let rows = change_in(row).set((change, version)).execute(conn)?;
+    Ok(changed(rows, show(conn, id)?))
+}
+
+/// Deletes a provider that no route leads to, and its credentials.
+pub fn delete(conn: &mut AnyConnection, id: ProviderId) -> Result<Removed, StoreError> {
+    let id = id.to_string();
+    let has_routes = select(exists(model_routes::table.filter(model_routes::provider_id.eq(&id))));
+    if has_routes.get_result(conn)? {
+        let why = "`model-routes` lead to this provider; delete them first";
+        return Err(StoreError::Conflict(why.to_owned()));
+    }
+    let credentials = provider_credentials::table.filter(provider_credentials::provider_id.eq(&id));
+    delete_from(credentials).execute(conn)?;
+    Ok(Removed::of(delete_from(service_providers::table.find(id)).execute(conn)?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    dsl::insert_into, dsl::update,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
+    Queryable, RunQueryDsl,
+    dsl::{delete as delete_from, insert_into, update as change_in},
 };
 use nexus_core::id::{ProviderId, RouteId};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::Applied,
+    repo::{Applied, Changed, Page, Removed, changed},
     row::{Reading, readable},
     schema::model_routes,
 };
@@ -33,6 +34,31 @@ pub struct StoredRoute {
     /// Shares by region; empty where the provider has no regions.
     pub region_weights: BTreeMap<String, u32>,
     pub is_active: bool,
+    /// Takes the place of the provider's weight.
+    pub weight: Option<u32>,
+    pub created_at_ms: i64,
+    pub updated_at_ms: i64,
+    pub version: i64,
+}
+
+/// What is to be different about a route; what is `None` stays, `Some(None)` takes away.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub alias: Option<String>,
+    pub provider: Option<ProviderId>,
+    pub real_model: Option<String>,
+    pub cost_multiplier_ppm: Option<i64>,
+    pub rate_limit: Option<Option<u32>>,
+    pub region_weights: Option<BTreeMap<String, u32>>,
+    pub is_active: Option<bool>,
+    pub weight: Option<Option<u32>>,
+}
+
+/// Which routes are wanted; all that is said must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub alias: Option<String>,
+    pub provider: Option<ProviderId>,
 }
 
 #[derive(Queryable, Insertable, AsChangeset)]
@@ -46,7 +72,23 @@ pub(crate) struct RouteRow {
     rate_limit: Option<i64>,
     region_weights: Option<String>,
     is_active: bool,
-    pub(crate) created_at: i64,
+    created_at: i64,
+    updated_at: i64,
+    weight: Option<i64>,
+    version: i64,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = model_routes)]
+struct RouteChange<'a> {
+    model_alias: Option<&'a str>,
+    provider_id: Option<String>,
+    real_model_name: Option<&'a str>,
+    cost_multiplier_ppm: Option<i64>,
+    rate_limit: Option<Option<i64>>,
+    region_weights: Option<Option<String>>,
+    is_active: Option<bool>,
+    weight: Option<Option<i64>>,
     updated_at: i64,
 }
 
@@ -57,6 +99,7 @@ impl RouteRow {
             id: row.id("id", &self.id)?,
             provider: row.id("provider_id", &self.provider_id)?,
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
+            weight: row.small_or_none("weight", self.weight)?,
             region_weights: match &self.region_weights {
                 Some(json) => serde_json::from_str(json)
                     .map_err(|_| row.problem("region_weights", "is not an object of region to share"))?,
@@ -66,28 +109,36 @@ impl RouteRow {
             real_model: self.real_model_name,
             cost_multiplier_ppm: self.cost_multiplier_ppm,
             is_active: self.is_active,
+            created_at_ms: self.created_at,
+            updated_at_ms: self.updated_at,
+            version: self.version,
         })
     }
 
-    fn new(route: &StoredRoute, id: String, created_at: i64, updated_at: i64) -> Self {
+    fn new(route: &StoredRoute) -> Self {
         Self {
-            id,
+            id: route.id.to_string(),
             model_alias: route.alias.clone(),
             provider_id: route.provider.to_string(),
             real_model_name: route.real_model.clone(),
             cost_multiplier_ppm: route.cost_multiplier_ppm,
             rate_limit: route.rate_limit.map(i64::from),
-            region_weights: (!route.region_weights.is_empty())
-                .then(|| serde_json::json!(route.region_weights).to_string()),
+            region_weights: shares(&route.region_weights),
             is_active: route.is_active,
-            created_at,
-            updated_at,
+            created_at: route.created_at_ms,
+            updated_at: route.updated_at_ms,
+            weight: route.weight.map(i64::from),
+            version: route.version,
         }
     }
 }
 
+fn shares(weights: &BTreeMap<String, u32>) -> Option<String> {
+    (!weights.is_empty()).then(|| serde_json::json!(weights).to_string())
+}
+
 /// Makes the route of this alias, provider and real model be as given, and says which id it has: its own
-/// where it is there already, `route.id` where it is new.
+/// where it is there already, `route.id` where it is new. The times and the version given are not looked at.
 pub fn apply(
     conn: &mut AnyConnection,
     route: &StoredRoute,
@@ -100,18 +151,34 @@ pub fn apply(
         .first(conn)
         .optional()?;
     let Some(present) = present else {
-        let row = RouteRow::new(route, route.id.to_string(), now_ms, now_ms);
-        insert_into(model_routes::table).values(row).execute(conn)?;
+        let new = StoredRoute { created_at_ms: now_ms, updated_at_ms: now_ms, version: 1, ..route.clone() };
+        create(conn, &new)?;
         return Ok((route.id, Applied::Created));
     };
     let id = Reading { table: "model_routes", id: &present.id }.id("id", &present.id)?;
-    let row = RouteRow::new(route, present.id.clone(), present.created_at, now_ms);
+    let wanted = StoredRoute {
+        id,
+        created_at_ms: present.created_at,
+        updated_at_ms: now_ms,
+        version: present.version.saturating_add(1),
+        ..route.clone()
+    };
+    let as_it_stands =
+        StoredRoute { updated_at_ms: present.updated_at, version: present.version, ..wanted.clone() };
+    let row = RouteRow::new(&wanted);
+    let id_text = present.id.clone();
     // a damaged row differs from any good one: applying mends it
-    if present.read().is_ok_and(|present| present == StoredRoute { id, ..route.clone() }) {
+    if present.read().is_ok_and(|present| present == as_it_stands) {
         return Ok((id, Applied::Unchanged));
     }
-    update(model_routes::table.find(row.id.clone())).set(row).execute(conn)?;
+    change_in(model_routes::table.find(id_text)).set(row).execute(conn)?;
     Ok((id, Applied::Updated))
+}
+
+/// Stores a new route; [`StoreError::Conflict`] where there is one of the same alias, provider and model.
+pub fn create(conn: &mut AnyConnection, route: &StoredRoute) -> Result<(), StoreError> {
+    insert_into(model_routes::table).values(RouteRow::new(route)).execute(conn)?;
+    Ok(())
 }
 
 /// Every route, by alias and then oldest first; damaged rows are logged and left out.
@@ -120,44 +187,57 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredRoute>, StoreError> {
     Ok(readable(model_routes::table.order(order).load(conn)?, RouteRow::read))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{exec::Store, repo::provider, sample};
-
-    #[test]
-    fn applying_creates_then_changes_nothing_then_updates_what_differs() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let provider = sample::provider(1, "azure");
-        store.write_blocking(|conn| provider::apply(conn, &provider, 1)).unwrap();
-        let first = sample::route(1, "gpt", provider.id);
-        let other_id = StoredRoute { id: RouteId(sample::uuid(9)), ..first.clone() };
-        let changes: [fn(&mut StoredRoute); 4] = [
-            |r| r.cost_multiplier_ppm = PPM / 2,
-            |r| r.rate_limit = Some(300),
-            |r| r.region_weights = [("eastus".into(), 60), ("westus".into(), 40)].into(),
-            |r| r.is_active = false,
-        ];
-        let apply = |route: &StoredRoute| store.write_blocking(|conn| apply(conn, route, 7)).unwrap();
-        assert_eq!(apply(&first), (first.id, Applied::Created));
-        assert_eq!(apply(&other_id), (first.id, Applied::Unchanged), "the row keeps its own id");
-        let mut now = first.clone();
-        for change in changes {
-            change(&mut now);
-            assert_eq!(apply(&now), (first.id, Applied::Updated));
-            assert_eq!(apply(&now), (first.id, Applied::Unchanged));
-            assert_eq!(store.read_blocking(list).unwrap(), [now.clone()]);
-        }
-        let beside = StoredRoute { id: RouteId(sample::uuid(9)), real_model: "gpt-4o".into(), ..first };
-        assert_eq!(apply(&beside).1, Applied::Created, "one alias may stand for several models");
+/// The routes of a page, oldest first; damaged rows are logged and left out.
+pub fn page(conn: &mut AnyConnection, filter: &Filter, page: &Page) -> Result<Vec<StoredRoute>, StoreError> {
+    use model_routes::dsl as row;
+    let mut query = row::model_routes.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+    if let Some((at, id)) = &page.after {
+        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
     }
-
-    #[test]
-    fn a_route_to_no_known_provider_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let route = sample::route(1, "gpt", ProviderId(sample::uuid(1)));
-        assert!(store.write_blocking(|conn| apply(conn, &route, 7)).is_err());
+    if let Some(alias) = &filter.alias {
+        query = query.filter(row::model_alias.eq(alias));
     }
+    if let Some(provider) = filter.provider {
+        query = query.filter(row::provider_id.eq(provider.to_string()));
+    }
+    Ok(readable(query.load(conn)?, RouteRow::read))
 }
+
+/// The route of this id.
+pub fn show(conn: &mut AnyConnection, id: RouteId) -> Result<Option<StoredRoute>, StoreError> {
+    let row: Option<RouteRow> = model_routes::table.find(id.to_string()).first(conn).optional()?;
+    row.map(RouteRow::read).transpose()
+}
+
+/// Changes a route; [`StoreError::Conflict`] where it would be the same as another.
+pub fn update(
+    conn: &mut AnyConnection,
+    id: RouteId,
+    change: &Change,
+    expected_version: i64,
+    now_ms: i64,
+) -> Result<Changed<StoredRoute>, StoreError> {
+    let change = RouteChange {
+        model_alias: change.alias.as_deref(),
+        provider_id: change.provider.map(|provider| provider.to_string()),
+        real_model_name: change.real_model.as_deref(),
+        cost_multiplier_ppm: change.cost_multiplier_ppm,
+        rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
+        region_weights: change.region_weights.as_ref().map(shares),
+        is_active: change.is_active,
+        weight: change.weight.map(|weight| weight.map(i64::from)),
+        updated_at: now_ms,
+    };
+    let row = model_routes::table.find(id.to_string()).filter(model_routes::version.eq(expected_version));
+    let version = model_routes::version.eq(model_routes::version + 1);
+    let rows = change_in(row).set((change, version)).execute(conn)?;
+    Ok(changed(rows, show(conn, id)?))
+}
+
+/// Deletes a route. What was booked on it stands.
+pub fn delete(conn: &mut AnyConnection, id: RouteId) -> Result<Removed, StoreError> {
+    Ok(Removed::of(delete_from(model_routes::table.find(id.to_string())).execute(conn)?))
+}
+
+#[cfg(test)]
+mod tests;

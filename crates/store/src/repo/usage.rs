@@ -1,8 +1,12 @@
-//! The ledger: one row an attempt, written once.
+//! The ledger: one row an attempt, written once, and its sums by the hour.
 //!
-//! The attempt's id makes booking idempotent: a record that is there already is left as it is.
+//! The attempt's id makes booking idempotent: a record that is there already is left as it is and added to
+//! no sum. Row and sum stand in one transaction, so every total is what the rows add up to.
 
-use std::borrow::Cow;
+pub(crate) mod context;
+pub(crate) mod hour;
+
+use std::{borrow::Cow, fmt::Write as _};
 
 use diesel::{Insertable, QueryDsl as _, RunQueryDsl as _};
 use nexus_core::{
@@ -10,7 +14,9 @@ use nexus_core::{
     usage::{Outcome, Usage, UsageRecord},
 };
 
-use crate::{connection::AnyConnection, error::StoreError, schema::usage_records, upsert};
+pub use self::context::Contexts;
+use self::hour::Hours;
+use crate::{connection::AnyConnection, error::StoreError, schema::usage_attempts, upsert};
 
 /// How many records one transaction takes.
 pub const BATCH_MAX: usize = 1000;
@@ -23,29 +29,15 @@ pub struct UsageTotals {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = usage_records, treat_none_as_default_value = false)]
-pub(crate) struct UsageRow<'a> {
+#[diesel(table_name = usage_attempts, treat_none_as_default_value = false)]
+pub(crate) struct AttemptRow<'a> {
     attempt_id: String,
     request_id: String,
     attempt_number: i64,
-    key_id: String,
-    team_id: Option<String>,
-    operation: &'static str,
-    model_alias: Cow<'a, str>,
-    provider_id: String,
-    provider_name: Cow<'a, str>,
-    real_model_name: Cow<'a, str>,
-    is_stream: bool,
+    context_id: &'a str,
     outcome: &'static str,
-    fault_class: Option<&'static str>,
     status: i64,
-    input: i64,
-    cache_read: i64,
-    cache_write: i64,
-    output: i64,
-    reasoning: i64,
-    audio_in: i64,
-    audio_out: i64,
+    quantities: String,
     source: &'static str,
     raw_usage: Option<Cow<'a, str>>,
     provider_request_id: Option<Cow<'a, str>>,
@@ -54,34 +46,19 @@ pub(crate) struct UsageRow<'a> {
     duration_us: i64,
 }
 
-impl<'a> UsageRow<'a> {
-    fn new(record: &'a UsageRecord) -> Self {
-        let usage = &record.usage;
+impl<'a> AttemptRow<'a> {
+    fn new(record: &'a UsageRecord, context_id: &'a str) -> Self {
         Self {
             attempt_id: id(record.attempt.0),
             request_id: id(record.request.0),
             attempt_number: record.attempt_number.into(),
-            key_id: id(record.key.0),
-            team_id: record.team.map(|team| id(team.0)),
-            operation: record.operation.as_str(),
-            model_alias: storable(&record.alias),
-            provider_id: id(record.provider.0),
-            provider_name: storable(&record.provider_name),
-            real_model_name: storable(&record.real_model),
-            is_stream: record.is_stream,
-            outcome: record.outcome.as_str(),
-            fault_class: match record.outcome {
-                Outcome::Failed(class) => Some(class.as_str()),
-                Outcome::Answered | Outcome::Abandoned => None,
+            context_id,
+            outcome: match record.outcome {
+                Outcome::Failed(class) => class.as_str(),
+                Outcome::Answered | Outcome::Abandoned => record.outcome.as_str(),
             },
             status: record.status.into(),
-            input: tokens(usage.input),
-            cache_read: tokens(usage.cache_read),
-            cache_write: tokens(usage.cache_write),
-            output: tokens(usage.output),
-            reasoning: tokens(usage.reasoning),
-            audio_in: tokens(usage.audio_in),
-            audio_out: tokens(usage.audio_out),
+            quantities: quantities(&record.usage),
             source: record.source.as_str(),
             raw_usage: record.raw_usage.as_deref().map(storable),
             provider_request_id: record.provider_request_id.as_deref().map(storable),
@@ -90,6 +67,18 @@ impl<'a> UsageRow<'a> {
             duration_us: whole(record.duration_us),
         }
     }
+}
+
+/// `{"input":9,"output":12}`: every kind there is any of.
+fn quantities(usage: &Usage) -> String {
+    let mut text = String::with_capacity(48);
+    for (kind, count) in usage.kinds().into_iter().filter(|(_, count)| *count > 0) {
+        let before = if text.is_empty() { '{' } else { ',' };
+        // writing to a string cannot fail
+        let _ = write!(text, "{before}\"{kind}\":{}", tokens(count));
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text
 }
 
 fn id(id: Uuid) -> String {
@@ -111,27 +100,40 @@ fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// Books records, at most [`BATCH_MAX`] at a time being wise, and says how many were new.
-pub fn insert(conn: &mut AnyConnection, records: &[UsageRecord]) -> Result<usize, StoreError> {
-    let rows: Vec<_> = records.iter().map(UsageRow::new).collect();
-    Ok(upsert::insert_new_usage(conn, &rows)?)
+/// Books records, at most [`BATCH_MAX`] at a time being wise, and says how many were new. Where the
+/// transaction this belongs to fails, `contexts` is to be forgotten.
+pub fn insert(
+    conn: &mut AnyConnection,
+    records: &[UsageRecord],
+    contexts: &mut Contexts,
+) -> Result<usize, StoreError> {
+    let mut hours = Hours::default();
+    let mut new = 0_usize;
+    for record in records {
+        let context = contexts.of(conn, record)?;
+        if upsert::insert_new_attempt(conn, &AttemptRow::new(record, &context))? {
+            hours.add(record, &context);
+            new = new.saturating_add(1);
+        }
+    }
+    hours.write(conn)?;
+    Ok(new)
 }
 
 /// The providers' own ids of every booked attempt that has one, in no order: what a provider's bill is
 /// compared with.
 pub fn provider_request_ids(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     let ids: Vec<Option<String>> =
-        usage_records::table.select(usage_records::provider_request_id).load(conn)?;
+        usage_attempts::table.select(usage_attempts::provider_request_id).load(conn)?;
     Ok(ids.into_iter().flatten().collect())
 }
 
 /// Adds the ledger up.
 pub fn totals(conn: &mut AnyConnection) -> Result<UsageTotals, StoreError> {
-    let (attempts, sums) = upsert::usage_sums(conn)?;
-    let [input, cache_read, cache_write, output, reasoning, audio_in, audio_out] =
-        sums.map(|sum| u64::try_from(sum.unwrap_or(0)).unwrap_or(0));
+    let [attempts, input, cache_read, cache_write, output, reasoning, audio_in, audio_out] =
+        upsert::usage_sums(conn)?.map(|sum| u64::try_from(sum.unwrap_or(0)).unwrap_or(0));
     let usage = Usage { input, cache_read, cache_write, output, reasoning, audio_in, audio_out };
-    Ok(UsageTotals { attempts: u64::try_from(attempts).unwrap_or(0), usage })
+    Ok(UsageTotals { attempts, usage })
 }
 
 #[cfg(test)]
@@ -146,7 +148,9 @@ mod tests {
     fn a_record_is_booked_once_however_often_it_comes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::scratch(folder.path());
-        let insert = |records: &[UsageRecord]| store.write_blocking(|conn| insert(conn, records)).unwrap();
+        let insert = |records: &[UsageRecord]| {
+            store.write_blocking(|conn| insert(conn, records, &mut Contexts::default())).unwrap()
+        };
         let (one, two) = (sample::record(1), sample::record(2));
         assert_eq!(insert(&[]), 0);
         assert_eq!(insert(&[one.clone(), one.clone()]), 1);
@@ -165,25 +169,63 @@ mod tests {
             usage: Usage { output: u64::MAX, ..sample::record(1).usage },
             ..sample::record(1)
         };
-        store.write_blocking(|conn| insert(conn, &[record])).unwrap();
-        type Words = (String, String, String, String, Option<String>, Option<String>);
-        type Numbers = (i64, i64, i64, Option<i64>, i64);
-        use usage_records::dsl as r;
-        let (words, numbers): (Words, Numbers) = store
+        store.write_blocking(|conn| insert(conn, &[record], &mut Contexts::default())).unwrap();
+        use crate::schema::{usage_attempts::dsl as a, usage_contexts::dsl as c};
+        type Words = (String, String, String, Option<String>);
+        type Numbers = (i64, i64, Option<i64>, i64);
+        type Context = (String, String, bool);
+        let (words, numbers, context): (Words, Numbers, Context) = store
             .read_blocking(|conn| {
-                let words =
-                    (r::model_alias, r::operation, r::outcome, r::source, r::fault_class, r::raw_usage);
-                let numbers = (r::status, r::output, r::started_at, r::first_token_us, r::duration_us);
-                Ok(r::usage_records.select((words, numbers)).first(conn)?)
+                let words = (a::outcome, a::source, a::quantities, a::raw_usage);
+                let numbers = (a::status, a::started_at, a::first_token_us, a::duration_us);
+                let context = (c::model_alias, c::operation, c::is_stream);
+                let (words, numbers) = a::usage_attempts.select((words, numbers)).first(conn)?;
+                Ok((words, numbers, c::usage_contexts.select(context).first(conn)?))
             })
             .unwrap();
-        let said = Some("{\"total_tokens\":1}".to_owned());
-        let fault = Some("truncated".to_owned());
-        let expected = ("a\u{fffd}b", "chat.completions", "failed", "provider");
-        assert_eq!((words.0.as_str(), words.1.as_str(), words.2.as_str(), words.3.as_str()), expected);
-        assert_eq!((words.4, words.5), (fault, said));
+        assert_eq!((words.0.as_str(), words.1.as_str()), ("truncated", "provider"));
+        assert_eq!(
+            words.2,
+            format!("{{\"input\":1,\"cache_read\":1,\"output\":{},\"reasoning\":3}}", 1_u64 << 40)
+        );
+        assert_eq!(words.3, Some("{\"total_tokens\":1}".to_owned()));
+        assert_eq!((context.0.as_str(), context.1.as_str()), ("a\u{fffd}b", "chat.completions"));
         assert_eq!(store.read_blocking(provider_request_ids).unwrap(), ["req_1"]);
-        assert_eq!(numbers, (200, 1 << 40, 1_700_000_000_001, Some(250), 9_001));
+        assert_eq!(numbers, (200, 1_700_000_000_001, Some(250), 9_001));
+    }
+
+    #[test]
+    fn records_of_one_kind_share_a_context_and_every_difference_makes_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let one = sample::record(1);
+        let number = Uuid::from_u128(77);
+        let changes: [fn(&mut UsageRecord); 8] = [
+            |r| r.started_at_ms += 1,
+            |r| r.key = Uuid::from_u128(77).into(),
+            |r| r.team = None,
+            |r| r.alias = "other".into(),
+            |r| r.provider = Uuid::from_u128(77).into(),
+            |r| r.provider_name = "other".into(),
+            |r| r.real_model = "other".into(),
+            |r| r.is_stream = !r.is_stream,
+        ];
+        let mut records = vec![one.clone()];
+        for (at, change) in changes.into_iter().enumerate() {
+            let attempt = Uuid::from_u128(number.as_u128() + at as u128).into();
+            let mut record = UsageRecord { attempt, ..one.clone() };
+            change(&mut record);
+            records.push(record);
+        }
+        // once with what is known, once as another process that knows nothing
+        for range in [0..4, 4..9] {
+            let half = &records[range];
+            store.write_blocking(|conn| insert(conn, half, &mut Contexts::default())).unwrap();
+        }
+        let contexts: i64 = store
+            .read_blocking(|conn| Ok(crate::schema::usage_contexts::table.count().first(conn)?))
+            .unwrap();
+        assert_eq!(contexts, 8);
     }
 
     #[test]

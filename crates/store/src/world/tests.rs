@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use nexus_core::id::Uuid;
+use nexus_core::{id::Uuid, principal::Level};
 
 use super::*;
 use crate::{
     exec::Store,
-    repo::{key, provider, route, team},
+    repo::{credential, key, provider, route, team},
     sample,
 };
 
@@ -19,7 +19,7 @@ fn world(folder: &Path) -> Store {
         .write_blocking(|conn| {
             let (azure, spare) = (sample::provider(1, "azure"), sample::provider(2, "spare"));
             provider::apply(conn, &azure, 5_000)?;
-            provider::apply(conn, &StoredProvider { api_key: None, ..spare.clone() }, 6_000)?;
+            provider::apply(conn, &spare, 6_000)?;
             let limited = StoredRoute { rate_limit: Some(300), ..sample::route(1, "gpt", azure.id) };
             route::apply(conn, &limited, 7_999)?;
             route::apply(conn, &sample::route(2, "gpt", spare.id), 9_000)?;
@@ -44,7 +44,7 @@ fn tamper(folder: &Path, statement: &str) {
 }
 
 #[test]
-fn the_world_holds_active_routes_of_active_providers_and_their_sealed_credentials() {
+fn the_world_holds_active_routes_of_active_providers() {
     let folder = tempfile::tempdir().unwrap();
     let store = world(folder.path());
     let found = loaded(&store, None);
@@ -54,34 +54,55 @@ fn the_world_holds_active_routes_of_active_providers_and_their_sealed_credential
     assert_eq!(gpt.targets[0].rate_limit.as_ref().unwrap().per_minute(), 300);
     assert_eq!(gpt.targets[0].provider.rate_limit.as_ref().unwrap().per_minute(), 60);
     assert!(found.snapshot.catalogue.resolve("anything").is_some());
-    assert_eq!(found.credentials, [(ProviderId(sample::uuid(1)), SealedText("sealed-1".into()))]);
     let off = StoredProvider { is_active: false, ..sample::provider(1, "azure") };
     store.write_blocking(|conn| provider::apply(conn, &off, 8)).unwrap();
     let found = loaded(&store, None);
     assert_eq!(found.snapshot.catalogue.named("gpt").unwrap().targets.len(), 1);
     assert!(found.snapshot.catalogue.resolve("anything").is_none());
-    assert!(found.credentials.is_empty());
 }
 
 #[test]
-fn revoked_keys_are_known_until_they_expire_and_disabled_teams_always() {
+fn the_world_holds_the_active_credentials_of_active_providers_with_what_they_were_sealed_for() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::scratch(folder.path());
-    let team = sample::team(1, "red");
+    let store = world(folder.path());
+    let (azure, spare) = (ProviderId(sample::uuid(1)), ProviderId(sample::uuid(2)));
+    let secret = sample::secret("v2.data-1.new", 7);
+    let rows = [
+        credential::Credential { weight: 3, secret, ..sample::credential(1, azure) },
+        sample::credential(2, azure),
+        credential::Credential { is_active: false, ..sample::credential(3, azure) },
+        sample::credential(4, spare),
+    ];
+    let off = StoredProvider { is_active: false, ..sample::provider(2, "spare") };
     store
         .write_blocking(|conn| {
-            team::create(conn, &team)?;
-            team::create(conn, &sample::team(2, "blue"))?;
-            team::disable(conn, team.id, 2)?;
-            for (number, expires_at_ms) in [(1, None), (2, Some(501)), (3, Some(500)), (4, None)] {
-                key::create(conn, &key::Key { expires_at_ms, ..sample::key(number) })?;
-            }
-            (1..=3).try_for_each(|number| key::revoke(conn, sample::key(number).id, 3).map(|_| ()))
+            rows.iter().try_for_each(|row| credential::create(conn, row))?;
+            provider::apply(conn, &off, 8)
         })
         .unwrap();
-    let found = loaded(&store, None).snapshot;
-    assert_eq!(found.revoked_keys, [1, 2].map(|number| sample::key(number).id).into());
-    assert_eq!(found.disabled_teams, [team.id].into());
+    let stored = |row: &credential::Credential| StoredCredential {
+        id: row.id,
+        provider: row.provider,
+        sealed: row.secret.sealed.clone(),
+        generation: row.secret.generation,
+        weight: row.weight,
+        team: None,
+    };
+    assert_eq!(loaded(&store, None).credentials, [stored(&rows[0]), stored(&rows[1])]);
+}
+
+#[test]
+fn a_routes_own_weight_takes_the_place_of_its_providers_and_shares_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = world(folder.path());
+    let heavy = route::Change { weight: Some(Some(7)), ..route::Change::default() };
+    store.write_blocking(|conn| route::update(conn, RouteId(sample::uuid(1)), &heavy, 1, 9)).unwrap();
+    let found = loaded(&store, None);
+    let gpt = found.snapshot.catalogue.named("gpt").unwrap();
+    assert_eq!([0, 1].map(|at: usize| gpt.targets[at].provider.weight), [7, 100]);
+    let wild = found.snapshot.catalogue.resolve("*").unwrap();
+    let limits = [gpt, wild].map(|route| route.targets[0].provider.rate_limit.clone().unwrap());
+    assert!(Arc::ptr_eq(&limits[0], &limits[1]));
 }
 
 #[test]
@@ -113,8 +134,17 @@ fn a_damaged_row_is_left_out_and_the_rest_of_the_world_stands() {
         ("UPDATE model_routes SET id = 'no uuid' WHERE model_alias = 'gpt' AND rate_limit IS NULL", 1, 1),
         ("UPDATE model_routes SET region_weights = '[1]' WHERE rate_limit = 300", 1, 1),
         ("UPDATE model_routes SET provider_id = 'x' || id WHERE model_alias = 'gpt'", 0, 0),
-        ("INSERT INTO teams VALUES ('x', 'x', FALSE, 1, 1)", 1, 2),
-        ("INSERT INTO keys VALUES ('x', NULL, 'app', '', '', 1, NULL, 1)", 1, 2),
+        ("UPDATE model_routes SET weight = -1 WHERE rate_limit = 300", 1, 1),
+        (
+            "INSERT INTO teams (id, name, is_active, created_at, updated_at) VALUES ('x', 'x', FALSE, 1, 1)",
+            1,
+            2,
+        ),
+        (
+            "INSERT INTO keys (id, level, name, token_last_four, created_at, revoked_at) VALUES ('x', 'app', '', '', 1, 1)",
+            1,
+            2,
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let store = world(folder.path());
@@ -139,12 +169,31 @@ type Change = fn(&mut AnyConnection) -> Result<(), StoreError>;
 
 #[test]
 fn every_change_to_the_world_moves_the_revision_and_nothing_else_does() {
-    let changes: [(&str, bool, Change); 12] = [
+    let changes: [(&str, bool, Change); 18] = [
         ("a team is made", true, |conn| team::create(conn, &sample::team(1, "red"))),
-        ("a team is disabled", true, |conn| team::disable(conn, sample::team(1, "").id, 2).map(|_| ())),
+        ("a team is changed", true, |conn| {
+            team::update(conn, sample::team(1, "").id, &team::Change::default(), 1, 2).map(|_| ())
+        }),
         ("a key is made", true, |conn| key::create(conn, &sample::key(1))),
-        ("a key is revoked", true, |conn| key::revoke(conn, sample::key(1).id, 2).map(|_| ())),
-        ("a key is revoked again", false, |conn| key::revoke(conn, sample::key(1).id, 3).map(|_| ())),
+        ("a key is used", false, |conn| key::note_last_used(conn, &[(sample::key(1).id, 9)])),
+        ("a key is renamed", false, |conn| {
+            let change = key::Change { name: Some("x".into()), ..key::Change::default() };
+            key::update(conn, sample::key(1).id, None, &change, 1, 2).map(|_| ())
+        }),
+        ("a key is narrowed", true, |conn| {
+            let change = key::Change { scope: Some(sample::scope("gpt-*")), ..key::Change::default() };
+            key::update(conn, sample::key(1).id, None, &change, 2, 2).map(|_| ())
+        }),
+        ("a session key is made", false, |conn| {
+            key::create(conn, &key::Key { level: Level::Session, ..sample::key(2) })
+        }),
+        ("a session key is disabled", true, |conn| {
+            let change = key::Change { is_disabled: Some(true), ..key::Change::default() };
+            key::update(conn, sample::key(2).id, None, &change, 1, 2).map(|_| ())
+        }),
+        ("a key is revoked", true, |conn| key::revoke(conn, sample::key(1).id, None, 2).map(|_| ())),
+        ("a key is revoked again", false, |conn| key::revoke(conn, sample::key(1).id, None, 3).map(|_| ())),
+        ("a user is made", false, |conn| crate::repo::user::create(conn, &sample::user(1))),
         ("a provider is made", true, |conn| provider::apply(conn, &sample::provider(1, "a"), 2).map(|_| ())),
         ("a provider is applied again", false, |conn| {
             provider::apply(conn, &sample::provider(1, "a"), 3).map(|_| ())
@@ -159,7 +208,9 @@ fn every_change_to_the_world_moves_the_revision_and_nothing_else_does() {
             diesel::delete(model_routes::table).execute(conn)?;
             Ok(())
         }),
-        ("usage is booked", false, |conn| crate::repo::usage::insert(conn, &[sample::record(1)]).map(|_| ())),
+        ("usage is booked", false, |conn| {
+            crate::repo::usage::insert(conn, &[sample::record(1)], &mut Default::default()).map(|_| ())
+        }),
         ("a setting is set", false, |conn| Ok(crate::upsert::set(conn, "name", "value")?)),
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use crate::{
     error::StoreError,
     exec::Store,
     journal::{Journal, Position},
-    repo::usage,
+    repo::usage::{self, Contexts},
     upsert,
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Shipping {
     journal: Arc<Journal>,
     /// The checkpoint's name in the settings. Each journal has its own, so several can feed one database.
     checkpoint: String,
+    contexts: Contexts,
     /// `None` until the checkpoint has been read.
     position: Option<Position>,
 }
@@ -45,7 +46,7 @@ pub(super) struct Shipping {
 impl Shipping {
     pub(super) fn new(store: Store, journal: Arc<Journal>) -> Self {
         let checkpoint = format!("usage_journal/{}", journal.id());
-        Self { store, journal, checkpoint, position: None }
+        Self { store, journal, checkpoint, contexts: Contexts::default(), position: None }
     }
 
     /// Ships the next batch.
@@ -57,10 +58,12 @@ impl Shipping {
         let batch = self.journal.read(from, usage::BATCH_MAX)?;
         if !batch.records.is_empty() {
             let name = self.checkpoint.as_str();
-            self.store.write_blocking(|conn| {
-                usage::insert(conn, &batch.records)?;
+            let contexts = &mut self.contexts;
+            let shipped = self.store.write_blocking(|conn| {
+                usage::insert(conn, &batch.records, contexts)?;
                 Ok(upsert::set(conn, name, &written(batch.next))?)
-            })?;
+            });
+            shipped.inspect_err(|_| self.contexts.forget())?;
         }
         self.position = Some(batch.next);
         if batch.next.segment != from.segment

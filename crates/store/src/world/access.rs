@@ -1,0 +1,177 @@
+//! Who may do what, as the world has it: the teams and keys about which there is something to say.
+//!
+//! Whatever cannot be read of a team or a key refuses it: no bound is ever lost to a damaged row.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl};
+use nexus_core::{
+    id::{KeyId, TeamId},
+    principal::Level,
+    role::Role,
+    snapshot::{KeyPolicy, OpaqueKey, ShieldMode, Signing, TeamPolicy},
+};
+
+use crate::{
+    connection::AnyConnection,
+    error::StoreError,
+    repo::key,
+    row::{Reading, readable},
+    schema::{keys, teams},
+};
+
+/// Longer than any session key lives.
+const SESSIONS_END_MS: i64 = 2 * 86_400_000;
+
+/// The word of the open scope in rows.
+const OPEN: &str = "{}";
+
+/// The teams' policies, and the teams whose keys are all refused.
+pub(super) fn teams(
+    conn: &mut AnyConnection,
+) -> Result<(HashMap<TeamId, TeamPolicy>, HashSet<TeamId>), StoreError> {
+    let columns = (teams::id, teams::is_active, teams::scope, teams::shield);
+    let rows: Vec<(String, bool, String, String)> = teams::table.select(columns).load(conn)?;
+    let (mut policies, mut disabled) = (HashMap::new(), HashSet::new());
+    let read = |(id, is_active, scope, shield): (String, bool, String, String)| {
+        let row = Reading { table: "teams", id: &id };
+        let team: TeamId = row.id("id", &id)?;
+        let policy = row.scope("scope", &scope).and_then(|scope| {
+            Ok(TeamPolicy { scope, shield: row.word("shield", &shield, ShieldMode::from_word)? })
+        });
+        Ok((team, is_active, policy))
+    };
+    for (team, is_active, policy) in readable(rows, read) {
+        let policy = understood(policy);
+        if !is_active || policy.is_none() {
+            disabled.insert(team);
+        }
+        policies
+            .extend(policy.filter(|policy| *policy != TeamPolicy::default()).map(|policy| (team, policy)));
+    }
+    Ok((policies, disabled))
+}
+
+/// Revoked keys that have not expired: the expired ones are refused without us. A key in short form is
+/// unknown once it is revoked and is kept only as long as session keys made from it can live.
+pub(super) fn revoked_keys(conn: &mut AnyConnection, now_ms: i64) -> Result<HashSet<KeyId>, StoreError> {
+    use keys::dsl as row;
+    let recently = now_ms.saturating_sub(SESSIONS_END_MS);
+    let ids: Vec<String> = row::keys
+        .filter(row::revoked_at.is_not_null())
+        .filter(row::expires_at.is_null().or(row::expires_at.gt(now_ms)))
+        .filter(row::form.ne(key::OPAQUE).or(row::revoked_at.gt(recently)))
+        .select(row::id)
+        .load(conn)?;
+    Ok(readable(ids, |id| Reading { table: "keys", id: &id }.id("id", &id)).into_iter().collect())
+}
+
+#[derive(Queryable)]
+struct PolicyRow {
+    id: String,
+    scope: String,
+    role: Option<String>,
+    signing: String,
+    signing_generation: i64,
+    is_disabled: bool,
+    retires_at: Option<i64>,
+}
+
+impl PolicyRow {
+    fn read(&self, row: Reading<'_>) -> Result<KeyPolicy, StoreError> {
+        let role = self.role.as_deref().map(|role| row.word("role", role, Role::from_word)).transpose()?;
+        Ok(KeyPolicy {
+            scope: row.scope("scope", &self.scope)?,
+            role,
+            signing: row.word("signing", &self.signing, Signing::from_word)?,
+            signing_generation: row.small("signing_generation", self.signing_generation)?,
+            is_disabled: self.is_disabled,
+            retires_at_ms: self.retires_at,
+        })
+    }
+}
+
+/// The policies of keys that are neither revoked nor expired and differ from what every key may.
+///
+/// A session key's token says itself what its row said when it was made; only one that was changed since
+/// is here.
+pub(super) fn policies(
+    conn: &mut AnyConnection,
+    now_ms: i64,
+) -> Result<HashMap<KeyId, Arc<KeyPolicy>>, StoreError> {
+    use keys::dsl as row;
+    let has_bounds = row::scope.ne(OPEN).or(row::role.is_not_null());
+    let is_signed = row::signing.ne(Signing::Off.as_str());
+    let may_end = row::is_disabled.eq(true).or(row::retires_at.is_not_null());
+    let rows: Vec<PolicyRow> = row::keys
+        .filter(row::revoked_at.is_null())
+        .filter(row::expires_at.is_null().or(row::expires_at.gt(now_ms)))
+        .filter(row::level.ne(Level::Session.as_str()).or(row::version.gt(1)))
+        .filter(has_bounds.or(is_signed).or(may_end))
+        .select((
+            row::id,
+            row::scope,
+            row::role,
+            row::signing,
+            row::signing_generation,
+            row::is_disabled,
+            row::retires_at,
+        ))
+        .load(conn)?;
+    let read = |stored: PolicyRow| {
+        let row = Reading { table: "keys", id: &stored.id };
+        Ok((row.id("id", &stored.id)?, stored.read(row)))
+    };
+    let refused = || KeyPolicy { is_disabled: true, ..KeyPolicy::default() };
+    let policies = readable(rows, read).into_iter();
+    Ok(policies.map(|(key, policy)| (key, Arc::new(understood(policy).unwrap_or_else(refused)))).collect())
+}
+
+#[derive(Queryable)]
+struct OpaqueRow {
+    id: String,
+    digest: Option<String>,
+    level: String,
+    team_id: Option<String>,
+    expires_at: Option<i64>,
+}
+
+impl OpaqueRow {
+    fn read(self) -> Result<([u8; 32], OpaqueKey), StoreError> {
+        let row = Reading { table: "keys", id: &self.id };
+        let digest = self.digest.as_deref().and_then(key::digest);
+        let digest = digest.ok_or_else(|| row.problem("digest", "is no digest"))?;
+        let key = OpaqueKey {
+            key: row.id("id", &self.id)?,
+            level: row.word("level", &self.level, Level::from_word)?,
+            team: row.id_or_none("team_id", self.team_id.as_deref())?,
+            expires_at_ms: self.expires_at,
+        };
+        Ok((digest, key))
+    }
+}
+
+/// Keys in short form that are neither revoked nor expired; any other is unknown.
+pub(super) fn opaque_keys(
+    conn: &mut AnyConnection,
+    now_ms: i64,
+) -> Result<HashMap<[u8; 32], OpaqueKey>, StoreError> {
+    use keys::dsl as row;
+    let rows = row::keys
+        .filter(row::form.eq(key::OPAQUE))
+        .filter(row::revoked_at.is_null())
+        .filter(row::expires_at.is_null().or(row::expires_at.gt(now_ms)))
+        .select((row::id, row::digest, row::level, row::team_id, row::expires_at));
+    Ok(readable(rows.load(conn)?, OpaqueRow::read).into_iter().collect())
+}
+
+/// The policy, where it could be read; why not is logged.
+fn understood<T>(policy: Result<T, StoreError>) -> Option<T> {
+    policy.inspect_err(|error| tracing::error!(%error, "what it belongs to is refused")).ok()
+}
+
+#[cfg(test)]
+mod tests;

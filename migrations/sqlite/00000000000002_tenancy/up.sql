@@ -1,0 +1,134 @@
+-- Who may do what: scopes and roles of teams and keys, people and their sign-ins, several credentials a
+-- provider. `version` goes up with every change somebody makes; it is what an `If-Match` is compared with.
+-- A scope is an object of lists, `{"models":["gpt-*"]}`; an absent list sets no bound.
+
+ALTER TABLE teams ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE teams ADD COLUMN shield TEXT NOT NULL DEFAULT 'flag';
+ALTER TABLE teams ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
+CREATE INDEX teams_by_time ON teams (created_at, id);
+
+-- `digest` is hex and there for the form `opaque` only. `retires_at`: when a replaced key ends.
+ALTER TABLE keys ADD COLUMN role TEXT;
+ALTER TABLE keys ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE keys ADD COLUMN parent_id TEXT;
+ALTER TABLE keys ADD COLUMN form TEXT NOT NULL DEFAULT 'jwt';
+ALTER TABLE keys ADD COLUMN digest TEXT;
+ALTER TABLE keys ADD COLUMN signing TEXT NOT NULL DEFAULT 'off';
+ALTER TABLE keys ADD COLUMN signing_generation BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN is_disabled BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE keys ADD COLUMN retires_at BIGINT;
+ALTER TABLE keys ADD COLUMN replaced_by TEXT;
+ALTER TABLE keys ADD COLUMN max_requests BIGINT;
+ALTER TABLE keys ADD COLUMN last_used_at BIGINT;
+ALTER TABLE keys ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
+UPDATE keys SET updated_at = created_at;
+
+CREATE UNIQUE INDEX keys_by_digest ON keys (digest);
+CREATE INDEX keys_by_time ON keys (created_at, id);
+CREATE INDEX keys_by_team ON keys (team_id, created_at, id);
+CREATE INDEX keys_by_parent ON keys (parent_id, created_at, id);
+CREATE INDEX keys_by_expiry ON keys (expires_at);
+
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    password_hash TEXT,
+    oidc_issuer TEXT,
+    oidc_subject TEXT,
+    role TEXT NOT NULL,
+    team_id TEXT REFERENCES teams (id),
+    is_active BOOLEAN NOT NULL DEFAULT TRUE,
+    last_login_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL DEFAULT 1,
+    CHECK ((oidc_issuer IS NULL) = (oidc_subject IS NULL)),
+    UNIQUE (oidc_issuer, oidc_subject)
+);
+
+CREATE INDEX users_by_time ON users (created_at, id);
+CREATE INDEX users_by_team ON users (team_id, created_at, id);
+
+-- The id is the digest of the cookie's token; the token itself is stored nowhere.
+CREATE TABLE user_sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    csrf_digest TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    address TEXT,
+    user_agent TEXT
+);
+
+CREATE INDEX user_sessions_by_user ON user_sessions (user_id, created_at);
+CREATE INDEX user_sessions_by_expiry ON user_sessions (expires_at);
+
+-- `generation` goes up with each new secret and is bound into the seal.
+CREATE TABLE provider_credentials (
+    id TEXT NOT NULL PRIMARY KEY,
+    provider_id TEXT NOT NULL REFERENCES service_providers (id),
+    name TEXT NOT NULL,
+    api_key_sealed TEXT NOT NULL,
+    generation BIGINT NOT NULL DEFAULT 0,
+    last_four TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    weight BIGINT NOT NULL,
+    is_active BOOLEAN NOT NULL DEFAULT TRUE,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL DEFAULT 1,
+    UNIQUE (provider_id, name)
+);
+
+CREATE INDEX provider_credentials_by_time ON provider_credentials (provider_id, created_at, id);
+
+-- What was sealed for the provider's row opens in a row of the same id.
+INSERT INTO provider_credentials (
+    id, provider_id, name, api_key_sealed, last_four, fingerprint, weight, created_at, updated_at
+)
+SELECT id, id, 'default', api_key_sealed, '', '', 100, created_at, updated_at
+FROM service_providers WHERE api_key_sealed IS NOT NULL;
+
+ALTER TABLE service_providers DROP COLUMN api_key_sealed;
+ALTER TABLE service_providers ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
+CREATE INDEX service_providers_by_time ON service_providers (created_at, id);
+
+-- `weight` takes the place of the provider's.
+ALTER TABLE model_routes ADD COLUMN weight BIGINT;
+ALTER TABLE model_routes ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
+CREATE INDEX model_routes_by_time ON model_routes (created_at, id);
+CREATE INDEX model_routes_by_provider ON model_routes (provider_id);
+
+-- A session key's token says itself what its row says when it is made, and it ends by itself.
+DROP TRIGGER keys_insert_moves_the_world;
+DROP TRIGGER keys_update_moves_the_world;
+DROP TRIGGER keys_delete_moves_the_world;
+
+CREATE TRIGGER keys_insert_moves_the_world AFTER INSERT ON keys WHEN NEW.level <> 'session'
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER keys_update_moves_the_world
+AFTER UPDATE OF id, team_id, level, expires_at, revoked_at, role, scope, form, digest, signing,
+    signing_generation, is_disabled, retires_at ON keys
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER keys_delete_moves_the_world AFTER DELETE ON keys WHEN OLD.level <> 'session'
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER provider_credentials_insert_moves_the_world AFTER INSERT ON provider_credentials
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER provider_credentials_update_moves_the_world AFTER UPDATE ON provider_credentials
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER provider_credentials_delete_moves_the_world AFTER DELETE ON provider_credentials
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
