@@ -7,6 +7,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod allowance;
+pub mod brute;
 pub mod call;
 pub mod catalogue;
 pub mod endpoint;

@@ -42,11 +42,22 @@ pub struct Line<'a> {
     pub address: Option<IpAddr>,
 }
 
+/// Something in the request's structure that looks like an attack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    pub kind: &'static str,
+    /// Where it stands: a word such as `query`.
+    pub position: &'static str,
+    /// What gave it away, in a few bytes; never the whole text.
+    pub evidence: Box<str>,
+}
+
 /// All of a request but its body.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Head<'a> {
     pub line: Line<'a>,
     pub headers: Headers<'a>,
+    pub suspicion: Option<Suspicion>,
 }
 
 /// A call on its way in; the body is still unread.

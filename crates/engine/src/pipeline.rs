@@ -30,7 +30,7 @@ use crate::{
         normalise::Begun,
         parse,
         resolve::{self, Routed},
-        select, send,
+        select, send, shield, signed,
     },
     tally::Tally,
     world::{Backend, World},
@@ -79,7 +79,9 @@ async fn way<T: Transport, B: BodyStream>(
     let Arrival { head, body } = arrival;
     let caller = identify(engine, &head, &world)?;
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
+    let signature = signed::head(&head, &caller, &world, shared)?;
     let asked = parse::body(&head.headers, body, &shared.limits).instrument(debug_span!("parse")).await?;
+    signed::body(signature, &asked.body, &head, &caller, shared)?;
     let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     let plan = debug_span!("select")
         .in_scope(|| select::select(&routed, &world, &*engine.dice, shared.limits.attempts))?;
@@ -94,8 +96,22 @@ pub fn identify<T: Transport>(
 ) -> Result<Principal, Refusal> {
     debug_span!("authenticate").in_scope(|| {
         let shown = parse::key(&head.headers)?;
-        authenticate::authenticate(shown, &head.line, world, &engine.shared, &engine.known)
+        let caller = authenticate::authenticate(shown, &head.line, world, &engine.shared, &engine.known)?;
+        shield::judge(head, &caller, world, &engine.shared)?;
+        Ok(caller)
     })
+}
+
+/// The same, of a request without a body, which is signed where its key wants that.
+pub fn identify_bodiless<T: Transport>(
+    engine: &Engine<T>,
+    head: &Head<'_>,
+    world: &World,
+) -> Result<Principal, Refusal> {
+    let caller = identify(engine, head, world)?;
+    let signature = signed::head(head, &caller, world, &engine.shared)?;
+    signed::body(signature, b"", head, &caller, &engine.shared)?;
+    Ok(caller)
 }
 
 /// Tries targets until an answer begins or nothing is left to try.
@@ -149,7 +165,8 @@ async fn attempt_once<T: Transport>(
     let mut bill = Bill::open(shared, &backend.meters, routed, target, attempt);
     let exchange = async {
         let deadlines = shared.limits.deadlines;
-        let mut inbound = send::send(&engine.transport, target, backend, encoded, deadlines)
+        let credential = backend.credentials.pick(&*engine.dice);
+        let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
             .instrument(debug_span!("send"))
             .await?;
         bill.named(inbound.provider_request_id.take());

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use nexus_core::allowance::Allowances;
-use nexus_keystore::{opaque::OpaqueDigests, token::Tokens};
+use nexus_core::{allowance::Allowances, brute::Failures};
+use nexus_keystore::{
+    opaque::OpaqueDigests, request_signature::Nonces, signing_secret::SigningSecrets, token::Tokens,
+};
 use nexus_telemetry::meters::Meters;
 
 use crate::{
@@ -33,6 +35,7 @@ pub struct Limits {
 pub struct Keys {
     pub tokens: Tokens,
     pub digests: OpaqueDigests,
+    pub signing: SigningSecrets,
 }
 
 /// Shared by all workers of the process.
@@ -40,6 +43,10 @@ pub struct Shared {
     pub worlds: Worlds,
     pub keys: Keys,
     pub allowances: Allowances,
+    /// Bad keys that were shown lately.
+    pub failures: Failures,
+    /// Signatures that were used.
+    pub nonces: Nonces,
     pub trail: Arc<dyn Trail>,
     pub ledger: Arc<dyn Ledger>,
     pub estimator: Estimator,

@@ -4,6 +4,8 @@
 
 pub mod parse;
 pub mod authenticate;
+pub mod signed;
+pub mod shield;
 pub mod resolve;
 pub mod select;
 pub mod adapt;

@@ -14,6 +14,8 @@ use nexus_keystore::secret::Secret;
 use nexus_providers::{dialect::Dialect, registry};
 use nexus_telemetry::{meters::Meters, target::TargetMeters};
 
+use crate::port::Dice;
+
 /// A provider's opened credential. It cannot be printed or serialised.
 #[derive(Clone)]
 pub struct Credential(pub Arc<Secret>);
@@ -24,11 +26,39 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// What stands behind a target: how to speak to it, with which credential, and where to count.
+/// The opened credentials of one provider; each attempt draws one.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Each with its share, in the order they were made.
+    pool: Arc<[(Credential, u32)]>,
+    shares: u64,
+}
+
+impl Credentials {
+    pub fn new(pool: Vec<(Credential, u32)>) -> Self {
+        let shares = pool.iter().map(|(_, share)| u64::from(*share)).sum();
+        Self { pool: pool.into(), shares }
+    }
+
+    /// Draws one by its share; the first where no share is above 0, `None` where there is none at all.
+    pub fn pick(&self, dice: &dyn Dice) -> Option<&Credential> {
+        let mut point = if self.pool.len() > 1 { dice.roll(self.shares) } else { 0 };
+        let drawn = self.pool.iter().find(|(_, share)| match point.checked_sub(u64::from(*share)) {
+            Some(rest) => {
+                point = rest;
+                false
+            }
+            None => true,
+        });
+        drawn.or_else(|| self.pool.first()).map(|(credential, _)| credential)
+    }
+}
+
+/// What stands behind a target: how to speak to it, with which credentials, and where to count.
 #[derive(Clone)]
 pub struct Backend {
     pub dialect: &'static dyn Dialect,
-    pub credential: Option<Credential>,
+    pub credentials: Credentials,
     pub meters: Arc<TargetMeters>,
 }
 
@@ -50,7 +80,7 @@ impl World {
     /// no backend and are never offered; their providers' names are returned for the log.
     pub fn assemble(
         snapshot: Snapshot,
-        credentials: &HashMap<ProviderId, Credential>,
+        credentials: &HashMap<ProviderId, Credentials>,
         meters: &Meters,
     ) -> (Self, Vec<String>) {
         let mut backends = HashMap::new();
@@ -79,12 +109,12 @@ impl World {
 fn backend(
     route: &Route,
     target: &Target,
-    credentials: &HashMap<ProviderId, Credential>,
+    credentials: &HashMap<ProviderId, Credentials>,
     meters: &Meters,
 ) -> Option<Backend> {
     Some(Backend {
         dialect: registry::dialect(&target.provider.kind)?,
-        credential: credentials.get(&target.provider.id).cloned(),
+        credentials: credentials.get(&target.provider.id).cloned().unwrap_or_default(),
         meters: meters.for_target(&target.provider.name, route.label()),
     })
 }
@@ -102,5 +132,48 @@ impl Worlds {
     /// Puts a new world in the place of the current one.
     pub fn replace(&self, world: World) {
         self.0.store(Arc::new(world));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Loaded(u64);
+
+    impl Dice for Loaded {
+        fn roll(&self, bound: u64) -> u64 {
+            assert!(self.0 < bound.max(1), "{} of {bound}", self.0);
+            self.0
+        }
+
+        fn bits(&self) -> u128 {
+            0
+        }
+    }
+
+    fn drawn(shares: &[u32], roll: u64) -> Option<String> {
+        let named = |(at, share): (usize, &u32)| (Credential(Arc::new(Secret::new(at.to_string()))), *share);
+        let pool = Credentials::new(shares.iter().enumerate().map(named).collect());
+        pool.pick(&Loaded(roll)).map(|credential| credential.0.expose().to_owned())
+    }
+
+    #[test]
+    fn credentials_are_drawn_in_proportion_to_their_shares() {
+        for (shares, drawn_by_roll) in [
+            (&[3, 1][..], "0001"),
+            (&[0, 2, 1], "112"),
+            (&[1, 0, 1], "02"),
+            (&[u32::MAX, u32::MAX], "000"),
+            (&[0, 0], "0"),
+            (&[7], "0"),
+            (&[0], "0"),
+        ] {
+            for (roll, expected) in drawn_by_roll.chars().enumerate() {
+                assert_eq!(drawn(shares, roll as u64), Some(expected.to_string()), "{shares:?} {roll}");
+            }
+        }
+        assert_eq!(drawn(&[u32::MAX, u32::MAX], u64::from(u32::MAX)), Some("1".into()));
+        assert_eq!(drawn(&[], 0), None);
     }
 }

@@ -61,6 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Level(0), "keystore", "keys, sealed credentials, tokens, request signatures", &[], "entropy"),
     row(Level(0), "telemetry", "typed events to metrics and logs; the exporter", &[], "stdout, port"),
     row(Level(0), "tokens", "counts tokens locally when a provider does not say", &[], "no"),
+    row(Level(0), "shield", "recognises SQL injection and XXE in what is structure", &[], "no"),
     row(
         Level(1),
         "providers",
@@ -86,7 +87,7 @@ pub(crate) const ROWS: &[Row] = &[
     waiting(row(
         Level(3),
         "transport",
-        "the way out to providers: awc behind a port",
+        "the way out to providers: one HTTP/1.1 client behind a port, awc for errands",
         &["core", "engine", "providers", "telemetry"],
         "network",
     )),
@@ -107,6 +108,7 @@ pub(crate) const ROWS: &[Row] = &[
             "keystore",
             "telemetry",
             "tokens",
+            "shield",
             "providers",
             "config",
             "store",
@@ -163,6 +165,7 @@ pub(crate) const HEAVY: &[Heavy] = &[
     heavy("tracing-subscriber", "telemetry"),
     heavy("tracing-appender", "telemetry"),
     heavy("bpe-openai", "tokens"),
+    heavy("libinjectionrs", "shield"),
     heavy("xshell", "xtask"),
     Heavy {
         package: "anyhow",

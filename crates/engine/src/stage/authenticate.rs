@@ -3,6 +3,7 @@
 //! Every key that is not accepted is the same refusal in the same words, so that an attacker learns nothing
 //! from it. Only to a key that is good do we say what it lacks.
 
+mod guess;
 mod known;
 mod proof;
 
@@ -12,7 +13,7 @@ use nexus_core::{
 };
 
 pub use self::known::Known;
-use self::proof::Bad;
+use self::{guess::Guess, proof::Bad};
 use crate::{
     arrival::Line,
     port::{Denied, Noted},
@@ -30,7 +31,14 @@ pub fn authenticate(
     known: &Known,
 ) -> Result<Principal, Refusal> {
     let now_ms = shared.clock.unix_ms();
-    let seen = known.find(shown.0, now_ms).map_or_else(|| known.meet(shown.0, shared, now_ms), Ok);
+    let seen = match known.find(shown.0, now_ms) {
+        Some(seen) => Ok(seen),
+        None => {
+            let guess = Guess::of(shown.0, line, shared);
+            guess.may_be_made()?;
+            known.meet(shown.0, shared, now_ms).inspect_err(|_| guess.was_wrong())
+        }
+    };
     let who = seen.and_then(|seen| Ok((seen.proof.principal(&world.snapshot, now_ms)?, seen)));
     let (principal, seen) = match who {
         Ok(who) => who,

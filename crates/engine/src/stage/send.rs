@@ -7,7 +7,7 @@ use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
     port::{Deadlines, Inbound, Outbound, Transport},
-    world::Backend,
+    world::{Backend, Credential},
 };
 
 /// How much of an error's body is read, in bytes.
@@ -18,6 +18,7 @@ pub async fn send<T: Transport>(
     transport: &T,
     target: &Target,
     backend: &Backend,
+    credential: Option<&Credential>,
     encoded: Encoded,
     deadlines: Deadlines,
 ) -> Result<Inbound<T::Body>, Fault> {
@@ -26,7 +27,7 @@ pub async fn send<T: Transport>(
         path: &encoded.path,
         headers: &encoded.headers,
         auth: backend.dialect.auth(),
-        credential: backend.credential.as_ref(),
+        credential,
         body: encoded.body,
         deadlines,
     };

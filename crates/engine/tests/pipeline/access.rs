@@ -6,10 +6,10 @@ use nexus_core::{
     id::{KeyId, TeamId, Uuid},
     principal,
     scope::{Pattern, Scope},
-    snapshot::{KeyPolicy, OpaqueKey, Snapshot, TeamPolicy},
+    snapshot::{KeyPolicy, OpaqueKey, ShieldMode, Signing, Snapshot, TeamPolicy},
 };
 use nexus_engine::{
-    arrival::{Arrival, BodyCut, Head, Headers, Line},
+    arrival::{Arrival, BodyCut, Head, Headers, Line, Suspicion},
     denial::Denial,
     pipeline,
     port::Noted,
@@ -17,12 +17,13 @@ use nexus_engine::{
 };
 use nexus_keystore::{
     opaque,
+    request_signature::{Proof, Request, sign},
     token::{Grant, Level, Rights},
 };
 
 use crate::{
     ASK, WHOLE,
-    fake::{Bench, NOW_S, TEAM, bearer, bench, json, snapshot, tokens},
+    fake::{Bench, FAILURES_MAX, NOW_S, TEAM, bearer, bench, json, signing, snapshot, tokens},
 };
 
 const KEY: Uuid = Uuid::from_u128(99);
@@ -65,9 +66,14 @@ fn session(rights: Rights) -> String {
 }
 
 async fn ask(bench: &Bench, key: &str) -> Result<(), Denial> {
+    ask_suspiciously(bench, key, None).await
+}
+
+async fn ask_suspiciously(bench: &Bench, key: &str, suspicion: Option<Suspicion>) -> Result<(), Denial> {
     let head = Head {
         headers: Headers { authorization: Some(key), ..Headers::default() },
         line: Line { address: Some(HERE), ..Line::default() },
+        suspicion,
     };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
     pipeline::serve(&bench.engine, Arrival { head, body }).await.map(drop)
@@ -160,6 +166,95 @@ async fn a_key_in_short_form_is_known_by_its_digest_while_the_world_knows_it() {
         let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
         bench.engine.shared.worlds.replace(world);
         assert_eq!(status(&bench, &text).await, expected, "{expires_at_ms:?}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_is_slow_and_holds_up_nobody_whose_key_is_known() {
+    let bench = world(|_| {});
+    let good = bearer(Level::App);
+    assert_eq!(status(&bench, &good).await, 200);
+    for _ in 0..FAILURES_MAX {
+        assert_eq!(status(&bench, "Bearer nonsense").await, 401);
+    }
+    let denial = ask(&bench, "Bearer nonsense").await.err().unwrap();
+    assert_eq!(denial.error.status(), 429);
+    assert!(denial.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0) && !denial.is_final);
+    // a good key that is new here waits with the rest; one that is known does not
+    assert_eq!(status(&bench, &session(Rights::default())).await, 429);
+    assert_eq!(status(&bench, &good).await, 200);
+}
+
+/// Asks with this body, signed over `signed_body` for `path` with the secret of a generation.
+async fn ask_signed(bench: &Bench, generation: u32, path: &str, signed_body: &str, nonce: &str) -> String {
+    let line = Line { method: "POST", path, address: Some(HERE), ..Line::default() };
+    let request = Request { method: "POST", path: "/v1/chat/completions", ..Request::default() };
+    let proof = Proof { created_s: NOW_S as i64, nonce: nonce.to_owned() };
+    let secret = signing().secret(KEY, generation);
+    let stamp = sign(&request, signed_body.as_bytes(), &secret, &KEY.to_string(), &proof).unwrap();
+    let key = bearer(Level::App);
+    let headers = Headers {
+        authorization: Some(&key),
+        content_digest: Some(&stamp.content_digest),
+        signature: Some(&stamp.signature),
+        signature_input: Some(&stamp.signature_input),
+        ..Headers::default()
+    };
+    let head = Head { line, headers, ..Head::default() };
+    let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
+    let answer = pipeline::serve(&bench.engine, Arrival { head, body }).await;
+    answer.err().map_or("served".to_owned(), |denial| {
+        assert_eq!(denial.error.status(), 401);
+        denial.error.said_code.unwrap_or_default()
+    })
+}
+
+#[tokio::test]
+async fn a_key_that_wants_signatures_takes_each_good_one_once_and_says_what_is_wrong_with_others() {
+    const PATH: &str = "/v1/chat/completions";
+    let policy = |signing| KeyPolicy { signing, signing_generation: 3, ..KeyPolicy::default() };
+    let bench = world(|snapshot| of_key(snapshot, KEY, policy(Signing::Required)));
+    for (generation, path, body, nonce, expected) in [
+        (3, PATH, ASK, "nonce-one", "served"),
+        (3, PATH, ASK, "nonce-one", "nonce_replayed"),
+        (3, PATH, "{}", "nonce-two", "digest_mismatch"),
+        (3, "/v1/other", ASK, "nonce-two", "signature_mismatch"),
+        (2, PATH, ASK, "nonce-two", "signature_mismatch"),
+        (3, PATH, ASK, "nonce-two", "served"),
+    ] {
+        assert_eq!(ask_signed(&bench, generation, path, body, nonce).await, expected, "{nonce} {path}");
+    }
+    let denial = ask(&bench, &bearer(Level::App)).await.err().unwrap();
+    assert_eq!((denial.error.status(), denial.error.said_code.as_deref()), (401, Some("signature_missing")));
+    // a session key is signed for with its parent's secret
+    assert_eq!(status(&bench, &session(Rights::default())).await, 401);
+}
+
+#[tokio::test]
+async fn signatures_are_judged_only_where_the_key_says_so() {
+    for (signing, unsigned, badly_signed) in
+        [(Signing::Off, 200, "served"), (Signing::Optional, 200, "signature_mismatch")]
+    {
+        let bench = world(|snapshot| of_key(snapshot, KEY, KeyPolicy { signing, ..KeyPolicy::default() }));
+        assert_eq!(status(&bench, &bearer(Level::App)).await, unsigned, "{signing:?}");
+        assert_eq!(ask_signed(&bench, 9, "/v1/chat/completions", ASK, "nonce-one").await, badly_signed);
+    }
+}
+
+#[tokio::test]
+async fn an_attack_is_passed_over_noted_or_refused_as_its_team_wishes() {
+    let suspicion = || Some(Suspicion { kind: "sql_injection", position: "query", evidence: "s&1".into() });
+    for (mode, expected, is_noted) in
+        [(ShieldMode::Off, 200, false), (ShieldMode::Flag, 200, true), (ShieldMode::Block, 403, true)]
+    {
+        let bench = world(|snapshot| {
+            snapshot.teams.insert(TeamId(TEAM), TeamPolicy { shield: mode, ..TeamPolicy::default() });
+        });
+        let answer = ask_suspiciously(&bench, &bearer(Level::App), suspicion()).await;
+        assert_eq!(answer.err().map_or(200, |denial| denial.error.status()), expected, "{mode:?}");
+        let is_attack = |noted: &Noted| matches!(noted, Noted::Attacked { kind: "sql_injection", .. });
+        assert_eq!(bench.trail.0.lock().unwrap().iter().any(is_attack), is_noted, "{mode:?}");
+        assert_eq!(bench.transport.sent.borrow().is_empty(), expected != 200, "{mode:?}");
     }
 }
 

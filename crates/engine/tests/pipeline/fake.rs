@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::RandomState},
     pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex},
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use nexus_core::{
     allowance::Allowances,
+    brute::Failures,
     catalogue::{Catalogue, Provider, Route, Target},
     endpoint::Endpoint,
     fault::Fault,
@@ -31,13 +32,17 @@ use nexus_engine::{
 };
 use nexus_keystore::{
     opaque::OpaqueDigests,
+    request_signature::Nonces,
     root::RootSecret,
+    signing_secret::SigningSecrets,
     token::{Grant, Level, Tokens},
 };
 use nexus_telemetry::exporter::Exporter;
 
 pub const NOW_S: u64 = 1_790_000_000;
 pub const TEAM: Uuid = Uuid::from_u128(7);
+/// Bad keys taken at once from one address.
+pub const FAILURES_MAX: u32 = 20;
 const ROOT: &str = "qz3Vn0b1mFf0pGm2yJkq8Q7c5Hs1rXw4tLd9uAe6BiY=";
 
 /// A piece of an answer's body, or how it breaks.
@@ -216,8 +221,14 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
     let booked_in: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let shared = Shared {
         worlds,
-        keys: Keys { tokens: tokens(), digests: OpaqueDigests::new(&root()).ok().unwrap() },
+        keys: Keys {
+            tokens: tokens(),
+            digests: OpaqueDigests::new(&root()).ok().unwrap(),
+            signing: signing(),
+        },
         allowances: Allowances::default(),
+        nonces: Nonces::new(100, 0),
+        failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
@@ -275,6 +286,10 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
 
 fn root() -> RootSecret {
     RootSecret::from_text(ROOT).ok().unwrap()
+}
+
+pub fn signing() -> SigningSecrets {
+    SigningSecrets::new(&root()).ok().unwrap()
 }
 
 pub fn tokens() -> Tokens {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use fake::{Bench, FakeBody, bearer};
 use futures_util::StreamExt as _;
 use nexus_engine::{
-    arrival::{Arrival, BodyCut, Head, Headers, Line},
+    arrival::{Arrival, BodyCut, Head, Headers},
     denial::Denial,
     pipeline,
     reply::{Reply, ReplyBody},
@@ -45,7 +45,7 @@ pub async fn send(
     body: &'static str,
 ) -> Result<Reply<FakeBody>, Denial> {
     let pieces = [Ok::<_, BodyCut>(Bytes::from_static(body.as_bytes()))];
-    let head = Head { headers, line: Line::default() };
+    let head = Head { headers, ..Head::default() };
     pipeline::serve(&bench.engine, Arrival { head, body: futures_util::stream::iter(pieces) }).await
 }
 
