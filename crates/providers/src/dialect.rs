@@ -11,6 +11,7 @@ use nexus_core::{
 };
 use nexus_wire::chat::ChatRequest;
 
+pub mod anthropic;
 pub mod openai;
 
 /// How a vendor wants to be shown the credential.

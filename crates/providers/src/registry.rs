@@ -2,15 +2,73 @@
 
 use crate::{
     compat::{self, Vendor},
-    dialect::Dialect,
+    dialect::{Dialect, anthropic::Anthropic},
 };
+
+/// What a person must know to configure a provider of some kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub id: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// Empty where a provider of this kind must give its `endpoint`.
+    pub base_url: &'static str,
+    /// The environment variables its key is usually kept in, the usual one first.
+    pub key_variables: &'static [&'static str],
+    /// Runs on the operator's own machines: needs `allow_private_network`, and often no key.
+    pub is_local: bool,
+}
+
+const ANTHROPIC: Kind = Kind {
+    id: Anthropic::ID,
+    name: Anthropic::NAME,
+    base_url: Anthropic::BASE_URL,
+    key_variables: Anthropic::KEY_VARIABLES,
+    is_local: false,
+};
+
+/// The dialects that are not OpenAI's.
+const NATIVE: &[&dyn Dialect] = &[&Anthropic];
 
 /// The dialect of this kind, if there is one.
 pub fn dialect(kind: &str) -> Option<&'static dyn Dialect> {
-    vendors().iter().find(|vendor| vendor.id == kind).map(|vendor| vendor as &dyn Dialect)
+    let native = NATIVE.iter().copied().find(|dialect| dialect.id() == kind);
+    native.or_else(|| vendors().iter().find(|vendor| vendor.id == kind).map(|vendor| vendor as &dyn Dialect))
+}
+
+/// Every kind there is a dialect for, in the order they are shown.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    let compatible = vendors().iter().map(|vendor| Kind {
+        id: vendor.id,
+        name: vendor.name,
+        base_url: vendor.base_url,
+        key_variables: vendor.key_variables,
+        is_local: vendor.is_local,
+    });
+    compatible.chain([ANTHROPIC])
 }
 
 /// The vendors that speak OpenAI, in the order they are shown.
 pub fn vendors() -> &'static [Vendor] {
     compat::VENDORS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use nexus_core::endpoint::Endpoint;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_dialect_of_its_id_and_an_endpoint_that_can_be_used() {
+        let mut ids = HashSet::new();
+        for kind in kinds() {
+            assert!(ids.insert(kind.id), "{} twice", kind.id);
+            assert_eq!(dialect(kind.id).map(|dialect| dialect.id()), Some(kind.id));
+            assert!(kind.id == "custom" || Endpoint::parse(kind.base_url).is_ok(), "{}", kind.id);
+        }
+        assert!(NATIVE.iter().all(|native| ids.contains(native.id())));
+    }
 }

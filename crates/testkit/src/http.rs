@@ -20,8 +20,8 @@ pub(crate) struct Request {
 pub(crate) struct Head {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The value of `authorization` without `Bearer `.
-    pub(crate) bearer: Option<String>,
+    /// The value of `x-api-key`, or of `authorization` without `Bearer `; the later header counts.
+    pub(crate) key: Option<String>,
     /// In their order, names as sent; empty unless asked for.
     pub(crate) headers: Vec<(String, String)>,
     /// The client wants the connection closed after the answer.
@@ -102,7 +102,7 @@ pub(crate) fn parse_head(input: &[u8], keep: Keep) -> Result<Option<Head>, &'sta
     let mut head = Head {
         method: request.method.unwrap_or_default().to_owned(),
         path: request.path.unwrap_or_default().to_owned(),
-        bearer: None,
+        key: None,
         headers: Vec::new(),
         close: false,
         expects_continue: false,
@@ -134,7 +134,9 @@ fn read_headers(head: &mut Head, headers: &[httparse::Header<'_>], keep: Keep) -
         } else if name.eq_ignore_ascii_case("expect") {
             head.expects_continue = value.eq_ignore_ascii_case("100-continue");
         } else if name.eq_ignore_ascii_case("authorization") {
-            head.bearer = value.strip_prefix("Bearer ").map(str::to_owned);
+            head.key = value.strip_prefix("Bearer ").map(str::to_owned);
+        } else if name.eq_ignore_ascii_case("x-api-key") {
+            head.key = Some(value.to_owned());
         }
         if keep == Keep::Headers {
             head.headers.push((name.to_owned(), String::from_utf8_lossy(header.value).into_owned()));

@@ -1,14 +1,16 @@
-//! The mock provider: OpenAI chat completions, whole and streamed, scripted by the model's name (see `script`).
+//! The mock provider: OpenAI's chat completions and Anthropic's messages, whole and streamed, scripted by the model's name (see `script`).
 //!
 //! It serves from a thread of its own. What it remembers is bounded by `Options::remember`; the benchmark remembers nothing.
 
 mod answer;
 mod ask;
 mod connection;
+mod messages;
 mod oracle;
 mod render;
 mod reply;
 mod schema;
+mod surface;
 mod tokens;
 
 use std::collections::VecDeque;
@@ -29,6 +31,7 @@ use self::connection::Connection;
 use self::oracle::Oracle;
 pub use self::oracle::Served;
 use self::reply::Reply;
+use self::surface::Surface;
 use crate::host::Host;
 use crate::http::{Keep, Request};
 use crate::script::Script;
@@ -208,7 +211,7 @@ struct Remembered {
 #[derive(Debug)]
 struct Replies {
     script: Script,
-    cached: VecDeque<(Bytes, Arc<Reply>)>,
+    cached: VecDeque<(Surface, Bytes, Arc<Reply>)>,
 }
 
 impl Shared {
@@ -245,7 +248,8 @@ impl Shared {
         self.count(|counts| counts.requests += 1);
         let path = request.head.path.split('?').next().unwrap_or_default();
         match (request.head.method.as_str(), path) {
-            ("POST", path) if path.ends_with("/chat/completions") => self.chat(request),
+            ("POST", path) if path.ends_with("/chat/completions") => self.answer(Surface::Chat, request),
+            ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
                 Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))
@@ -254,22 +258,27 @@ impl Shared {
         }
     }
 
-    fn chat(&self, request: &Request) -> Arc<Reply> {
+    fn answer(&self, surface: Surface, request: &Request) -> Arc<Reply> {
         let mut replies = lock(&self.replies);
-        if let Some((_, reply)) = replies.cached.iter().find(|(body, _)| *body == request.body) {
+        let is_known = |(known, body, _): &&(Surface, Bytes, _)| *known == surface && *body == request.body;
+        if let Some((_, _, reply)) = replies.cached.iter().find(is_known) {
             return Arc::clone(reply);
         }
-        let ask = match Ask::read(&request.body, &replies.script) {
-            Err(complaint) => return Arc::new(Reply::complaint(&complaint)),
+        let ask = match surface {
+            Surface::Chat => Ask::read(&request.body, &replies.script),
+            Surface::Messages => messages::read(&request.body, &replies.script),
+        };
+        let ask = match ask {
+            Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
             Ok(ask) => ask,
         };
         if ask.script.shape.echo_key_401 {
-            return Arc::new(Reply::key_refused(request.head.bearer.as_deref().unwrap_or_default()));
+            return Arc::new(Reply::key_refused(surface, request.head.key.as_deref().unwrap_or_default()));
         }
-        let reply = Arc::new(Reply::to_chat(&ask, unix_ms() / 1000));
+        let reply = Arc::new(Reply::to(&ask, unix_ms() / 1000));
         if request.body.len() <= MAX_CACHED_BODY_BYTES {
             replies.cached.truncate(CACHED_REPLIES - 1);
-            replies.cached.push_front((Bytes::copy_from_slice(&request.body), Arc::clone(&reply)));
+            replies.cached.push_front((surface, Bytes::copy_from_slice(&request.body), Arc::clone(&reply)));
         }
         reply
     }

@@ -16,7 +16,7 @@ pub const DEPTH_MAX: usize = json::DEPTH_MAX;
 pub const MODEL_CHARS_MAX: usize = 256;
 
 /// The members of a chat request, as of OpenAI's API of August 2026. Each may stand in a body once.
-const KNOWN: &[&str] = &[
+pub const KNOWN: &[&str] = &[
     "model",
     "messages",
     "stream",

@@ -4,6 +4,7 @@
 
 pub mod chat;
 pub mod completion;
+pub mod conversation;
 pub mod error;
 pub mod models;
 pub mod splice;

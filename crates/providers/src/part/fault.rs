@@ -169,6 +169,7 @@ const SIGNS: &[Sign] = &[
         words: &[
             "content management policy",
             "content policy",
+            "content filtering policy",
             "flagged by",
             "requires moderation",
             "content exists risk",
@@ -177,7 +178,7 @@ const SIGNS: &[Sign] = &[
     Sign {
         class: Class::Billing,
         statuses: &[400, 403, 429],
-        // OpenAI; DeepSeek; Zhipu; MiniMax; Moonshot.
+        // OpenAI; DeepSeek; Zhipu; MiniMax; Moonshot; Anthropic.
         codes: &[
             "insufficient_quota",
             "insufficient_balance",
@@ -187,6 +188,7 @@ const SIGNS: &[Sign] = &[
             "1113",
             "1008",
             "exceeded_current_quota_error",
+            "billing_error",
         ],
         words: &[
             "insufficient balance",
@@ -194,18 +196,32 @@ const SIGNS: &[Sign] = &[
             "exceeded your current quota",
             "credit balance is too low",
             "account is in arrears",
+            "reached your specified api usage limits",
         ],
     },
     Sign {
         class: Class::Credential,
         statuses: &[400],
-        codes: &["invalid_api_key", "authentication_error", "invalid_authentication_error", "1004"],
+        codes: &[
+            "invalid_api_key",
+            "authentication_error",
+            "invalid_authentication_error",
+            "permission_error",
+            "1004",
+        ],
         words: &["api key not valid", "incorrect api key", "invalid api key", "invalid api-key"],
     },
+    Sign { class: Class::TooLarge, statuses: &[400, 413], codes: &["request_too_large"], words: &[] },
     Sign {
         class: Class::ModelNotFound,
         statuses: &[400, 403, 422],
-        codes: &["model_not_found", "deploymentnotfound", "model_not_exist", "invalid_model"],
+        codes: &[
+            "model_not_found",
+            "deploymentnotfound",
+            "model_not_exist",
+            "invalid_model",
+            "not_found_error",
+        ],
         words: &[
             "model not exist",
             "model does not exist",

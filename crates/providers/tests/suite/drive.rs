@@ -88,17 +88,22 @@ fn borders(body: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// Whether a cut stream is a whole answer all the same: it said so, or every choice in it finished.
-fn is_complete(body: &[u8]) -> bool {
+/// Whether a cut stream is a whole answer all the same: it said so, or every choice in it finished,
+/// where the dialect takes that for an end.
+fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
+    let is_openai = registry::vendors().iter().any(|known| known.id == vendor.id());
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
     let mut finished: HashMap<u64, bool> = HashMap::new();
-    for frame in text.split("\n\n") {
+    for frame in text.split("\n\n").filter(|frame| frame.contains("data:")) {
         let data: Vec<&str> = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
         let data = data.join("\n");
         if data.trim() == "[DONE]" {
             return true;
         }
         let chunk: Value = serde_json::from_str(&data).unwrap_or_default();
+        if !is_openai && chunk["type"] == "message_stop" {
+            return true;
+        }
         for (ordinal, choice) in chunk["choices"].as_array().into_iter().flatten().enumerate() {
             let is_finished = choice["finish_reason"].as_str().is_some_and(|word| !word.is_empty());
             *finished.entry(choice["index"].as_u64().unwrap_or(ordinal as u64)).or_default() |= is_finished;
@@ -129,7 +134,7 @@ pub(crate) fn check_cuts(name: &str, vendor: &dyn Dialect, body: &[u8]) -> [Outc
                 "{name}"
             );
             if whole.end.is_ok() {
-                assert_eq!(cut.end.is_ok(), is_complete(&body[..border]), "{name} ended at {border}");
+                assert_eq!(cut.end.is_ok(), is_complete(vendor, &body[..border]), "{name} ended at {border}");
             }
         }
         whole
@@ -140,6 +145,7 @@ pub(crate) fn check_cuts(name: &str, vendor: &dyn Dialect, body: &[u8]) -> [Outc
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) text: String,
+    pub(crate) reasoning: String,
     pub(crate) finish: Option<String>,
     pub(crate) calls: Vec<(String, String)>,
     pub(crate) usage: Option<Value>,
@@ -175,6 +181,7 @@ pub(crate) fn read_chunks(name: &str, shown: &str) -> Seen {
 
 fn read_delta(choice: &Value, seen: &mut Seen, calls: &mut Vec<(u64, String, String)>) {
     seen.text.push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+    seen.reasoning.push_str(choice["delta"]["reasoning_content"].as_str().unwrap_or_default());
     if let Some(finish) = choice["finish_reason"].as_str() {
         assert!(
             ["stop", "length", "tool_calls", "content_filter", "function_call"].contains(&finish),

@@ -1,7 +1,8 @@
-//! The compatible vendors' dialect over recorded shapes: requests, whole answers and streams.
+//! The dialects over recorded shapes: requests, whole answers and streams.
 
 #![cfg(test)]
 
+mod anthropic;
 mod drive;
 mod golden;
 mod recordings;

@@ -1,10 +1,11 @@
-//! A chat completion request as the mock understands it.
+//! A request as the mock understands it, and how a chat completion request is read.
 //!
 //! Lenient about everything it does not use, strict about what it does: a gateway must not send a mangled member unnoticed.
 
 use serde_json::Value;
 
 use super::schema;
+use super::surface::Surface;
 use super::tokens::tokens;
 use crate::script::Script;
 
@@ -16,6 +17,7 @@ const MAX_ECHO_CHARS: usize = 160;
 /// What is asked, and by which script.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
+    pub(crate) surface: Surface,
     /// The name as it arrived, words included.
     pub(crate) model: String,
     pub(crate) base: String,
@@ -55,19 +57,16 @@ impl Ask {
     pub(crate) fn read(body: &[u8], default: &Script) -> Result<Self, Complaint> {
         let body: Value = serde_json::from_slice(body)
             .map_err(|why| Complaint { message: format!("the body is no JSON: {why}"), param: None })?;
-        let Some(model) = body.get("model").and_then(Value::as_str) else {
-            return complain("you must provide a model parameter", "model");
-        };
-        let (base, own) =
-            Script::of_model(model).map_err(|message| Complaint { message, param: Some("model") })?;
+        let (model, base, script) = model(&body, default)?;
         let Some(messages) = body.get("messages").and_then(Value::as_array).filter(|all| !all.is_empty())
         else {
             return complain("`messages` must be an array with at least one message", "messages");
         };
         Ok(Self {
-            model: model.to_owned(),
-            base: base.to_owned(),
-            script: own.unwrap_or_else(|| default.clone()),
+            surface: Surface::Chat,
+            model,
+            base,
+            script,
             stream: stream(&body)?,
             choices: choices(&body)?,
             stops: stops(&body)?,
@@ -78,12 +77,22 @@ impl Ask {
     }
 }
 
-fn complain<T>(message: &str, param: &'static str) -> Result<T, Complaint> {
+/// The model's name as it arrived, its base, and its script.
+pub(super) fn model(body: &Value, default: &Script) -> Result<(String, String, Script), Complaint> {
+    let Some(model) = body.get("model").and_then(Value::as_str) else {
+        return complain("you must provide a model parameter", "model");
+    };
+    let (base, own) =
+        Script::of_model(model).map_err(|message| Complaint { message, param: Some("model") })?;
+    Ok((model.to_owned(), base.to_owned(), own.unwrap_or_else(|| default.clone())))
+}
+
+pub(super) fn complain<T>(message: &str, param: &'static str) -> Result<T, Complaint> {
     Err(Complaint { message: message.to_owned(), param: Some(param) })
 }
 
 /// A member that is there and not null.
-fn member<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn member<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
     body.get(name).filter(|value| !value.is_null())
 }
 
@@ -133,7 +142,7 @@ fn max_tokens(body: &Value) -> Result<Option<usize>, Complaint> {
 }
 
 /// Three a message, one a token of its texts and tool arguments, 85 an attachment, three for the answer's start.
-fn prompt_tokens(messages: &[Value]) -> u64 {
+pub(super) fn prompt_tokens(messages: &[Value]) -> u64 {
     messages.iter().map(message_tokens).sum::<u64>() + TOKENS_A_MESSAGE
 }
 
@@ -183,7 +192,7 @@ fn chosen_tool(body: &Value) -> Option<&Value> {
     functions.find(|function| named.is_none() || function.get("name") == named)
 }
 
-fn last_user_text(messages: &[Value]) -> String {
+pub(super) fn last_user_text(messages: &[Value]) -> String {
     let is_user = |message: &&Value| message.get("role").and_then(Value::as_str) == Some("user");
     let content = messages.iter().rev().find(is_user).and_then(|message| message.get("content"));
     let text = match content {

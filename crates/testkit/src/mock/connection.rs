@@ -124,7 +124,7 @@ impl Connection {
             return Ok(());
         };
         self.shared.oracle.record(Served {
-            id: format!("chatcmpl-{id}"),
+            id: format!("{}{id}", completion.surface.id_prefix()),
             model: completion.model.clone(),
             stream: completion.stream,
             prompt_tokens: completion.prompt_tokens,

@@ -13,7 +13,7 @@ use crate::script::Usage;
 /// Replaced by the id of the one answer that is sent.
 pub(crate) const ID: &str = "@ID-OF-THIS-ANSWER-COMES-HERE";
 const FINGERPRINT: &str = "fp_mock5c0ffee";
-const NEAR_MAX: i64 = i64::MAX - 7;
+pub(crate) const NEAR_MAX: i64 = i64::MAX - 7;
 
 /// A whole answer's body.
 pub(crate) fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> String {
@@ -76,6 +76,8 @@ fn usage(style: Usage, prompt: u64, completion: u64) -> String {
 /// One `data:` event of a stream, without its frame.
 #[derive(Debug)]
 pub(crate) struct Event {
+    /// The `event` field; OpenAI's have none.
+    pub(crate) name: Option<String>,
     pub(crate) json: String,
     /// Completion tokens sent when this event has been.
     pub(crate) tokens: u64,
@@ -178,7 +180,7 @@ impl Stream {
             let _ = write!(json, r#","obfuscation":"{}""#, padding(choices.len()));
         }
         json.push('}');
-        self.events.push(Event { json, tokens: self.tokens });
+        self.events.push(Event { name: None, json, tokens: self.tokens });
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Everything is computed before the first byte is sent, so the same request costs only a copy the next time. Only the ids differ, at remembered places.
 
-use serde_json::json;
-
 use super::answer::Answer;
 use super::ask::{Ask, Complaint, StreamAsk};
+use super::messages;
 use super::render::{self, Event, ID};
+use super::surface::Surface;
 use crate::script::{Cut, Fault, Script};
 
 /// What is sent for one request.
@@ -44,6 +44,7 @@ pub(crate) enum Ending {
 /// What the oracle is to know.
 #[derive(Debug)]
 pub(crate) struct Completion {
+    pub(crate) surface: Surface,
     pub(crate) model: String,
     pub(crate) stream: bool,
     pub(crate) prompt_tokens: u64,
@@ -51,13 +52,15 @@ pub(crate) struct Completion {
 }
 
 impl Reply {
-    /// The reply to a chat completion request without a script for its key.
-    pub(crate) fn to_chat(ask: &Ask, created_s: u64) -> Self {
+    /// The reply to a request without a script for its key.
+    pub(crate) fn to(ask: &Ask, created_s: u64) -> Self {
         let mut reply = match &ask.script.fault {
-            Some(Fault::Status { .. } | Fault::Html { .. } | Fault::ErrorIn200) => Self::failure(&ask.script),
+            Some(Fault::Status { .. } | Fault::Html { .. } | Fault::ErrorIn200) => {
+                Self::failure(ask.surface, &ask.script)
+            }
             Some(Fault::Empty) => Self { ending: Ending::Fin, ..Self::default() },
             Some(Fault::HangBeforeHead) => Self { ending: Ending::Hang, ..Self::default() },
-            Some(Fault::ErrorEvent { .. }) if ask.stream.is_none() => Self::server_error(),
+            Some(Fault::ErrorEvent { .. }) if ask.stream.is_none() => Self::server_error(ask.surface),
             _ => Self::completion(ask, created_s),
         };
         reply.first_ms = ask.script.first_ms;
@@ -68,6 +71,7 @@ impl Reply {
     fn completion(ask: &Ask, created_s: u64) -> Self {
         let answer = Answer::to(ask);
         let completion = Completion {
+            surface: ask.surface,
             model: ask.model.clone(),
             stream: ask.stream.is_some(),
             prompt_tokens: answer.prompt_tokens,
@@ -86,7 +90,7 @@ impl Reply {
         Self { writes, ending, completion: Some(completion), ..Self::default() }
     }
 
-    fn failure(script: &Script) -> Self {
+    fn failure(surface: Surface, script: &Script) -> Self {
         match &script.fault {
             Some(Fault::Status { status, retry_after_s, retry_after_ms, code }) => {
                 let mut headers = String::new();
@@ -99,6 +103,7 @@ impl Reply {
                 let (kind, usual) = vocabulary(*status);
                 let code = code.as_deref().or(usual);
                 Self::error(
+                    surface,
                     *status,
                     &headers,
                     kind,
@@ -111,9 +116,10 @@ impl Reply {
                 let page = format!(
                     "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\r\n"
                 );
-                Self::body(*status, "text/html; charset=utf-8", "", &page)
+                Self::body(surface, *status, "text/html; charset=utf-8", "", &page)
             }
             _ => Self::error(
+                surface,
                 200,
                 "",
                 "server_error",
@@ -124,8 +130,9 @@ impl Reply {
         }
     }
 
-    fn server_error() -> Self {
+    fn server_error(surface: Surface) -> Self {
         Self::error(
+            surface,
             500,
             "",
             "server_error",
@@ -136,32 +143,41 @@ impl Reply {
     }
 
     /// A 401 that repeats the whole key, as some vendors do.
-    pub(crate) fn key_refused(key: &str) -> Self {
+    pub(crate) fn key_refused(surface: Surface, key: &str) -> Self {
         let message =
             format!("Incorrect API key provided: {key}. You can find your API key in your account.");
-        Self::error(401, "", "invalid_request_error", Some("invalid_api_key"), &message, None)
+        Self::error(surface, 401, "", "invalid_request_error", Some("invalid_api_key"), &message, None)
     }
 
-    pub(crate) fn complaint(complaint: &Complaint) -> Self {
-        Self::error(400, "", "invalid_request_error", None, &complaint.message, complaint.param)
+    pub(crate) fn complaint(surface: Surface, complaint: &Complaint) -> Self {
+        Self::error(surface, 400, "", "invalid_request_error", None, &complaint.message, complaint.param)
     }
 
     pub(crate) fn not_found(method: &str, path: &str) -> Self {
         let message = format!("Invalid URL ({method} {path})");
-        Self::error(404, "", "invalid_request_error", None, &message, None)
+        Self::error(Surface::Chat, 404, "", "invalid_request_error", None, &message, None)
     }
 
     /// The words a request is refused with before it can be understood; the connection closes.
     pub(crate) fn bad_request(why: &str) -> Self {
-        let reply = Self::error(400, "connection: close\r\n", "invalid_request_error", None, why, None);
+        let reply = Self::error(
+            Surface::Chat,
+            400,
+            "connection: close\r\n",
+            "invalid_request_error",
+            None,
+            why,
+            None,
+        );
         Self { ending: Ending::Fin, ..reply }
     }
 
     pub(crate) fn json(body: &str) -> Self {
-        Self::body(200, "application/json", "", body)
+        Self::body(Surface::Chat, 200, "application/json", "", body)
     }
 
     fn error(
+        surface: Surface,
         status: u16,
         headers: &str,
         kind: &str,
@@ -169,12 +185,13 @@ impl Reply {
         message: &str,
         param: Option<&str>,
     ) -> Self {
-        let error = json!({"error": {"message": message, "type": kind, "param": param, "code": code}});
-        Self::body(status, "application/json", headers, &error.to_string())
+        let error = surface.error(status, kind, code, message, param);
+        Self::body(surface, status, "application/json", headers, &error)
     }
 
-    fn body(status: u16, content_type: &str, headers: &str, body: &str) -> Self {
-        let head = head(status, content_type, &format!("{headers}content-length: {}\r\n", body.len()));
+    fn body(surface: Surface, status: u16, content_type: &str, headers: &str, body: &str) -> Self {
+        let head =
+            head(surface, status, content_type, &format!("{headers}content-length: {}\r\n", body.len()));
         Self { writes: vec![Write::of((head + body).into_bytes(), 0)], ..Self::default() }
     }
 }
@@ -198,12 +215,11 @@ fn vocabulary(status: u16) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn head(status: u16, content_type: &str, more: &str) -> String {
+fn head(surface: Surface, status: u16, content_type: &str, more: &str) -> String {
     format!(
-        "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\nx-request-id: req_{ID}\r\n\
-         openai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n\
-         x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n{more}\r\n",
+        "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\n{}{more}\r\n",
         phrase(status),
+        surface.headers(),
     )
 }
 
@@ -222,8 +238,11 @@ fn phrase(status: u16) -> &'static str {
 }
 
 fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
-    let body = render::whole(ask, answer, created_s);
-    let head = head(200, "application/json", &format!("content-length: {}\r\n", body.len()));
+    let body = match ask.surface {
+        Surface::Chat => render::whole(ask, answer, created_s),
+        Surface::Messages => messages::render::whole(ask, answer),
+    };
+    let head = head(ask.surface, 200, "application/json", &format!("content-length: {}\r\n", body.len()));
     let kept = match ask.script.fault {
         Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }) => body.len() / 2,
         _ => body.len(),
@@ -234,11 +253,16 @@ fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
 }
 
 fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec<Write> {
-    let frames = frames(&ask.script, render::events(ask, asked, answer, created_s));
+    let events = match ask.surface {
+        Surface::Chat => render::events(ask, asked, answer, created_s),
+        Surface::Messages => messages::render::events(ask, answer),
+    };
+    let frames = frames(ask.surface, &ask.script, events);
     let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
     let ends_well = !matches!(ask.script.fault, Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }));
     let mut next =
-        head(200, "text/event-stream; charset=utf-8", "transfer-encoding: chunked\r\n").into_bytes();
+        head(ask.surface, 200, "text/event-stream; charset=utf-8", "transfer-encoding: chunked\r\n")
+            .into_bytes();
     if frames.is_empty() {
         return vec![Write::of(next, 0)];
     }
@@ -259,11 +283,13 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
 }
 
 /// The frames of a stream up to its fault, each with the tokens sent when it has been.
-fn frames(script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
+fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
     let eol = if script.shape.crlf { "\r\n" } else { "\n" };
     let kept = match script.fault {
         Some(Fault::CutAfter { events, .. } | Fault::HangAfter { events }) => events,
         Some(Fault::ErrorEvent { after }) => after,
+        // The last event of these is what `[DONE]` is to the others.
+        None if surface == Surface::Messages && script.shape.done_absent => events.len().saturating_sub(1),
         _ => usize::MAX,
     };
     let mut frames = Vec::with_capacity(events.len() + 1);
@@ -276,16 +302,23 @@ fn frames(script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
         if script.comment_every.is_some_and(|every| (index + 1) % every.get() as usize == 0) {
             frame.push_str(&format!(": OPENROUTER PROCESSING{eol}{eol}"));
         }
+        if let Some(name) = &event.name {
+            frame.push_str(&format!("event: {name}{eol}"));
+        }
         frame.push_str(&format!("data: {}{eol}{eol}", event.json));
         tokens = event.tokens;
         frames.push((frame, tokens));
     }
     match script.fault {
         Some(Fault::ErrorEvent { .. }) => {
-            let error = json!({"error": {"message": "The mock failed in its stream.", "type": "server_error", "param": null, "code": null}});
-            frames.push((format!("data: {error}{eol}{eol}"), tokens));
+            let error = surface.error(500, "server_error", None, "The mock failed in its stream.", None);
+            let name =
+                if surface == Surface::Messages { format!("event: error{eol}") } else { String::new() };
+            frames.push((format!("{name}data: {error}{eol}{eol}"), tokens));
         }
-        None if !script.shape.done_absent => frames.push((format!("data: [DONE]{eol}{eol}"), tokens)),
+        None if surface == Surface::Chat && !script.shape.done_absent => {
+            frames.push((format!("data: [DONE]{eol}{eol}"), tokens))
+        }
         _ => {}
     }
     frames

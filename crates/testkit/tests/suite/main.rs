@@ -13,6 +13,8 @@ mod grammar;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod raw;

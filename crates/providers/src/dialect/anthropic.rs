@@ -1,0 +1,60 @@
+//! The Anthropic Messages dialect: a request is put together anew, and so is every answer.
+//!
+//! What becomes of each member is written in [`member::MEMBERS`]. Thoughts are shown as
+//! `reasoning_content`, and once more in `thinking_blocks`, sealed: a client that sends a message back
+//! with its `thinking_blocks` lets the model go on from them. `created` is 0: the vendor says no time.
+
+mod answer;
+mod block;
+mod media;
+pub mod member;
+mod model;
+mod request;
+mod stream;
+mod thinking;
+mod tool;
+mod turn;
+mod usage;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use crate::part::fault;
+
+/// The vendor's own API; also whatever else speaks it under another endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+impl Anthropic {
+    pub const ID: &str = "anthropic";
+    pub const NAME: &str = "Anthropic";
+    pub const BASE_URL: &str = "https://api.anthropic.com/v1";
+    pub const KEY_VARIABLES: &[&str] = &["ANTHROPIC_API_KEY"];
+}
+
+impl Dialect for Anthropic {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Header("x-api-key")
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        request::encode(ask)
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        answer::decode(call, body)
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(stream::AnthropicStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        Fault { retry_after_ms: head.retry_after_ms, ..fault::of_answer(head.status, body) }
+    }
+}

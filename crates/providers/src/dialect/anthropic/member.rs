@@ -1,0 +1,102 @@
+//! What becomes of each member of a chat request: one row a member, which the encoder obeys and a page
+//! for people can be made from.
+//!
+//! A hint is dropped; what would change the answer's meaning is refused. A member in no row is unknown
+//! and dropped: it asks for something that neither side has agreed on.
+
+use nexus_wire::conversation::Conversation;
+
+use super::super::Unsayable;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Said in the vendor's words.
+    Mapped,
+    /// A hint without counterpart: left out in silence.
+    Dropped,
+    /// A 400 that names the member, unless its value is one of these (as JSON without spaces) or `null`.
+    Refused { unless: &'static [&'static str] },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub member: &'static str,
+    pub decision: Decision,
+    /// How it is said, why it is dropped, or what to do instead: for people.
+    pub note: &'static str,
+}
+
+const fn mapped(member: &'static str, note: &'static str) -> Row {
+    Row { member, decision: Decision::Mapped, note }
+}
+
+const fn dropped(member: &'static str, note: &'static str) -> Row {
+    Row { member, decision: Decision::Dropped, note }
+}
+
+const fn refused(member: &'static str, unless: &'static [&'static str], note: &'static str) -> Row {
+    Row { member, decision: Decision::Refused { unless }, note }
+}
+
+/// The table. The last rows are extensions beyond OpenAI's API.
+#[rustfmt::skip]
+pub const MEMBERS: &[Row] = &[
+    mapped("model", "`model`: the target's real name"),
+    mapped("messages", "`system` and `messages`; tool results go before the text of their turn"),
+    mapped("stream", "`stream`"),
+    dropped("stream_options", "usage always arrives; the gateway shows it where it was asked for"),
+    mapped("max_tokens", "`max_tokens`, at most what the model can write; unsaid it is just that"),
+    mapped("max_completion_tokens", "`max_tokens`, before the older member"),
+    refused("n", &["1"], "the model gives one choice; send the request several times"),
+    mapped("tools", "`tools`; only functions, `strict` where the model knows it"),
+    mapped("tool_choice", "`tool_choice`; left out where there are no tools"),
+    mapped("response_format", "`output_config.format`; a tool that must be called where the model has no such thing; an instruction for `json_object`"),
+    mapped("temperature", "`temperature`, at most 1; left out where the model takes none or thinks"),
+    mapped("top_p", "`top_p`; left out beside `temperature`, and where the model takes none or thinks"),
+    mapped("stop", "`stop_sequences`; those of white space only are left out"),
+    mapped("user", "`metadata.user_id`; left out if longer than 256 characters"),
+    dropped("seed", "the model cannot be seeded"),
+    dropped("metadata", "nothing is stored"),
+    dropped("store", "nothing is stored"),
+    mapped("parallel_tool_calls", "`tool_choice.disable_parallel_tool_use`, the other way round"),
+    mapped("reasoning_effort", "`thinking` and `output_config.effort`, or a budget of tokens for older models"),
+    mapped("service_tier", "`auto` stays, `default` is `standard_only`, others are left out"),
+    dropped("frequency_penalty", "the model knows no penalties"),
+    dropped("presence_penalty", "the model knows no penalties"),
+    dropped("logit_bias", "the model knows no bias"),
+    refused("logprobs", &["false"], "the model tells no probabilities"),
+    refused("top_logprobs", &["0"], "the model tells no probabilities"),
+    refused("modalities", &[r#"["text"]"#, "[]"], "the model answers with text only"),
+    refused("audio", &[], "the model answers with text only"),
+    dropped("prediction", "it only makes answers faster"),
+    dropped("verbosity", "ask for a short or long answer in the prompt"),
+    refused("web_search_options", &[], "the model's own search is not offered; give it a tool"),
+    mapped("safety_identifier", "`metadata.user_id`, where `user` is unsaid"),
+    dropped("prompt_cache_key", "mark parts with `cache_control` instead"),
+    dropped("prompt_cache_retention", "mark parts with `cache_control` instead"),
+    dropped("prompt_cache_options", "mark parts with `cache_control` instead"),
+    refused("moderation", &[], "the model's provider moderates nothing on request"),
+    refused("functions", &["[]"], "say it with `tools`"),
+    refused("function_call", &[], "say it with `tool_choice`"),
+    mapped("top_k", "an extension: `top_k`, as it is"),
+    mapped("thinking", "an extension: `thinking`, as it is, before `reasoning_effort`"),
+];
+
+/// The first member that cannot be said.
+pub(super) fn refuse(said: &Conversation<'_>) -> Result<(), Unsayable> {
+    for row in MEMBERS {
+        let Decision::Refused { unless } = row.decision else { continue };
+        let Some(value) = said.raw(row.member) else { continue };
+        let value: String = value.get().split_ascii_whitespace().collect();
+        if !unless.contains(&value.as_str()) {
+            return Err(Unsayable {
+                param: row.member.to_owned(),
+                message: format!("`{}` cannot be said to this model: {}", row.member, row.note),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

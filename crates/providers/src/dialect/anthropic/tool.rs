@@ -1,0 +1,178 @@
+//! Tools, which of them must be called, and the form an answer must have.
+//!
+//! Where a model cannot be bound to a schema, it must call the tool [`ANSWER_TOOL`] whose arguments are
+//! the answer. A dialect remembers nothing, so the name alone tells the answer from a call: no caller
+//! may have a tool of that name.
+
+use std::borrow::Cow;
+
+use nexus_wire::conversation::{
+    members::{Members, Wrong},
+    tool::{self, ResponseFormat, ToolChoice},
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::model::Schema;
+
+pub(super) const ANSWER_TOOL: &str = "nexus_structured_answer";
+
+const ANSWER_TOOL_IS_FOR: &str = "Give the final answer with this tool, and only with it.";
+
+/// For `json_object`, which the vendor has no word for.
+pub(super) const JSON_INSTRUCTION: &str = "Answer with one JSON object and nothing before or after it.";
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Tool<'a> {
+    name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    input_schema: Box<RawValue>,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<&'a RawValue>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that `serde` calls")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Choice<'a> {
+    Auto {
+        #[serde(skip_serializing_if = "is_false")]
+        disable_parallel_tool_use: bool,
+    },
+    Any {
+        #[serde(skip_serializing_if = "is_false")]
+        disable_parallel_tool_use: bool,
+    },
+    Tool {
+        name: Cow<'a, str>,
+        #[serde(skip_serializing_if = "is_false")]
+        disable_parallel_tool_use: bool,
+    },
+    None,
+}
+
+impl Choice<'_> {
+    /// Whether the model has no choice but to call something.
+    pub(super) fn is_forced(&self) -> bool {
+        matches!(self, Self::Any { .. } | Self::Tool { .. })
+    }
+}
+
+/// Whether the model may call several tools at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parallel {
+    Allowed,
+    OneByOne,
+}
+
+/// What the request offers to call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offer<'a> {
+    pub(super) tools: Vec<Tool<'a>>,
+    pub(super) choice: Option<Choice<'a>>,
+    /// The schema that binds the answer, where the model knows such a thing.
+    pub(super) schema: Option<&'a RawValue>,
+}
+
+pub(super) fn offer<'a>(
+    tools: Vec<tool::Tool<'a>>,
+    choice: ToolChoice<'a>,
+    parallel: Parallel,
+    format: &ResponseFormat<'a>,
+    schemas: Schema,
+) -> Result<Offer<'a>, Wrong> {
+    if let Some(at) = tools.iter().position(|tool| tool.name == ANSWER_TOOL) {
+        return Err(Wrong::new(
+            format!("tools[{at}].function.name"),
+            "a name the gateway does not use itself",
+        ));
+    }
+    let tools: Vec<_> = tools.into_iter().map(|tool| offered(tool, schemas)).collect();
+    match format {
+        ResponseFormat::JsonSchema { schema, .. } if schemas == Schema::Native => {
+            Ok(Offer { choice: chosen(choice, parallel, &tools), tools, schema: Some(schema) })
+        }
+        // A call is wanted: its form is the tool's.
+        ResponseFormat::JsonSchema { .. }
+            if matches!(choice, ToolChoice::Required | ToolChoice::Named(_)) && !tools.is_empty() =>
+        {
+            Ok(Offer { choice: chosen(choice, parallel, &tools), tools, schema: None })
+        }
+        ResponseFormat::JsonSchema { schema, description } => {
+            Ok(with_answer_tool(tools, &choice, schema, description.clone()))
+        }
+        ResponseFormat::Text | ResponseFormat::JsonObject => {
+            Ok(Offer { choice: chosen(choice, parallel, &tools), tools, schema: None })
+        }
+    }
+}
+
+fn offered(tool: tool::Tool<'_>, schemas: Schema) -> Tool<'_> {
+    Tool {
+        name: tool.name,
+        description: tool.description,
+        input_schema: input_schema(tool.parameters),
+        strict: tool.is_strict && schemas == Schema::Native,
+        cache_control: tool.cache_control,
+    }
+}
+
+/// The tool whose arguments are the answer, beside the caller's own where those may be called.
+fn with_answer_tool<'a>(
+    mut tools: Vec<Tool<'a>>,
+    choice: &ToolChoice<'a>,
+    schema: &'a RawValue,
+    description: Option<Cow<'a, str>>,
+) -> Offer<'a> {
+    let is_alone = tools.is_empty() || *choice == ToolChoice::None;
+    let description = description.map(|own| format!("{ANSWER_TOOL_IS_FOR} {own}"));
+    tools.push(Tool {
+        name: Cow::Borrowed(ANSWER_TOOL),
+        description: Some(description.map_or(Cow::Borrowed(ANSWER_TOOL_IS_FOR), Cow::Owned)),
+        input_schema: input_schema(Some(schema)),
+        strict: false,
+        cache_control: None,
+    });
+    // One answer, and none beside a call.
+    let choice = if is_alone {
+        Choice::Tool { name: Cow::Borrowed(ANSWER_TOOL), disable_parallel_tool_use: true }
+    } else {
+        Choice::Any { disable_parallel_tool_use: true }
+    };
+    Offer { tools, choice: Some(choice), schema: None }
+}
+
+/// The vendor refuses a choice without tools.
+fn chosen<'a>(choice: ToolChoice<'a>, parallel: Parallel, tools: &[Tool<'_>]) -> Option<Choice<'a>> {
+    let disable_parallel_tool_use = parallel == Parallel::OneByOne;
+    let choice = match choice {
+        _ if tools.is_empty() => return None,
+        ToolChoice::Unsaid if parallel == Parallel::Allowed => return None,
+        ToolChoice::Unsaid | ToolChoice::Auto => Choice::Auto { disable_parallel_tool_use },
+        ToolChoice::Required => Choice::Any { disable_parallel_tool_use },
+        ToolChoice::Named(name) => Choice::Tool { name, disable_parallel_tool_use },
+        ToolChoice::None => Choice::None,
+    };
+    Some(choice)
+}
+
+/// A schema with the `type` that the vendor insists on.
+fn input_schema(parameters: Option<&RawValue>) -> Box<RawValue> {
+    const ANY: &str = r#"{"type":"object","properties":{}}"#;
+    let said = parameters.map_or(ANY, RawValue::get);
+    let is_typed = Members::read(said).is_some_and(|members| members.raw("type").is_some());
+    let rest = said.strip_prefix('{').unwrap_or_default().trim_start();
+    let schema = match rest {
+        _ if is_typed => said.to_owned(),
+        "" | "}" => ANY.to_owned(),
+        rest => format!(r#"{{"type":"object",{rest}"#),
+    };
+    RawValue::from_string(schema).unwrap_or_default()
+}

@@ -1,0 +1,73 @@
+//! The two APIs the mock speaks, and what they say differently around the same answer.
+
+use serde_json::json;
+
+use super::render::ID;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// OpenAI's `/chat/completions`.
+    Chat,
+    /// Anthropic's `/messages`.
+    Messages,
+}
+
+impl Surface {
+    /// What stands before an answer's own id.
+    pub(crate) fn id_prefix(self) -> &'static str {
+        match self {
+            Self::Chat => "chatcmpl-",
+            Self::Messages => "msg_",
+        }
+    }
+
+    /// The headers of every answer, beside the content's.
+    pub(crate) fn headers(self) -> String {
+        match self {
+            Self::Chat => format!(
+                "x-request-id: req_{ID}\r\nopenai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n\
+                 x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
+            ),
+            Self::Messages => format!(
+                "request-id: req_{ID}\r\nanthropic-ratelimit-requests-limit: 10000\r\n\
+                 anthropic-ratelimit-requests-remaining: 9999\r\n"
+            ),
+        }
+    }
+
+    /// The body of an error; `kind` and `code` are OpenAI's, the other API has its own for each status.
+    pub(crate) fn error(
+        self,
+        status: u16,
+        kind: &str,
+        code: Option<&str>,
+        message: &str,
+        param: Option<&str>,
+    ) -> String {
+        let error = match self {
+            Self::Chat => {
+                json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+            }
+            Self::Messages => {
+                let kind = messages_kind(status);
+                json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": format!("req_{ID}")})
+            }
+        };
+        error.to_string()
+    }
+}
+
+fn messages_kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        529 => "overloaded_error",
+        200 | 500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
