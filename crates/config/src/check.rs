@@ -5,7 +5,10 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use nexus_core::endpoint::{BadEndpoint, Endpoint};
+use nexus_core::{
+    endpoint::{BadEndpoint, Endpoint},
+    role::Role,
+};
 
 use crate::{
     environment::Environment,
@@ -14,7 +17,7 @@ use crate::{
     problem::{Problem, Problems},
     raw::{self, Raw},
     scalar,
-    settings::{LogFormat, Logging, Model, Provider, Server, Settings, Timeouts},
+    settings::{LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts},
 };
 
 /// The settings, or everything that is wrong with them; `problems` is what is known to be wrong already.
@@ -51,6 +54,7 @@ impl Check<'_> {
         }
         let database_url = self.database_url(raw.database.unwrap_or_default());
         let redis_url = self.redis_url();
+        let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
         let providers = self.providers(raw.providers.unwrap_or_default());
         Some(Settings {
             server: server?,
@@ -60,6 +64,7 @@ impl Check<'_> {
             monitoring: monitoring?,
             logging: logging(raw.logging.unwrap_or_default())?,
             redis_url,
+            oidc,
             default_provider: raw.default_provider,
             providers,
             redacted,
@@ -72,6 +77,7 @@ impl Check<'_> {
             workers: raw.workers?.into(),
             max_body_bytes: usize::try_from(raw.max_body_bytes?).ok()?,
             drain_seconds: raw.drain_seconds?,
+            bad_keys_per_minute: raw.bad_keys_per_minute?,
         })
     }
 
@@ -106,6 +112,60 @@ impl Check<'_> {
             return None;
         }
         Some(Plain::new(url.to_owned()))
+    }
+
+    /// The identity provider, where one is named.
+    fn oidc(&mut self, raw: raw::Oidc) -> Option<Oidc> {
+        let place = |name| format!("console.oidc.{name}");
+        let role_mapping = self.role_mapping(raw.role_mapping.unwrap_or_default());
+        let client_secret =
+            raw.client_secret.map(|text| self.resolve(&place("client_secret"), text.expose()));
+        let Some(issuer) = raw.issuer else {
+            if raw.client_id.is_some() {
+                self.refuse(&place("issuer"), "is missing", "write it, or leave `client_id` away");
+            }
+            return None;
+        };
+        let scopes = raw.scopes?;
+        if ["openid", "email"].iter().any(|needed| !scopes.split(' ').any(|scope| scope == *needed)) {
+            self.refuse(&place("scopes"), "lacks `openid` or `email`", "write both");
+        }
+        let Some(client_id) = raw.client_id else {
+            self.refuse(&place("client_id"), "is missing", "write it, or leave `issuer` away");
+            return None;
+        };
+        Some(Oidc {
+            issuer: self.resolve(&place("issuer"), &issuer)?,
+            client_id: self.resolve(&place("client_id"), &client_id)?,
+            client_secret: match client_secret {
+                Some(secret) => Some(Plain::new(secret?)),
+                None => None,
+            },
+            scopes,
+            groups_claim: raw.groups_claim?,
+            allow_private_network: raw.allow_private_network?,
+            role_mapping,
+        })
+    }
+
+    fn role_mapping(&mut self, raw: Vec<raw::RoleMapping>) -> Vec<RoleMapping> {
+        let mut mappings = Vec::new();
+        for (index, raw::RoleMapping { group, role, team }) in raw.into_iter().enumerate() {
+            let (Some(group), Some(role)) = (group, role.as_deref().and_then(Role::from_word)) else {
+                continue;
+            };
+            let place = format!("console.oidc.role_mapping[{index}].team");
+            match (role, &team) {
+                (Role::PlatformAdmin, Some(_)) => {
+                    self.refuse(&place, "does not go with `platform_admin`", "leave it away");
+                }
+                (Role::TeamAdmin, None) => {
+                    self.refuse(&place, "is missing beside `team_admin`", "name the team");
+                }
+                _ => mappings.push(RoleMapping { group, role, team }),
+            }
+        }
+        mappings
     }
 
     fn providers(&mut self, raw: Vec<raw::Provider>) -> Vec<Provider> {

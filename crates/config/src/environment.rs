@@ -63,22 +63,21 @@ impl Environment {
     /// The root secrets. One that is too short is a problem in every case.
     pub fn roots(&self, absence: Absence) -> Result<Roots, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut root = |name: &str| match self.text(name) {
-            Some(text) if text.len() >= ROOT_SECRET_MIN_BYTES => Some(Plain::new(text.to_owned())),
-            None if absence == Absence::Allowed => None,
-            found => {
-                let short = format!("is shorter than {ROOT_SECRET_MIN_BYTES} bytes");
-                let message = if found.is_some() { short } else { "is not set".to_owned() };
-                problems.push(Problem::new(
-                    name,
-                    message,
-                    "make one with `openssl rand -base64 32` and keep it safe",
-                ));
-                None
-            }
+        let mut root = |name: &str| match (self.text(name), absence) {
+            (None, Absence::Allowed) => None,
+            (text, _) => root(text, name).map_err(|problem| problems.push(problem)).ok(),
         };
         let roots = Roots { secret_key: root(SECRET_KEY), db_encryption_key: root(DB_ENCRYPTION_KEY) };
         if problems.is_empty() { Ok(roots) } else { Err(problems) }
+    }
+
+    /// The root secret in a variable the operator names.
+    pub fn root(&self, name: &str) -> Result<Plain, Problem> {
+        if !is_variable(name) {
+            let message = "is not the name of a variable, in capital letters, digits and `_`";
+            return Err(Problem::new("?", message, "give the variable's name, never the secret itself"));
+        }
+        root(self.text(name), name)
     }
 
     /// The text with every `${VARIABLE}` in it replaced, once; what comes out is not looked at again.
@@ -108,6 +107,16 @@ impl Environment {
         }
         Ok(resolved)
     }
+}
+
+/// A root secret that is long enough.
+fn root(text: Option<&str>, name: &str) -> Result<Plain, Problem> {
+    let short = || format!("is shorter than {ROOT_SECRET_MIN_BYTES} bytes");
+    let message = match text {
+        Some(text) if text.len() >= ROOT_SECRET_MIN_BYTES => return Ok(Plain::new(text.to_owned())),
+        text => text.map_or_else(|| "is not set".to_owned(), |_| short()),
+    };
+    Err(Problem::new(name, message, "make one with `openssl rand -base64 32` and keep it safe"))
 }
 
 /// Whether this is a variable's name. Only names in capitals are, because names are shown in problems

@@ -57,6 +57,8 @@ section! {
         monitoring: Monitoring = Kind::Section(Monitoring::FIELDS), Preset::Absent("the defaults below");
         /// What is logged, and how.
         logging: Logging = Kind::Section(Logging::FIELDS), Preset::Absent("the defaults below");
+        /// Signing in at the console.
+        console: Console = Kind::Section(Console::FIELDS), Preset::Absent("passwords only");
         /// The name of the provider that takes requests which name no model.
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// The providers and their models. They are put into the database at start; what is there already is kept up to date.
@@ -77,6 +79,8 @@ section! {
         max_body_bytes: u64 = Kind::Whole { min: 1024, max: 1 << 30 }, Preset::Whole(32 << 20);
         /// How long streams may go on after the signal to stop, in seconds.
         drain_seconds: u64 = Kind::Whole { min: 0, max: 86_400 }, Preset::Whole(300);
+        /// How many bad keys a minute an address may show before it has to wait. Keys that were good before are not held up.
+        bad_keys_per_minute: u32 = Kind::Whole { min: 1, max: 1_000_000 }, Preset::Whole(60);
     }
 }
 
@@ -121,6 +125,46 @@ section! {
         level: String = Kind::Text, Preset::Text("info");
         /// `json`, `text`, or `auto`: text on a terminal, else JSON.
         format: String = Kind::Choice(&["auto", "json", "text"]), Preset::Text("auto");
+    }
+}
+
+section! {
+    /// Signing in at the console.
+    Console {
+        /// An identity provider that speaks OpenID Connect. It must know `https://<host>/admin/v1/session/oidc/callback` as a redirect URI.
+        oidc: Oidc = Kind::Section(Oidc::FIELDS), Preset::Absent("passwords only");
+    }
+}
+
+section! {
+    /// An identity provider that speaks OpenID Connect.
+    Oidc {
+        /// Its issuer, exactly as it names itself, such as `https://id.example.com/realms/main`.
+        issuer: String = Kind::Text, Preset::Absent("passwords only");
+        /// What it knows this gateway as.
+        client_id: String = Kind::Text, Preset::Absent("required beside `issuer`");
+        /// The secret it gave out for it, best as `${VARIABLE}`, which is taken from the environment.
+        client_secret: Plain = Kind::Secret, Preset::Absent("none is shown");
+        /// What is asked for, with spaces in between; `openid` and `email` are needed.
+        scopes: String = Kind::Text, Preset::Text("openid email profile");
+        /// The claim that lists somebody's groups.
+        groups_claim: String = Kind::Text, Preset::Text("groups");
+        /// Whether it may lie inside a private network.
+        allow_private_network: bool = Kind::Flag, Preset::Flag(false);
+        /// What people become when they sign in for the first time. The first entry that fits counts; whom none fits is refused.
+        role_mapping: Vec<RoleMapping> = Kind::List(RoleMapping::FIELDS), Preset::Absent("only users that are there sign in");
+    }
+}
+
+section! {
+    /// What the people of one group become.
+    RoleMapping {
+        /// The group, as the identity provider writes it; `*` stands for everybody.
+        group: String = Kind::Text, Preset::Required;
+        /// What they are in the administration.
+        role: String = Kind::Choice(&["viewer", "auditor", "team_admin", "platform_admin"]), Preset::Required;
+        /// The name of the team they are it for.
+        team: String = Kind::Text, Preset::Absent("the platform");
     }
 }
 

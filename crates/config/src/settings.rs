@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::endpoint::Endpoint;
+use nexus_core::{endpoint::Endpoint, role::Role};
 
 use crate::plain::Plain;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub logging: Logging,
     /// From `REDIS_URL`; absent on one node.
     pub redis_url: Option<Plain>,
+    /// `None`: people sign in with passwords only.
+    pub oidc: Option<Oidc>,
     pub default_provider: Option<String>,
     pub providers: Vec<Provider>,
     pub(crate) redacted: String,
@@ -46,6 +48,8 @@ pub struct Server {
     pub workers: usize,
     pub max_body_bytes: usize,
     pub drain_seconds: u64,
+    /// Bad keys a minute an address may show.
+    pub bad_keys_per_minute: u32,
 }
 
 /// How long the parts of an exchange may take.
@@ -73,6 +77,29 @@ pub enum LogFormat {
     Auto,
     Json,
     Text,
+}
+
+/// An identity provider for the console.
+pub struct Oidc {
+    /// Whether it may be believed by this name is the caller's to check.
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<Plain>,
+    /// With spaces in between; `openid` and `email` are among them.
+    pub scopes: String,
+    pub groups_claim: String,
+    pub allow_private_network: bool,
+    pub role_mapping: Vec<RoleMapping>,
+}
+
+/// What the people of a group become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleMapping {
+    /// `*` stands for everybody.
+    pub group: String,
+    pub role: Role,
+    /// A team's name; `None`: the platform.
+    pub team: Option<String>,
 }
 
 /// A provider as configured.

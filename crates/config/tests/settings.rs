@@ -7,8 +7,9 @@ use nexus_config::{
     environment::Environment,
     load::{Flags, load, load_text},
     problem::Problems,
-    settings::{LogFormat, Logging, Model, Settings, Timeouts},
+    settings::{LogFormat, Logging, Model, RoleMapping, Settings, Timeouts},
 };
+use nexus_core::role::Role;
 
 const EVERYTHING: &str = r#"
 server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7 }
@@ -19,6 +20,17 @@ data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
+console:
+  oidc:
+    issuer: https://id.example.com/realms/main
+    client_id: nexus
+    client_secret: ${OIDC_SECRET}
+    scopes: openid email groups
+    groups_claim: roles
+    allow_private_network: true
+    role_mapping:
+      - { group: kings, role: platform_admin }
+      - { group: "*", role: team_admin, team: red }
 providers:
   - name: azure
     kind: azure
@@ -42,7 +54,11 @@ providers:
 "#;
 
 fn environment() -> Environment {
-    Environment::from_pairs([("RESOURCE", "acme"), ("AZURE_OPENAI_KEY", "key-from-environment")])
+    Environment::from_pairs([
+        ("RESOURCE", "acme"),
+        ("AZURE_OPENAI_KEY", "key-from-environment"),
+        ("OIDC_SECRET", "oidc-from-environment"),
+    ])
 }
 
 fn held(loaded: Result<Settings, Problems>) -> Settings {
@@ -73,7 +89,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert_eq!(settings.monitoring.to_string(), "127.0.0.1:9321");
         assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
         assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
-        assert!(settings.providers.is_empty());
+        assert!(settings.providers.is_empty() && settings.oidc.is_none());
     }
 }
 
@@ -96,6 +112,18 @@ fn everything_written_is_held() {
         Logging { level: "warn,nexus_engine=debug".into(), format: LogFormat::Text }
     );
     assert_eq!(settings.default_provider.as_deref(), Some("azure"));
+
+    let oidc = settings.oidc.as_ref().unwrap();
+    assert_eq!(
+        (oidc.issuer.as_str(), oidc.client_id.as_str()),
+        ("https://id.example.com/realms/main", "nexus")
+    );
+    assert_eq!(oidc.client_secret.as_ref().unwrap().expose(), "oidc-from-environment");
+    assert_eq!((oidc.scopes.as_str(), oidc.groups_claim.as_str()), ("openid email groups", "roles"));
+    assert!(oidc.allow_private_network);
+    let kings = RoleMapping { group: "kings".into(), role: Role::PlatformAdmin, team: None };
+    let all = RoleMapping { group: "*".into(), role: Role::TeamAdmin, team: Some("red".into()) };
+    assert_eq!(oidc.role_mapping, [kings, all]);
 
     let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
     assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
@@ -121,6 +149,19 @@ fn everything_written_is_held() {
     assert_eq!(second.api_key.as_ref().unwrap().expose(), "sk-literal-4711");
     assert_eq!((second.weight, second.rate_limit, second.allow_private_network), (100, None, false));
     assert_eq!(second.models[0].cost_multiplier_ppm, 1);
+}
+
+#[test]
+fn an_identity_provider_needs_little() {
+    let pairs = [("NEXUS_CONSOLE__OIDC__CLIENT_ID", "from-environment"), ("ID_HOST", "id.example.com")];
+    let file = "console:\n  oidc:\n    issuer: https://${ID_HOST}\n";
+    let oidc = from_text(file, &Environment::from_pairs(pairs)).oidc.unwrap();
+    assert_eq!(
+        (oidc.issuer.as_str(), oidc.client_id.as_str()),
+        ("https://id.example.com", "from-environment")
+    );
+    assert_eq!((oidc.scopes.as_str(), oidc.groups_claim.as_str()), ("openid email profile", "groups"));
+    assert!(oidc.client_secret.is_none() && !oidc.allow_private_network && oidc.role_mapping.is_empty());
 }
 
 #[test]
@@ -182,11 +223,12 @@ fn the_embedded_database_lies_in_the_data_folder_unless_it_is_placed() {
 fn what_is_printed_loads_again_and_holds_no_secret() {
     let settings = from_text(EVERYTHING, &environment());
     let printed = settings.to_yaml_redacted();
-    for secret in ["hunter2", "key-from-environment", "sk-literal-4711"] {
+    for secret in ["hunter2", "key-from-environment", "oidc-from-environment", "sk-literal-4711"] {
         assert!(!printed.contains(secret), "{printed}");
     }
     for shown in [
         "${AZURE_OPENAI_KEY}",
+        "${OIDC_SECRET}",
         "***",
         "nexus-gpt4",
         "us-west-2",

@@ -4,3 +4,4 @@ pub mod chat;
 pub mod fallback;
 pub mod models;
 pub mod probes;
+pub mod session_keys;

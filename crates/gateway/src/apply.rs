@@ -7,7 +7,7 @@ use nexus_config::{
 };
 use nexus_core::{
     endpoint::Endpoint,
-    id::{ProviderId, RouteId, Uuid},
+    id::{CredentialId, ProviderId, RouteId, Uuid},
 };
 use nexus_engine::{
     identity,
@@ -16,9 +16,10 @@ use nexus_engine::{
 use nexus_keystore::{secret::Secret, vault::Vault};
 use nexus_providers::registry;
 use nexus_store::{
-    AnyConnection, Store, StoreError,
+    Store,
     repo::{
         Applied,
+        credential::{self, Credential, SealedSecret},
         provider::{self, SealedText, StoredProvider},
         route::{self, StoredRoute},
     },
@@ -54,7 +55,7 @@ pub fn providers(workshop: &Workshop<'_>, providers: Vec<Provider>) -> Result<()
 }
 
 fn check(settings: Provider) -> Result<Checked, StartError> {
-    let vendor = registry::vendors().iter().find(|vendor| vendor.id == settings.kind);
+    let vendor = registry::kinds().find(|vendor| vendor.id == settings.kind);
     let (name, kind) = (settings.name.clone(), settings.kind.clone());
     let vendor = vendor.ok_or_else(|| StartError::Kind { name: name.clone(), kind: kind.clone() })?;
     let endpoint = match &settings.endpoint {
@@ -66,40 +67,46 @@ fn check(settings: Provider) -> Result<Checked, StartError> {
 
 fn one(workshop: &Workshop<'_>, provider: Checked) -> Result<Applied, StartError> {
     let Checked { settings, endpoint } = provider;
-    let present = workshop.store.read_blocking(|conn| provider::find_by_name(conn, &settings.name))?;
-    let id = present.as_ref().map_or_else(|| ProviderId(workshop.id()), |present| present.id);
-    let known = present.and_then(|present| present.api_key);
-    let api_key = settings.api_key.map(|key| workshop.sealed(id, key, known)).transpose()?;
-    let row = StoredProvider {
-        id,
-        name: settings.name,
-        kind: settings.kind,
-        endpoint,
-        api_key,
-        weight: settings.weight,
-        rate_limit: settings.rate_limit,
-        allow_private_network: settings.allow_private_network,
-        is_active: true,
-    };
     let now_ms = workshop.clock.unix_ms();
-    let routes: Vec<_> = settings.models.into_iter().map(|model| workshop.route(id, model)).collect();
-    Ok(workshop.store.write_blocking(|conn| rows(conn, &row, &routes, now_ms))?)
+    // one transaction: what a secret is sealed for must be what stands there when it is written
+    workshop.store.write_blocking(|conn| {
+        let present = provider::find_by_name(conn, &settings.name)?;
+        let id = present.map_or_else(|| ProviderId(workshop.id()), |present| present.id);
+        let known = credential::find_by_name(conn, id, credential::DEFAULT)?;
+        let credential = known.as_ref().map_or_else(|| CredentialId(workshop.id()), |known| known.id);
+        let sealed = settings.api_key.map(|key| workshop.sealed(credential, key, known)).transpose();
+        let secret = match sealed {
+            Ok(secret) => secret,
+            // nothing is written yet
+            Err(error) => return Ok(Err(error)),
+        };
+        let row = StoredProvider {
+            id,
+            name: settings.name,
+            kind: settings.kind,
+            endpoint,
+            weight: settings.weight,
+            rate_limit: settings.rate_limit,
+            allow_private_network: settings.allow_private_network,
+            is_active: true,
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            version: 1,
+        };
+        let (_, mut applied) = provider::apply(conn, &row, now_ms)?;
+        for model in settings.models {
+            let (_, change) = route::apply(conn, &workshop.route(id, model, now_ms), now_ms)?;
+            applied = both(applied, change);
+        }
+        if let Some(secret) = secret {
+            applied = both(applied, credential::apply(conn, credential, id, &secret, now_ms)?);
+        }
+        Ok(Ok(applied))
+    })?
 }
 
-fn rows(
-    conn: &mut AnyConnection,
-    provider: &StoredProvider,
-    routes: &[StoredRoute],
-    now_ms: i64,
-) -> Result<Applied, StoreError> {
-    let (_, mut applied) = provider::apply(conn, provider, now_ms)?;
-    for route in routes {
-        let (_, change) = route::apply(conn, route, now_ms)?;
-        if applied == Applied::Unchanged && change != Applied::Unchanged {
-            applied = Applied::Updated;
-        }
-    }
-    Ok(applied)
+fn both(provider: Applied, part: Applied) -> Applied {
+    if provider == Applied::Unchanged && part != Applied::Unchanged { Applied::Updated } else { provider }
 }
 
 impl Workshop<'_> {
@@ -110,20 +117,26 @@ impl Workshop<'_> {
     /// The key sealed for its row; the text that stands there already where it says the same.
     fn sealed(
         &self,
-        id: ProviderId,
+        id: CredentialId,
         key: Plain,
-        known: Option<SealedText>,
-    ) -> Result<SealedText, StartError> {
-        let place = credential_place(id.0);
-        if let Some(known) = known
-            && self.vault.open(&known.0, place).is_ok_and(|opened| opened.expose() == key.expose())
-        {
-            return Ok(known);
+        known: Option<Credential>,
+    ) -> Result<SealedSecret, StartError> {
+        let mut generation = 0;
+        let key = Secret::new(key.into_text());
+        let text = key.expose();
+        let last_four = text.get(text.len().saturating_sub(4)..).unwrap_or_default().to_owned();
+        if let Some(Credential { secret: known, .. }) = known {
+            let opened = self.vault.open(&known.sealed.0, credential_place(id, known.generation));
+            if opened.is_ok_and(|opened| opened.expose() == text) {
+                return Ok(SealedSecret { last_four, ..known });
+            }
+            generation = known.generation.saturating_add(1);
         }
-        Ok(SealedText(self.vault.seal(&Secret::new(key.into_text()), place)?.into_text()))
+        let sealed = self.vault.seal(&key, credential_place(id, generation))?.into_text();
+        Ok(SealedSecret { sealed: SealedText(sealed), generation, last_four, fingerprint: String::new() })
     }
 
-    fn route(&self, provider: ProviderId, model: Model) -> StoredRoute {
+    fn route(&self, provider: ProviderId, model: Model, now_ms: i64) -> StoredRoute {
         StoredRoute {
             id: RouteId(self.id()),
             alias: model.alias,
@@ -133,6 +146,10 @@ impl Workshop<'_> {
             rate_limit: model.rate_limit,
             region_weights: model.region_weights,
             is_active: true,
+            weight: None,
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            version: 1,
         }
     }
 }

@@ -11,13 +11,20 @@ use nexus_config::{
     problem::Problems,
     settings::Settings,
 };
-use nexus_keystore::{root::RootSecret, token::Tokens, vault::Vault};
-use nexus_store::{Store, migrate, repo::setting};
+use nexus_engine::shared::Keys as Proofs;
+use nexus_keystore::{
+    cursor::Cursors, opaque::OpaqueDigests, root::RootSecret, signing_secret::SigningSecrets, token::Tokens,
+    vault::Vault,
+};
+use nexus_store::{
+    Store, migrate,
+    repo::{data_key, setting},
+};
 
-use crate::start::StartError;
+use crate::{admin::Secrets, rotation::ring, start::StartError};
 
 /// The row of the settings table that tells whether `DB_ENCRYPTION_KEY` is the right one.
-const ROOT_CHECK: &str = "db_encryption_key_check";
+pub const ROOT_CHECK: &str = "db_encryption_key_check";
 
 /// The settings in force.
 pub fn settings(file: Option<&Path>, flags: &Flags) -> Result<Settings, StartError> {
@@ -26,8 +33,10 @@ pub fn settings(file: Option<&Path>, flags: &Flags) -> Result<Settings, StartErr
 
 /// What the root secrets are for.
 pub struct Keys {
-    pub tokens: Tokens,
+    /// What keys are proven with.
+    pub proofs: Proofs,
     pub vault: Arc<Vault>,
+    pub secrets: Secrets,
     /// Names of the variables in whose place a throw-away secret was made.
     pub throw_away: Vec<&'static str>,
 }
@@ -45,9 +54,22 @@ pub fn keys(absence: Absence) -> Result<Keys, StartError> {
             Ok(RootSecret::random()?)
         }
     };
-    let tokens = Tokens::new(root("NEXUS_SECRET_KEY", roots.secret_key)?);
+    let secret_key = root("NEXUS_SECRET_KEY", roots.secret_key)?;
+    let secrets = Secrets {
+        cursors: Cursors::new(&secret_key)?,
+        signing: SigningSecrets::new(&secret_key)?,
+    };
+    let (digests, signing) = (OpaqueDigests::new(&secret_key)?, SigningSecrets::new(&secret_key)?);
+    let proofs = Proofs { digests, signing, tokens: Tokens::new(secret_key) };
     let vault = Vault::new(&root("DB_ENCRYPTION_KEY", roots.db_encryption_key)?)?;
-    Ok(Keys { tokens, vault: Arc::new(vault), throw_away })
+    Ok(Keys { proofs, vault: Arc::new(vault), secrets, throw_away })
+}
+
+/// A root secret from the variable of this name.
+pub fn root(variable: &str) -> Result<RootSecret, StartError> {
+    let text = Environment::from_process().root(variable).map_err(|problem| Problems(vec![problem]))?;
+    RootSecret::from_text(text.expose())
+        .map_err(|weak| StartError::NamedRoot { variable: variable.to_owned(), weak })
 }
 
 /// Opens the database and brings its schema up to date.
@@ -59,7 +81,8 @@ pub fn store(settings: &Settings) -> Result<Store, StartError> {
     Ok(store)
 }
 
-/// Refuses a database that was sealed under another root; marks a new one as sealed under this.
+/// Refuses a database that was sealed under another root; marks a new one as sealed under this. From then on
+/// the vault has the database's data keys.
 pub fn check_root(store: &Store, vault: &Vault) -> Result<(), StartError> {
     let stored = store.write_blocking(|conn| match setting::find(conn, ROOT_CHECK)? {
         Some(stored) => Ok(Some(stored)),
@@ -70,6 +93,9 @@ pub fn check_root(store: &Store, vault: &Vault) -> Result<(), StartError> {
     })?;
     if let Some(stored) = stored {
         vault.verify_check_value(&stored)?;
+    }
+    for error in ring::take(vault, store.read_blocking(data_key::list)?) {
+        tracing::error!(%error, "a data key does not unwrap; what is sealed under it does not open");
     }
     Ok(())
 }

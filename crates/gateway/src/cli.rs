@@ -23,7 +23,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Check a configuration file, or show what is in force.
+    /// Check a configuration file, show what is in force, or take providers out and in.
     Config {
         #[command(subcommand)]
         command: Config,
@@ -35,10 +35,47 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// What the gateway knows about providers.
+    /// Make the people who sign in at the console.
+    User {
+        #[command(subcommand)]
+        command: User,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Verify and export the audit trail.
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// What the database's secrets are sealed with.
+    Keystore {
+        #[command(subcommand)]
+        command: Keystore,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List, make and test providers.
     Provider {
         #[command(subcommand)]
         command: Provider,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List and make model routes.
+    Route {
+        #[command(subcommand)]
+        command: Route,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List and make teams.
+    Team {
+        #[command(subcommand)]
+        command: Team,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -132,6 +169,27 @@ pub enum Config {
     },
     /// Print the reference of every setting, as Markdown.
     Reference,
+    /// Print the database's providers and models as a configuration file, with variables in place of keys.
+    Export {
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Put a file's providers and models into the database; nothing is taken away.
+    Import(ConfigImport),
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigImport {
+    /// The file whose providers are taken; its variables must be set.
+    pub file: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The configuration file that says which database to work on; without it, FILE.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub output: Option<Output>,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -144,11 +202,196 @@ pub enum Migrate {
     Revert,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum Provider {
     /// List the kinds of provider that can be configured.
     Kinds {
         #[arg(long)]
         output: Option<Output>,
+    },
+    /// List the providers.
+    List {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Make a provider.
+    Create(ProviderCreate),
+    /// Ask a provider for its models, which costs nothing.
+    Test {
+        /// The provider's name.
+        name: String,
+        /// The name of the credential to ask with; without it, the oldest that is active.
+        #[arg(long, value_name = "NAME")]
+        credential: Option<String>,
+        #[arg(long)]
+        output: Option<Output>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ProviderCreate {
+    #[arg(long)]
+    pub name: String,
+    /// One of `nexus provider kinds`.
+    #[arg(long)]
+    pub kind: String,
+    /// The base URL; without it, the vendor's own.
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Its share among the providers of one alias.
+    #[arg(long, default_value_t = 100)]
+    pub weight: u32,
+    /// Requests a minute over all its models.
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Let addresses inside private networks be connected to.
+    #[arg(long)]
+    pub allow_private_network: bool,
+    /// Read its key from standard input.
+    #[arg(long)]
+    pub api_key_stdin: bool,
+    #[arg(long)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Route {
+    /// List the model routes.
+    List {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Make a model route.
+    Create(RouteCreate),
+}
+
+#[derive(Debug, Args)]
+pub struct RouteCreate {
+    /// The name applications use; `*` takes every name no other alias takes.
+    #[arg(long)]
+    pub alias: String,
+    /// The provider's name.
+    #[arg(long, value_name = "NAME")]
+    pub provider: String,
+    /// The provider's name of the model; without it, the alias.
+    #[arg(long, value_name = "NAME")]
+    pub real_name: Option<String>,
+    /// Its share; without it, the provider's.
+    #[arg(long)]
+    pub weight: Option<u32>,
+    /// What the provider's price is multiplied by.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub cost_multiplier: String,
+    /// Requests a minute to this model.
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<u32>,
+    #[arg(long)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Team {
+    /// List the teams.
+    List {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Make a team.
+    Create(TeamCreate),
+}
+
+#[derive(Debug, Args)]
+pub struct TeamCreate {
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Make a user; the first one too.
+    Create(UserCreate),
+}
+
+/// What somebody is in the administration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum UserRole {
+    Viewer,
+    Auditor,
+    TeamAdmin,
+    PlatformAdmin,
+}
+
+#[derive(Debug, Args)]
+pub struct UserCreate {
+    #[arg(long)]
+    pub email: String,
+    #[arg(long)]
+    pub role: UserRole,
+    /// The team the role is held for, which must be there; without it, the platform.
+    #[arg(long, value_name = "NAME")]
+    pub team: Option<String>,
+    /// What the user is called; without it, the e-mail.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Read the password from standard input, its first line. Without it the user signs in through the identity
+    /// provider only.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// JSON where the output is no terminal, unless said otherwise.
+    #[arg(long)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Walk the chain of the trail and name the first row that is not as it was written.
+    Verify {
+        /// What `audit anchors` printed earlier, kept where nobody could change it.
+        #[arg(long, value_name = "FILE")]
+        anchors: Option<PathBuf>,
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Print how far the trail has come, a line for each day.
+    Anchors {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Write the whole trail, oldest row first.
+    Export {
+        #[arg(long)]
+        format: TrailFormat,
+        /// A file that is not there yet; without it, standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What an exported trail is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrailFormat {
+    /// One JSON object a line.
+    Jsonl,
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keystore {
+    /// Show the data keys and what is sealed under them.
+    Status {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Move the database to another `DB_ENCRYPTION_KEY`, beside running nodes or without them.
+    RotateRoot {
+        /// The variable that holds the present secret.
+        #[arg(long, value_name = "VARIABLE", default_value = "DB_ENCRYPTION_KEY")]
+        from_env: String,
+        /// The variable that holds the new secret.
+        #[arg(long, value_name = "VARIABLE", default_value = "DB_ENCRYPTION_KEY_NEW")]
+        to_env: String,
     },
 }

@@ -1,9 +1,15 @@
 //! The commands, one file each.
 
+mod audit;
+mod change;
 mod config;
 mod key;
+mod keystore;
 mod migrate;
 mod provider;
+mod route;
+mod team;
+mod user;
 
 use anyhow::Result;
 
@@ -17,9 +23,14 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(options) => serve::run(&options)?,
         Command::Key { command, place } => key::run(command, &place)?,
+        Command::User { command, place } => user::run(command, &place)?,
         Command::Config { command } => config::run(command)?,
         Command::Migrate { command, place } => migrate::run(command, &place)?,
-        Command::Provider { command } => provider::run(command),
+        Command::Audit { command, place } => audit::run(command, &place)?,
+        Command::Keystore { command, place } => keystore::run(command, &place)?,
+        Command::Provider { command, place } => provider::run(command, &place)?,
+        Command::Route { command, place } => route::run(command, &place)?,
+        Command::Team { command, place } => team::run(command, &place)?,
     }
     Ok(())
 }

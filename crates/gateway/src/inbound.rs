@@ -8,14 +8,29 @@ use std::{
 use actix_web::{
     HttpRequest,
     error::PayloadError,
+    http::header::HeaderValue,
     web::{Bytes, Payload},
 };
 use futures_core::Stream;
-use nexus_engine::arrival::{BodyCut, Headers};
+use nexus_engine::arrival::{BodyCut, Head, Headers, Line};
+
+use crate::structure::Clean;
+
+/// All of a request but its body.
+pub fn head<'a>(request: &'a HttpRequest, clean: &Clean) -> Head<'a> {
+    let uri = request.uri();
+    let line = Line {
+        method: request.method().as_str(),
+        path: uri.path(),
+        query: uri.query(),
+        address: request.peer_addr().map(|address| address.ip().to_canonical()),
+    };
+    Head { line, headers: headers(request), suspicion: clean.suspicion(request) }
+}
 
 /// The headers that decide something, read in one pass; of a repeated one the first counts, and one that
-/// is not plain text counts as absent.
-pub fn headers(request: &HttpRequest) -> Headers<'_> {
+/// is not text counts as absent.
+fn headers(request: &HttpRequest) -> Headers<'_> {
     let mut headers = Headers::default();
     for (name, value) in request.headers() {
         let slot = match name.as_str() {
@@ -24,15 +39,22 @@ pub fn headers(request: &HttpRequest) -> Headers<'_> {
             "x-api-key" => &mut headers.x_api_key,
             "content-type" => &mut headers.content_type,
             "content-encoding" => &mut headers.content_encoding,
+            "content-digest" => &mut headers.content_digest,
+            "signature" => &mut headers.signature,
+            "signature-input" => &mut headers.signature_input,
             "content-length" => {
-                headers.content_length = value.to_str().ok().and_then(|length| length.parse().ok());
+                headers.content_length = text(value).and_then(|length| length.parse().ok());
                 continue;
             }
             _ => continue,
         };
-        *slot = slot.or(value.to_str().ok());
+        *slot = slot.or(text(value));
     }
     headers
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
 /// The client's body, piece by piece.

@@ -2,21 +2,27 @@
 //!
 //! Errors end here, in one line each with its causes; nothing above `main` prints or exits.
 
+mod admin;
 mod api;
 mod apply;
 mod boot;
 mod cli;
 mod clock;
 mod command;
+mod deed;
 mod dice;
 mod inbound;
 mod ledger;
 mod reload;
 mod respond;
+mod rotation;
 mod route;
 mod serve;
 mod start;
+mod structure;
 mod terminal;
+mod trail;
+mod upkeep;
 mod worker;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 //! world in place when it has. While the database is away, the last world stands.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -11,14 +11,21 @@ use std::{
     time::Duration,
 };
 
+use nexus_core::id::{CredentialId, ProviderId};
 use nexus_engine::{
     shared::Shared,
-    world::{Credential, World},
+    world::{Credential, Credentials, World},
 };
-use nexus_keystore::vault::{Place, Vault};
+use nexus_keystore::vault::{CannotOpen, Place};
 use nexus_store::{
-    Store, StoreError,
-    world::{self, StoredWorld},
+    AnyConnection, Store, StoreError,
+    repo::audit::{self, Entry, Outcome, Target},
+    world::{self, StoredCredential, StoredWorld},
+};
+
+use crate::{
+    deed,
+    rotation::ring::{Ring, Root},
 };
 
 /// Between two looks at the database: a change is in force well within a second.
@@ -26,32 +33,35 @@ const PERIOD: Duration = Duration::from_millis(250);
 
 /// Builds worlds from the database.
 pub struct Loader {
-    pub store: Store,
-    pub vault: Arc<Vault>,
-    pub shared: Arc<Shared>,
+    store: Store,
+    ring: Arc<Ring>,
+    shared: Arc<Shared>,
+    opened: Opened,
+    /// The texts that do not open and were told of.
+    shut: HashSet<(CredentialId, String)>,
 }
 
+/// Credentials by row and generation, which together are one secret for ever.
+type Opened = HashMap<(CredentialId, i64), Credential>;
+
 impl Loader {
+    pub fn new(store: Store, ring: Arc<Ring>, shared: Arc<Shared>) -> Self {
+        Self { store, ring, shared, opened: Opened::default(), shut: HashSet::default() }
+    }
+
     /// Reads the database and puts the world it describes in force. Returns its revision.
-    pub fn load(&self) -> Result<i64, StoreError> {
+    pub fn load(&mut self) -> Result<i64, StoreError> {
         let current = self.shared.worlds.current();
         let now_ms = self.shared.clock.unix_ms();
-        let stored = self.store.read_blocking(|conn| world::load(conn, Some(&current.snapshot), now_ms))?;
+        let load = |conn: &mut AnyConnection| world::load(conn, Some(&current.snapshot), now_ms);
+        let (root, stored) = self.ring.follow(&self.store, load)?;
         let revision = stored.revision;
-        self.put_in_force(stored);
+        self.put_in_force(root, stored, now_ms);
         Ok(revision)
     }
 
-    fn put_in_force(&self, stored: StoredWorld) {
-        let mut credentials = HashMap::new();
-        for (provider, sealed) in stored.credentials {
-            match self.vault.open(&sealed.0, credential_place(provider.0)) {
-                Ok(secret) => {
-                    credentials.insert(provider, Credential(Arc::new(secret)));
-                }
-                Err(error) => tracing::error!(%provider, %error, "a provider's credential does not open"),
-            }
-        }
+    fn put_in_force(&mut self, root: Root, stored: StoredWorld, now_ms: i64) {
+        let credentials = self.open(root, stored.credentials, now_ms);
         let (world, unspoken) = World::assemble(stored.snapshot, &credentials, &self.shared.meters);
         for provider in unspoken {
             tracing::error!(provider, "a provider is of a kind that is not spoken here; it gets no requests");
@@ -59,11 +69,58 @@ impl Loader {
         self.shared.worlds.replace(world);
         tracing::info!(revision = stored.revision, "a new world is in force");
     }
+
+    /// The credentials of each provider. One that does not open is left out; after the root was moved
+    /// elsewhere, one that opened before stands.
+    fn open(
+        &mut self,
+        root: Root,
+        credentials: Vec<StoredCredential>,
+        now_ms: i64,
+    ) -> HashMap<ProviderId, Credentials> {
+        let mut pools: HashMap<_, Vec<_>> = HashMap::new();
+        let (mut opened, mut shut) = (Opened::default(), HashSet::new());
+        for stored in credentials {
+            let StoredCredential { id, generation, ref sealed, .. } = stored;
+            let known = self.opened.remove(&(id, generation)).filter(|_| root == Root::Moved);
+            let credential = match self.ring.vault().open(&sealed.0, credential_place(id, generation)) {
+                Ok(secret) => Credential(Arc::new(secret)),
+                Err(error) => match known {
+                    Some(known) => known,
+                    None => {
+                        if !self.shut.contains(&(id, sealed.0.clone())) {
+                            self.complain(&stored, error, now_ms);
+                        }
+                        shut.insert((id, stored.sealed.0));
+                        continue;
+                    }
+                },
+            };
+            opened.insert((id, generation), credential.clone());
+            pools.entry(stored.provider).or_default().push((credential, stored.weight));
+        }
+        (self.opened, self.shut) = (opened, shut);
+        pools.into_iter().map(|(provider, pool)| (provider, Credentials::new(pool))).collect()
+    }
+
+    fn complain(&self, stored: &StoredCredential, error: CannotOpen, now_ms: i64) {
+        let StoredCredential { id, provider, .. } = stored;
+        tracing::error!(%provider, credential = %id, %error, "a provider's credential does not open");
+        let entry = Entry {
+            target: Some(Target { kind: "credential", id: Some(id.to_string()) }),
+            outcome: Outcome::Failed,
+            detail: Some(format!("of provider {provider}")),
+            ..deed::of_system("vault.cannot_open")
+        };
+        if let Err(error) = self.store.write_blocking(|conn| audit::append(conn, &entry, now_ms)) {
+            tracing::error!(%error, credential = %id, "that it does not open is not in the audit trail");
+        }
+    }
 }
 
 /// Where a provider's key stands in the database.
-pub fn credential_place(provider: uuid::Uuid) -> Place {
-    Place { table: "service_providers", column: "api_key_sealed", row: provider }
+pub fn credential_place(id: CredentialId, generation: i64) -> Place {
+    Place { table: "provider_credentials", column: "api_key_sealed", row: id.0, team: None, generation }
 }
 
 /// The thread. Dropping it stops it.
@@ -73,18 +130,19 @@ pub struct Reloading {
 }
 
 impl Reloading {
-    /// Starts looking for changes after `revision`; `each_round` is called on every look.
+    /// Starts looking for changes after `revision`; `each_round` is told on every look which revision is in
+    /// force.
     pub fn start(
         loader: Loader,
         revision: i64,
-        each_round: impl Fn() + Send + 'static,
+        each_round: impl Fn(i64) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("nexus-reload".into()).spawn(move || {
             let mut looking = Looking { loader, revision, is_away: false };
             while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
                 looking.look();
-                each_round();
+                each_round(looking.revision);
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })

@@ -79,7 +79,8 @@ pub fn error(id: RequestId, error: &PublicError, worker: &Worker) -> HttpRespons
         .body(error.to_json())
 }
 
-fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
+/// What every answer begins with.
+pub fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     let mut text = uuid::Uuid::encode_buffer();
     let id = HeaderValue::from_str(id.0.as_hyphenated().encode_lower(&mut text));

@@ -2,7 +2,10 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::api::{chat, fallback, models, probes};
+use crate::{
+    admin,
+    api::{chat, fallback, models, probes, session_keys},
+};
 
 /// The application's listener.
 pub fn routes(config: &mut ServiceConfig) {
@@ -22,6 +25,12 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(models::show))
                 .default_service(web::to(fallback::method_not_allowed)),
         )
+        .service(
+            web::resource("/v1/session-keys")
+                .route(web::post().to(session_keys::create))
+                .default_service(web::to(fallback::method_not_allowed)),
+        )
+        .configure(admin::route::routes)
         .route("/healthz", web::get().to(probes::alive))
         .route("/readyz", web::get().to(probes::ready))
         .default_service(web::to(fallback::unknown_url));

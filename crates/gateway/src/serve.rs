@@ -4,6 +4,7 @@
 //! flushed. A second signal hurries: what is still under way is cut and booked as it stands.
 
 use std::{
+    collections::hash_map::RandomState,
     convert::Infallible,
     pin::pin,
     sync::Arc,
@@ -16,34 +17,44 @@ use nexus_config::{
     load::Flags,
     settings::{LogFormat, Settings},
 };
+use nexus_core::{allowance::Allowances, brute::Failures};
 use nexus_engine::{
     estimate::Estimator,
-    port::{Deadlines, Ledger},
+    port::{Clock as _, Deadlines, Ledger},
     shared::{Engine, Limits, Shared},
     stage::authenticate::Known,
     world::Worlds,
 };
+use nexus_keystore::request_signature::{NONCES, Nonces};
 use nexus_store::{Journal, Shipper, journal::JournalOptions};
 use nexus_telemetry::{
     exporter::Exporter,
     log::{self, Format, LogGuard, Stages},
     meters::{Backlog, Meters},
 };
-use nexus_transport::{AwcTransport, Tls};
+use nexus_transport::{HttpTransport, Tls};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc::{Sender, channel},
+    sync::{
+        mpsc::{Sender, channel},
+        watch,
+    },
 };
 
 use crate::{
+    admin::{Admin, oidc::Oidc, session::SignIn},
     apply::{self, Workshop},
     boot, cli,
     clock::SystemClock,
     dice::WorkerDice,
     ledger::JournalLedger,
     reload::{Loader, Reloading},
+    rotation::{Rotating, Rotation, ring::Ring},
     route,
     start::StartError,
+    structure::Clean,
+    trail::{self, TrailWriter},
+    upkeep::Upkeep,
     worker::{Drain, Worker},
 };
 
@@ -87,9 +98,12 @@ fn logging(settings: &Settings, options: &cli::Serve) -> Result<LogGuard, StartE
 /// A node that is put together.
 struct Node {
     shared: Arc<Shared>,
+    admin: Arc<Admin>,
     exporter: Arc<Exporter>,
     shipper: Arc<Shipper>,
     reloading: Reloading,
+    rotating: Rotating,
+    trail: TrailWriter,
     drain: Arc<Drain>,
 }
 
@@ -106,6 +120,10 @@ impl Node {
         let store = boot::store(settings)?;
         boot::check_root(&store, &keys.vault)?;
         let clock = Arc::new(SystemClock::new());
+        let ring = Arc::new(Ring::new(Arc::clone(&keys.vault)));
+        let mut rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
+        // from here on nothing is sealed under the root itself
+        rotation.turn()?;
         let workshop =
             Workshop { store: &store, vault: &keys.vault, clock: &*clock, dice: &WorkerDice::new() };
         apply::providers(&workshop, std::mem::take(&mut settings.providers))?;
@@ -117,21 +135,41 @@ impl Node {
             Arc::new(Shipper::start(store.clone(), Arc::clone(&journal)).map_err(StartError::Thread)?);
         let meters = Arc::clone(exporter.meters());
         let ledger: Arc<dyn Ledger> = Arc::new(JournalLedger { journal, meters: Arc::clone(&meters) });
+        let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
-            tokens: keys.tokens,
+            keys: keys.proofs,
+            allowances: Allowances::default(),
+            failures: failures(settings),
+            nonces: Nonces::new(NONCES, clock.unix_ms().div_euclid(1000)),
+            trail: Arc::new(notes),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
             meters: Arc::clone(&meters),
             limits: limits(settings),
         });
-        let loader = Loader { store, vault: keys.vault, shared: Arc::clone(&shared) };
+        let (in_force, revisions) = watch::channel(0);
+        let admin = Admin {
+            store: store.clone(),
+            in_force: revisions,
+            vault: Arc::clone(&keys.vault),
+            secrets: keys.secrets,
+            sign_in: sign_in(settings)?,
+            shipper: Arc::clone(&shipper),
+        };
+        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock));
+        let mut loader = Loader::new(store, ring, Arc::clone(&shared));
         let revision = loader.load()?;
         let watched = Arc::clone(&shipper);
-        let reloading = Reloading::start(loader, revision, move || show_backlog(&meters, &watched))
-            .map_err(StartError::Thread)?;
-        Ok(Self { shared, exporter, shipper, reloading, drain: Arc::default() })
+        let reloading = Reloading::start(loader, revision, move |revision| {
+            let _before = in_force.send_replace(revision);
+            show_backlog(&meters, &watched);
+        })
+        .map_err(StartError::Thread)?;
+        let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
+        let (admin, drain) = (Arc::new(admin), Arc::default());
+        Ok(Self { shared, admin, exporter, shipper, reloading, rotating, trail, drain })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -166,15 +204,18 @@ impl Node {
 
     fn api(&self, settings: &Settings, alive: Sender<Infallible>) -> Result<Server, StartError> {
         let (shared, drain) = (Arc::clone(&self.shared), Arc::clone(&self.drain));
+        let admin = Arc::clone(&self.admin);
         let tls = Tls::new(None)?;
         let server = HttpServer::new(move || {
             let worker = web::Data::new(Worker {
+                admin: Arc::clone(&admin),
                 engine: Engine {
                     shared: Arc::clone(&shared),
-                    transport: AwcTransport::new(&tls),
+                    transport: HttpTransport::new(&tls),
                     dice: Box::new(WorkerDice::new()),
                     known: Known::default(),
                 },
+                clean: Clean::default(),
                 drain: Arc::clone(&drain),
                 _alive: alive.clone(),
             });
@@ -220,10 +261,12 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { shared, shipper, reloading, .. } = self;
-        drop(reloading);
+        let Self { shared, shipper, reloading, rotating, trail, .. } = self;
+        drop((reloading, rotating));
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(shared);
+        // With it went the trail's near end: what was noted is written.
+        drop(trail);
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
     }
@@ -244,6 +287,20 @@ fn limits(settings: &Settings) -> Limits {
             whole_ms: timeouts.whole_ms,
         },
     }
+}
+
+fn sign_in(settings: &mut Settings) -> Result<SignIn, StartError> {
+    let oidc = match settings.oidc.take() {
+        Some(oidc) => Some(Oidc::new(oidc, &Tls::new(None)?)?),
+        None => None,
+    };
+    Ok(SignIn::new(oidc))
+}
+
+/// A burst as large as a minute's worth.
+fn failures(settings: &Settings) -> Failures {
+    let per_minute = settings.server.bad_keys_per_minute;
+    Failures::new(per_minute, per_minute, RandomState::new())
 }
 
 fn show_backlog(meters: &Meters, shipper: &Shipper) {

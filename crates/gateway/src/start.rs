@@ -1,5 +1,7 @@
 //! Why the gateway, or one of its commands, does not start. Each says what to do.
 
+use std::path::PathBuf;
+
 use nexus_config::problem::Problems;
 use nexus_keystore::root::{CryptoFailed, WeakRoot};
 use nexus_store::StoreError;
@@ -11,6 +13,12 @@ pub enum StartError {
     Settings(#[from] Problems),
     #[error("`{variable}` {weak}")]
     Root { variable: &'static str, weak: WeakRoot },
+    #[error("`{variable}` {weak}")]
+    NamedRoot { variable: String, weak: WeakRoot },
+    #[error(transparent)]
+    Move(#[from] crate::rotation::root::CannotMove),
+    #[error("the data keys cannot be turned over")]
+    Rotation(#[from] crate::rotation::RotationError),
     #[error(transparent)]
     Crypto(#[from] CryptoFailed),
     #[error("the database does not do")]
@@ -38,11 +46,31 @@ pub enum StartError {
     #[error("the operating system gave no thread")]
     Thread(#[source] std::io::Error),
     #[error(transparent)]
+    Oidc(#[from] crate::admin::oidc::BadIssuer),
+    #[error(transparent)]
     Tls(#[from] nexus_transport::BadRoots),
     #[error(transparent)]
     Log(#[from] nexus_telemetry::log::LogError),
     #[error("the key could not be made: {0}")]
     Mint(#[from] nexus_keystore::token::CannotMint),
+    #[error("the audit trail is broken at row {seq}: {what}")]
+    Broken { seq: i64, what: nexus_store::repo::audit::Breach },
+    #[error("line {line} of `{path}` is not an anchor; give the lines `nexus audit anchors` printed")]
+    Anchor { path: PathBuf, line: usize },
+    #[error("`{path}` cannot be read")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` cannot be made; it must not be there yet")]
+    Unmakeable { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Export(#[from] nexus_store::repo::audit::ExportError),
+    #[error("the user cannot be made: {0}")]
+    BadUser(String),
+    #[error("the password cannot be read from standard input")]
+    NoPassword(#[source] std::io::Error),
+    #[error("the key cannot be read from standard input")]
+    NoProviderKey(#[source] std::io::Error),
+    #[error("{0}")]
+    Refused(String),
     #[error("`{0}` is not the id of a key; `nexus key list` shows the ids")]
     NoKey(String),
 }

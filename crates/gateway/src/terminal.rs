@@ -23,3 +23,11 @@ pub fn complain(line: &str) {
 pub fn usual_output() -> Output {
     if stdout().is_terminal() { Output::Text } else { Output::Json }
 }
+
+/// How far something long has come, in place of what was said before; only where a person looks on.
+pub fn progress(line: &str) {
+    let mut out = stderr().lock();
+    if out.is_terminal() {
+        let _closed = write!(out, "\r\x1b[2K{line}");
+    }
+}

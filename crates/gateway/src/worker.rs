@@ -9,12 +9,17 @@ use std::{
 };
 
 use nexus_engine::shared::Engine;
-use nexus_transport::AwcTransport;
+use nexus_transport::HttpTransport;
 use tokio::sync::mpsc::Sender;
+
+use crate::{admin::Admin, structure::Clean};
 
 /// A worker's own world of handlers.
 pub struct Worker {
-    pub engine: Engine<AwcTransport>,
+    pub admin: Arc<Admin>,
+    pub engine: Engine<HttpTransport>,
+    /// What this worker has found to be no attack.
+    pub clean: Clean,
     pub drain: Arc<Drain>,
     /// Dropped with the worker: who waits for the other end knows when the last request has settled.
     pub _alive: Sender<Infallible>,

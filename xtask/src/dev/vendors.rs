@@ -15,6 +15,7 @@ pub(super) struct Kind {
 /// Models that a kind is given, under their own names.
 const MODELS: &[(&str, &[&str])] = &[
     ("openai", &["gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini"]),
+    ("anthropic", &["claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-5"]),
     ("deepseek", &["deepseek-chat", "deepseek-reasoner"]),
     ("qwen", &["qwen-max", "qwen-plus", "qwen-turbo"]),
     ("zhipu", &["glm-4.6", "glm-4.5-air"]),
@@ -33,7 +34,7 @@ const MODELS: &[(&str, &[&str])] = &[
 ];
 
 /// Keys that people have; one that no kind of this build takes is answered with a sentence, not with silence.
-const WELL_KNOWN: &[&str] = &["ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY"];
+const WELL_KNOWN: &[&str] = &["GEMINI_API_KEY", "AZURE_OPENAI_API_KEY"];
 
 /// Reads what `nexus provider kinds --output json` prints.
 pub(super) fn read(json: &[u8]) -> Result<Vec<Kind>> {
@@ -93,7 +94,7 @@ mod tests {
     fn a_key_that_nothing_takes_is_mentioned() {
         let kinds = read(KINDS).unwrap();
         assert_eq!(unspoken(&kinds, |_| true), WELL_KNOWN);
-        assert_eq!(unspoken(&kinds, |name| name == "ANTHROPIC_API_KEY"), ["ANTHROPIC_API_KEY"]);
+        assert_eq!(unspoken(&kinds, |name| name == "GEMINI_API_KEY"), ["GEMINI_API_KEY"]);
         assert!(unspoken(&kinds, |_| false).is_empty());
     }
 }

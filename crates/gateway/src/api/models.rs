@@ -1,11 +1,11 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the aliases an application can ask for.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use nexus_core::{catalogue::Route, id::RequestId, refusal::Refusal};
+use nexus_core::{catalogue::Route, id::RequestId, refusal::Refusal, snapshot::Rights};
 use nexus_engine::{
     denial::Denial,
     identity,
-    pipeline::{Refused, identify},
+    pipeline::{Refused, identify_bodiless},
     world::World,
 };
 use nexus_wire::models::{Model, list as list_body, one};
@@ -15,18 +15,19 @@ use crate::{inbound, respond, worker::Worker};
 const OWNER: &str = "nexus";
 
 pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
-    answer(&request, &worker, |world| {
+    answer(&request, &worker, |world, rights| {
         let routes = world.snapshot.catalogue.listed();
-        let models: Vec<_> = routes.iter().map(|route| model(route)).collect();
+        let models: Vec<_> =
+            routes.iter().filter(|route| rights.may_call(&route.alias)).map(|route| model(route)).collect();
         Ok(list_body(&models))
     })
 }
 
 pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
     let name = name.into_inner();
-    answer(&request, &worker, |world| match world.snapshot.catalogue.named(&name) {
-        Some(route) => Ok(one(&model(route))),
-        None => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
+    answer(&request, &worker, |world, rights| match world.snapshot.catalogue.named(&name) {
+        Some(route) if rights.may_call(&name) => Ok(one(&model(route))),
+        _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
     })
 }
 
@@ -37,13 +38,15 @@ fn model(route: &Route) -> Model<'_> {
 fn answer(
     request: &HttpRequest,
     worker: &Worker,
-    body: impl FnOnce(&World) -> Result<bytes::Bytes, Refusal>,
+    body: impl FnOnce(&World, &Rights<'_>) -> Result<bytes::Bytes, Refusal>,
 ) -> HttpResponse {
     let shared = &worker.engine.shared;
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
     let world = shared.worlds.current();
-    let headers = inbound::headers(request);
-    match identify(&worker.engine, &headers, &world).and_then(|_| body(&world)) {
+    let head = inbound::head(request, &worker.clean);
+    let json = identify_bodiless(&worker.engine, &head, &world)
+        .and_then(|caller| body(&world, &world.snapshot.rights(&caller)));
+    match json {
         Ok(json) => respond::json(id, json),
         Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker),
     }

@@ -1,8 +1,21 @@
-//! `nexus config`: what is wrong with a file, what is in force, what can be set.
+//! `nexus config`: what is wrong with a file, what is in force, what can be set; providers out and in.
+
+use std::path::Path;
 
 use nexus_config::{load::Flags, reference};
+use nexus_engine::{identity, port::Clock as _};
+use serde_json::json;
 
-use crate::{boot, cli::Config, start::StartError, terminal::say};
+use super::change::{self, Deed};
+use crate::{
+    admin::config::{Differences, Fate, Offer, Planner, export},
+    boot,
+    cli::{Config, ConfigImport, Output, Place},
+    clock::SystemClock,
+    dice::WorkerDice,
+    start::StartError,
+    terminal::{self, say},
+};
 
 pub fn run(command: Config) -> Result<(), StartError> {
     match command {
@@ -14,6 +27,64 @@ pub fn run(command: Config) -> Result<(), StartError> {
             say(boot::settings(config.as_deref(), &Flags::default())?.to_yaml_redacted().trim_end());
         }
         Config::Reference => say(reference::reference_markdown().trim_end()),
+        Config::Export { config } => {
+            let exported = change::store(&Place { config })?.read_blocking(export)?;
+            say(exported.to_yaml().trim_end());
+        }
+        Config::Import(wish) => import(&wish)?,
     }
     Ok(())
+}
+
+/// Puts a file's providers and models into the database; nothing is taken away.
+fn import(wish: &ConfigImport) -> Result<(), StartError> {
+    let providers = boot::settings(Some(&wish.file), &Flags::default())?.providers;
+    let offers = providers.into_iter().map(Offer::of_file).collect::<Result<Vec<_>, _>>()?;
+    let place: &Path = wish.config.as_deref().unwrap_or(&wish.file);
+    let store = change::store(&Place { config: Some(place.to_owned()) })?;
+    let keys = change::keys(&store)?;
+    let (clock, dice) = (SystemClock::new(), WorkerDice::new());
+    let now_ms = clock.unix_ms();
+    let fresh_id = || identity::mint(&clock, &dice);
+    let planner = Planner { sealer: change::sealer(&keys), fresh_id: &fresh_id, now_ms };
+    let differences = change::change(&store, now_ms, |conn| {
+        let plan = planner.plan(conn, offers)?;
+        if wish.dry_run || plan.is_empty() {
+            return Ok((plan.differences, None));
+        }
+        let after = plan.carry_out(conn, now_ms)?;
+        let deed = Deed::of("config.apply", "config", "providers").from(&plan.before).to(&after);
+        Ok((plan.differences, Some(deed)))
+    })?;
+    match wish.output.unwrap_or_else(terminal::usual_output) {
+        Output::Json => say(&json!(differences).to_string()),
+        Output::Text => print(&differences),
+    }
+    Ok(())
+}
+
+fn print(differences: &Differences) {
+    for provider in &differences.providers {
+        say(&line(provider.change, &format!("provider {}", provider.name), &provider.fields));
+    }
+    for route in &differences.model_routes {
+        let what = format!("model {} at {} ({})", route.alias, route.provider, route.real_name);
+        say(&line(route.change, &what, &route.fields));
+    }
+    for name in &differences.without_key {
+        say(&format!("provider {name} has no key"));
+    }
+}
+
+fn line(change: Fate, what: &str, fields: &[String]) -> String {
+    let word = match change {
+        Fate::Created => "created",
+        Fate::Updated => "updated",
+        Fate::Unchanged => "unchanged",
+    };
+    if fields.is_empty() {
+        format!("{word:<9}  {what}")
+    } else {
+        format!("{word:<9}  {what}: {}", fields.join(", "))
+    }
 }

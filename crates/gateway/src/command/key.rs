@@ -6,12 +6,15 @@ use nexus_config::{environment::Absence, load::Flags};
 use nexus_core::{
     id::{KeyId, TeamId, Uuid},
     principal::Level,
+    scope::Scope,
+    snapshot::ShieldMode,
 };
 use nexus_engine::{identity, port::Clock as _};
 use nexus_keystore::token::{self, Grant, MAX_LIFETIME_S};
 use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::{
+        audit::{self, Entry, Target},
         key::{self, Revoked},
         team::{self, Team},
     },
@@ -22,6 +25,7 @@ use crate::{
     boot,
     cli::{self, Key, KeyCreate, Output, Place},
     clock::SystemClock,
+    deed,
     dice::WorkerDice,
     start::StartError,
     terminal::{self, say},
@@ -55,42 +59,80 @@ fn create(store: &Store, wish: &KeyCreate) -> Result<(), StartError> {
     let team_name = wish.team.as_deref().or((level == Level::App).then_some(DEFAULT_TEAM));
     let new_team = TeamId(identity::mint(&clock, &dice));
     let lifetime_s = wish.expires_in_days.map_or(MAX_LIFETIME_S, |days| days.saturating_mul(DAY_S));
-    let team = store
-        .write_blocking(|conn| team_name.map(|name| team_of(conn, name, new_team, now_ms)).transpose())?;
     let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or_default();
-    let grant = Grant { key: id, level: word, team: team.map(|team| team.0), lifetime_s };
-    let token = keys.tokens.mint(&grant, now_s)?;
     let expires_at_s = wish.expires_in_days.map(|_| now_s.saturating_add(lifetime_s));
-    let last_four = token.expose().get(token.expose().len().saturating_sub(4)..).unwrap_or_default();
-    let row = key::Key {
-        id: KeyId(id),
-        team,
-        level,
-        name: wish.name.clone(),
-        token_last_four: last_four.to_owned(),
-        created_at_ms: now_ms,
-        expires_at_ms: expires_at_s.and_then(|at| i64::try_from(at.saturating_mul(1000)).ok()),
-        revoked_at_ms: None,
-    };
-    store.write_blocking(|conn| key::create(conn, &row))?;
+    let (row, token) = store.write_blocking(|conn| {
+        let team = team_name.map(|name| team_of(conn, name, new_team, now_ms)).transpose()?;
+        let team_id = team.as_ref().map(|team| team.id.0);
+        let grant = Grant { key: id, level: word, team: team_id, parent: None, rights: None, lifetime_s };
+        let token = match keys.proofs.tokens.mint(&grant, now_s) {
+            Ok(token) => token,
+            // nothing is written yet
+            Err(error) => return Ok(Err(error)),
+        };
+        let last_four = token.expose().get(token.expose().len().saturating_sub(4)..).unwrap_or_default();
+        let row = key::Key {
+            team: team.as_ref().map(|team| team.id),
+            name: wish.name.clone(),
+            token_last_four: last_four.to_owned(),
+            expires_at_ms: expires_at_s.and_then(|at| i64::try_from(at.saturating_mul(1000)).ok()),
+            created_by: "cli".to_owned(),
+            ..key::Key::plain(KeyId(id), level, now_ms)
+        };
+        if let Some(team) = team.filter(|team| team.id == new_team) {
+            team::create(conn, &team)?;
+            record_team(conn, &team, now_ms)?;
+        }
+        key::create(conn, &row)?;
+        let entry = Entry { after: Some(told(&row)), ..about(&row, "key.create") };
+        audit::append(conn, &entry, now_ms)?;
+        Ok(Ok((row, token)))
+    })??;
     show(wish, &row, team_name, expires_at_s, token.expose());
     Ok(())
 }
 
-/// The team of this name, made where it is missing.
-fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Result<TeamId, StoreError> {
-    if let Some(team) = team::find_by_name(conn, name)? {
-        return Ok(team.id);
-    }
-    let made = Team {
+/// The team of this name, or the one to be made where it is missing.
+fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Result<Team, StoreError> {
+    Ok(team::find_by_name(conn, name)?.unwrap_or_else(|| Team {
         id: new,
         name: name.to_owned(),
         is_active: true,
+        scope: Scope::default(),
+        shield: ShieldMode::default(),
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
+        version: 1,
+    }))
+}
+
+fn record_team(conn: &mut AnyConnection, team: &Team, now_ms: i64) -> Result<(), StoreError> {
+    let entry = Entry {
+        team: Some(team.id),
+        target: Some(Target { kind: "team", id: Some(team.id.to_string()) }),
+        after: Some(json!({ "name": team.name }).to_string()),
+        ..deed::of_console("team.create")
     };
-    team::create(conn, &made)?;
-    Ok(made.id)
+    audit::append(conn, &entry, now_ms)?;
+    Ok(())
+}
+
+/// An entry of the trail about a key.
+fn about(key: &key::Key, action: &'static str) -> Entry {
+    let target = Target { kind: "key", id: Some(key.id.to_string()) };
+    Entry { team: key.team, target: Some(target), ..deed::of_console(action) }
+}
+
+/// The key as the trail tells of it.
+fn told(key: &key::Key) -> String {
+    json!({
+        "level": key.level.as_str(),
+        "name": key.name,
+        "last_four": key.token_last_four,
+        "expires_at": key.expires_at_ms.map(|ms| ms.div_euclid(1000)),
+        "revoked_at": key.revoked_at_ms.map(|ms| ms.div_euclid(1000)),
+    })
+    .to_string()
 }
 
 fn show(wish: &KeyCreate, row: &key::Key, team: Option<&str>, expires_at_s: Option<u64>, token: &str) {
@@ -114,12 +156,17 @@ fn show(wish: &KeyCreate, row: &key::Key, team: Option<&str>, expires_at_s: Opti
 }
 
 fn list(store: &Store, output: Output) -> Result<(), StartError> {
-    let (keys, teams) = store.read_blocking(|conn| Ok((key::list(conn)?, team::list(conn)?)))?;
+    let now_ms = SystemClock::new().unix_ms();
+    let (keys, teams) = store.read_blocking(|conn| {
+        let keys = key::list(conn)?.into_iter();
+        let keys = keys.map(|key| key::state(conn, &key, now_ms).map(|state| (key, state)));
+        Ok((keys.collect::<Result<Vec<_>, _>>()?, team::list(conn)?))
+    })?;
     let team_of = |key: &key::Key| {
         teams.iter().find(|team| Some(team.id) == key.team).map_or("-", |team| team.name.as_str())
     };
-    for key in &keys {
-        let state = if key.revoked_at_ms.is_some() { "revoked" } else { "valid" };
+    for (key, state) in &keys {
+        let state = state.as_str();
         match output {
             Output::Json => say(&json!({
                 "id": key.id.to_string(),
@@ -148,10 +195,30 @@ fn list(store: &Store, output: Output) -> Result<(), StartError> {
 fn revoke(store: &Store, id: &str) -> Result<(), StartError> {
     let key = id.parse::<Uuid>().map(KeyId).map_err(|_| StartError::NoKey(id.to_owned()))?;
     let now_ms = SystemClock::new().unix_ms();
-    match store.write_blocking(|conn| key::revoke(conn, key, now_ms))? {
+    let revoked = store.write_blocking(|conn| {
+        let before = key::show(conn, key, None).ok().flatten();
+        let revoked = key::revoke(conn, key, None, now_ms)?;
+        if revoked == Revoked::Now {
+            audit::append(conn, &revocation(key, before), now_ms)?;
+        }
+        Ok(revoked)
+    })?;
+    match revoked {
         Revoked::Now => say(&format!("revoked {id}")),
         Revoked::Before => say(&format!("{id} was revoked before")),
         Revoked::Unknown => return Err(StartError::NoKey(id.to_owned())),
     }
     Ok(())
+}
+
+/// A key whose row is damaged is revoked all the same; of it only the id is told.
+fn revocation(id: KeyId, before: Option<key::Key>) -> Entry {
+    let action = "key.revoke";
+    match before {
+        Some(before) => Entry { before: Some(told(&before)), ..about(&before, action) },
+        None => {
+            let target = Some(Target { kind: "key", id: Some(id.to_string()) });
+            Entry { target, ..deed::of_console(action) }
+        }
+    }
 }

@@ -1,32 +1,192 @@
-//! `nexus provider kinds`: what `kind:` may say in the configuration.
+//! `nexus provider`: which kinds there are, which providers are configured, and whether they answer.
 
-use nexus_providers::{compat::Vendor, registry};
+use std::io::Read as _;
+
+use actix_web::rt::System;
+use nexus_core::{
+    endpoint::Endpoint,
+    id::{CredentialId, ProviderId},
+};
+use nexus_engine::{identity, port::Clock as _};
+use nexus_providers::registry::{self, Kind};
+use nexus_store::{
+    Store,
+    repo::provider::{self, StoredProvider},
+};
 use serde_json::json;
 
+use super::change::{self, Deed};
 use crate::{
-    cli::{Output, Provider},
+    admin::{
+        check::Check,
+        credentials::KeyText,
+        problem::{Kind as ProblemKind, Problem},
+        providers::{
+            self, ProviderBody, Trial, check_kind, check_name, check_rate, check_way, check_weight,
+            credentials, first_credential, read_endpoint, usual_endpoint,
+        },
+    },
+    cli::{Output, Place, Provider, ProviderCreate},
+    clock::SystemClock,
+    dice::WorkerDice,
+    start::StartError,
     terminal::{self, say},
 };
 
-pub fn run(command: Provider) {
-    let Provider::Kinds { output } = command;
-    let vendors = registry::vendors();
-    match output.unwrap_or_else(terminal::usual_output) {
-        Output::Json => say(&json!(vendors.iter().map(as_json).collect::<Vec<_>>()).to_string()),
+pub fn run(command: Provider, place: &Place) -> Result<(), StartError> {
+    match command {
+        Provider::Kinds { output } => kinds(output.unwrap_or_else(terminal::usual_output)),
+        Provider::List { output } => {
+            list(&change::store(place)?, output.unwrap_or_else(terminal::usual_output))?;
+        }
+        Provider::Create(wish) => create(&change::store(place)?, &wish)?,
+        Provider::Test { name, credential, output } => {
+            let output = output.unwrap_or_else(terminal::usual_output);
+            test(&change::store(place)?, &name, credential.as_deref(), output)?;
+        }
+    }
+    Ok(())
+}
+
+fn kinds(output: Output) {
+    match output {
+        Output::Json => {
+            say(&json!(registry::kinds().map(|kind| as_json(&kind)).collect::<Vec<_>>()).to_string())
+        }
         Output::Text => {
-            for vendor in vendors {
-                say(&format!("{:<16} {:<32} {}", vendor.id, vendor.name, vendor.base_url));
+            for kind in registry::kinds() {
+                say(&format!("{:<16} {:<32} {}", kind.id, kind.name, kind.base_url));
             }
         }
     }
 }
 
-fn as_json(vendor: &Vendor) -> serde_json::Value {
+fn as_json(kind: &Kind) -> serde_json::Value {
     json!({
-        "kind": vendor.id,
-        "name": vendor.name,
-        "base_url": vendor.base_url,
-        "key_variables": vendor.key_variables,
-        "is_local": vendor.is_local,
+        "kind": kind.id,
+        "name": kind.name,
+        "base_url": kind.base_url,
+        "key_variables": kind.key_variables,
+        "is_local": kind.is_local,
     })
+}
+
+fn list(store: &Store, output: Output) -> Result<(), StartError> {
+    for provider in store.read_blocking(provider::list)? {
+        print(&provider, output);
+    }
+    Ok(())
+}
+
+fn print(provider: &StoredProvider, output: Output) {
+    match output {
+        Output::Json => say(&json!(ProviderBody::from(provider)).to_string()),
+        Output::Text => {
+            let state = if provider.is_active { "active" } else { "inactive" };
+            let StoredProvider { id, name, kind, endpoint, .. } = provider;
+            say(&format!("{id}  {name:<16}  {kind:<12}  {state:<8}  {endpoint}"));
+        }
+    }
+}
+
+fn checked(wish: &ProviderCreate, key: Option<&KeyText>) -> Result<Endpoint, Problem> {
+    let mut check = Check::default();
+    check_name(&mut check, "--name", &wish.name);
+    check_kind(&mut check, "--kind", &wish.kind);
+    check_weight(&mut check, "--weight", wish.weight);
+    check_rate(&mut check, "--rate-limit", wish.rate_limit);
+    if let Some(key) = key {
+        key.check(&mut check, "--api-key-stdin");
+    }
+    let endpoint = match &wish.endpoint {
+        Some(text) => read_endpoint(&mut check, "--endpoint", text),
+        None => usual_endpoint(&mut check, "--endpoint", &wish.kind),
+    };
+    if let Some(endpoint) = &endpoint {
+        check_way(&mut check, "--endpoint", endpoint, wish.allow_private_network);
+    }
+    check.finish()?;
+    endpoint.ok_or_else(|| ProblemKind::Invalid.into())
+}
+
+/// The key is read from standard input: what stands on the command line, every process of the machine sees.
+fn key_of(wish: &ProviderCreate) -> Result<Option<KeyText>, StartError> {
+    if !wish.api_key_stdin {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(StartError::NoProviderKey)?;
+    Ok(Some(KeyText::new(text.trim().to_owned())))
+}
+
+fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
+    let key = key_of(wish)?;
+    let endpoint = checked(wish, key.as_ref())?;
+    let (clock, dice) = (SystemClock::new(), WorkerDice::new());
+    let now_ms = clock.unix_ms();
+    let provider = StoredProvider {
+        id: ProviderId(identity::mint(&clock, &dice)),
+        name: wish.name.clone(),
+        kind: wish.kind.clone(),
+        endpoint,
+        weight: wish.weight,
+        rate_limit: wish.rate_limit,
+        allow_private_network: wish.allow_private_network,
+        is_active: true,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+        version: 1,
+    };
+    let keys = change::keys(store)?;
+    let id = CredentialId(identity::mint(&clock, &dice));
+    let first = key.map(|key| first_credential(change::sealer(&keys), id, &provider, &key)).transpose()?;
+    change::change(store, now_ms, |conn| {
+        let whole = providers::store(conn, &provider, first.as_ref())?;
+        Ok(((), Some(Deed::of("provider.create", "provider", provider.id).to(&whole))))
+    })?;
+    print(&provider, wish.output.unwrap_or_else(terminal::usual_output));
+    Ok(())
+}
+
+fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
+    let keys = change::keys(store)?;
+    let (provider, credentials) = store.read_blocking(|conn| {
+        let provider = provider::find_by_name(conn, name)?;
+        let credentials = match &provider {
+            Some(provider) => credentials(conn, provider.id)?,
+            None => Vec::new(),
+        };
+        Ok((provider, credentials))
+    })?;
+    let no = |what: &str, list: &str| {
+        StartError::Refused(format!("there is no {what}; `{list}` shows what there is"))
+    };
+    let provider = provider.ok_or_else(|| no(&format!("provider `{name}`"), "nexus provider list"))?;
+    let credential = match with {
+        None => credentials.iter().find(|credential| credential.is_active),
+        Some(with) => {
+            let found = credentials.iter().find(|credential| credential.name == with);
+            let missing = || no(&format!("credential `{with}`"), "GET /admin/v1/providers/{id}/credentials");
+            Some(found.ok_or_else(missing)?)
+        }
+    };
+    let trial = Trial::new(provider, credential, &keys.vault);
+    let verdict = System::new().block_on(trial.run(&SystemClock::new()));
+    match output {
+        Output::Json => say(&json!(verdict).to_string()),
+        Output::Text if verdict.ok => {
+            say(&format!("{name} answers within {} ms", verdict.latency_ms));
+            for model in &verdict.models {
+                say(model);
+            }
+        }
+        Output::Text => {}
+    }
+    match verdict.fault {
+        None => Ok(()),
+        Some(fault) => {
+            let said = fault.said.map(|said| format!(": {said}")).unwrap_or_default();
+            Err(StartError::Refused(format!("`{name}`: {} ({}){said}", fault.message, fault.class)))
+        }
+    }
 }

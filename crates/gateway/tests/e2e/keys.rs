@@ -39,6 +39,8 @@ fn every_bad_key_gets_the_same_answer() {
         key: "01981d3a-0000-7000-8000-000000000001".parse().unwrap(),
         level: Level::App,
         team: Some("01981d3a-0000-7000-8000-000000000002".parse().unwrap()),
+        parent: None,
+        rights: None,
         lifetime_s,
     };
     let foreign =

@@ -9,6 +9,7 @@
     reason = "a test may be blunt"
 )]
 
+mod admin;
 mod chat;
 mod client;
 mod crash;
@@ -16,5 +17,6 @@ mod faults;
 mod keys;
 mod lifecycle;
 mod node;
+mod people;
 mod secrets;
 mod streams;

@@ -1,0 +1,62 @@
+//! The administration over REST, under `/admin/v1`.
+//!
+//! [`route`] is the table everything is made of. A request passes the gate before anything of it is read, and
+//! a change stands together with its row in the audit trail or not at all.
+
+mod anomalies;
+mod answer;
+mod audit_logs;
+pub mod body;
+mod call;
+pub mod change;
+pub mod check;
+pub mod config;
+pub mod credentials;
+mod gate;
+mod health;
+pub mod keys;
+pub mod oidc;
+mod openapi;
+mod policy;
+pub mod problem;
+pub mod providers;
+mod query;
+mod reference;
+pub mod route;
+pub mod routes;
+mod row;
+mod scope;
+pub mod session;
+pub mod session_keys;
+mod settings;
+pub mod teams;
+pub mod trail;
+pub mod users;
+mod visit;
+mod words;
+
+use std::sync::Arc;
+
+use nexus_keystore::{cursor::Cursors, signing_secret::SigningSecrets, vault::Vault};
+use nexus_store::{Shipper, Store};
+use tokio::sync::watch;
+
+use self::session::SignIn;
+
+/// What the administration needs beside the engine. Shared by all workers.
+pub struct Admin {
+    pub store: Store,
+    pub vault: Arc<Vault>,
+    pub secrets: Secrets,
+    /// The revision of the world that is in force on this node.
+    pub in_force: watch::Receiver<i64>,
+    pub sign_in: SignIn,
+    /// To tell how far the database is behind.
+    pub shipper: Arc<Shipper>,
+}
+
+/// What is derived from `NEXUS_SECRET_KEY` for the administration.
+pub struct Secrets {
+    pub cursors: Cursors,
+    pub signing: SigningSecrets,
+}

@@ -1,0 +1,304 @@
+//! What the administration answers, and how each kind of answer is described.
+//!
+//! An answer becomes a [`Reply`] of plain parts before it becomes HTTP, so that one that was given before
+//! can be kept and given again.
+
+use std::{
+    io,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    body::{BodySize, MessageBody},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    web::Bytes,
+};
+use nexus_core::id::RequestId;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Receiver;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use super::{
+    openapi::Components,
+    problem::{Kind, Problem},
+    query::Listing,
+    reference,
+};
+use crate::respond;
+
+const JSON: &str = "application/json";
+
+/// Pages bear a content security policy.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// An answer in plain parts. It may hold a key that is shown once, so it cannot be printed.
+#[derive(Serialize, Deserialize)]
+pub struct Reply {
+    pub status: u16,
+    /// The version of the thing that is answered.
+    pub version: Option<i64>,
+    /// The path of what was made.
+    pub location: Option<String>,
+    /// The body's media type; empty where there is no body.
+    pub media_type: String,
+    pub body: String,
+    /// Under which name a browser is to save the body.
+    pub file_name: Option<String>,
+    /// What comes after the body, piece by piece.
+    #[serde(skip)]
+    pub rest: Option<Receiver<io::Result<Bytes>>>,
+    /// Whole `Set-Cookie` lines. They are given once and never kept.
+    #[serde(skip)]
+    pub cookies: Vec<String>,
+}
+
+impl Reply {
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            version: None,
+            location: None,
+            media_type: String::new(),
+            body: String::new(),
+            file_name: None,
+            rest: None,
+            cookies: Vec::new(),
+        }
+    }
+
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_string(body).map_err(|error| {
+            tracing::error!(%error, "an answer cannot be written");
+            Problem::from(Kind::Internal)
+        })?;
+        Ok(Self { media_type: JSON.to_owned(), body, ..Self::empty(status) })
+    }
+
+    /// Turns the answer into HTTP.
+    pub fn respond(self, request: RequestId) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = begin(status, request);
+        for cookie in self.cookies {
+            if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                response.append_header((header::SET_COOKIE, cookie));
+            }
+        }
+        let mut set = |name: HeaderName, value: String| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.insert_header((name, value));
+            }
+        };
+        if let Some(version) = self.version {
+            set(header::ETAG, format!("\"{version}\""));
+        }
+        if let Some(location) = self.location {
+            set(header::LOCATION, location);
+        }
+        if let Some(name) = self.file_name {
+            set(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
+        }
+        if self.media_type.is_empty() {
+            return response.finish();
+        }
+        if self.media_type == HTML {
+            set(header::CONTENT_SECURITY_POLICY, reference::content_security_policy());
+        }
+        set(header::CONTENT_TYPE, self.media_type);
+        match self.rest {
+            Some(rest) => response.body(Rest(rest)),
+            None => response.body(self.body),
+        }
+    }
+}
+
+/// Pieces as a body: actix asks for more only when the socket took what it had.
+struct Rest(Receiver<io::Result<Bytes>>);
+
+impl MessageBody for Rest {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.get_mut().0.poll_recv(cx)
+    }
+}
+
+/// What every answer of the administration begins with.
+pub fn begin(status: StatusCode, request: RequestId) -> HttpResponseBuilder {
+    let mut response = respond::begin(status, request);
+    response.insert_header((header::VARY, HeaderValue::from_static("authorization, cookie")));
+    response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    response
+}
+
+/// How an answer is described.
+pub struct AnswerDoc {
+    pub status: u16,
+    pub description: &'static str,
+    /// Media types, and the schema where it is JSON.
+    pub content: Vec<(&'static str, Option<RefOr<Schema>>)>,
+    pub has_etag: bool,
+    pub has_location: bool,
+}
+
+/// What a handler can answer.
+pub trait Answer {
+    fn into_reply(self) -> Result<Reply, Problem>;
+
+    fn describe(components: &mut Components) -> AnswerDoc;
+}
+
+fn json_doc<T: ToSchema>(components: &mut Components, status: u16, description: &'static str) -> AnswerDoc {
+    let content = vec![(JSON, Some(components.schema::<T>()))];
+    AnswerDoc { status, description, content, has_etag: false, has_location: false }
+}
+
+impl<T: Serialize + ToSchema> Answer for Listing<T> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        Reply::json(200, &self)
+    }
+
+    fn describe(components: &mut Components) -> AnswerDoc {
+        json_doc::<Self>(components, 200, "A page of the list")
+    }
+}
+
+/// A thing that is shown, with the version that `If-Match` wants.
+pub struct Shown<T> {
+    pub body: T,
+    pub version: i64,
+}
+
+impl<T: Serialize + ToSchema> Answer for Shown<T> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        Ok(Reply { version: Some(self.version), ..Reply::json(200, &self.body)? })
+    }
+
+    fn describe(components: &mut Components) -> AnswerDoc {
+        AnswerDoc { has_etag: true, ..json_doc::<T>(components, 200, "It, as it stands now") }
+    }
+}
+
+/// A thing that was made.
+pub struct Created<T> {
+    pub body: T,
+    pub version: i64,
+    /// Its path.
+    pub location: String,
+}
+
+impl<T: Serialize + ToSchema> Answer for Created<T> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        let (version, location) = (Some(self.version), Some(self.location));
+        Ok(Reply { version, location, ..Reply::json(201, &self.body)? })
+    }
+
+    fn describe(components: &mut Components) -> AnswerDoc {
+        let doc = json_doc::<T>(components, 201, "It was made");
+        AnswerDoc { has_etag: true, has_location: true, ..doc }
+    }
+}
+
+/// Something that has no version, such as a verdict.
+pub struct Told<T>(pub T);
+
+impl<T: Serialize + ToSchema> Answer for Told<T> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        Reply::json(200, &self.0)
+    }
+
+    fn describe(components: &mut Components) -> AnswerDoc {
+        json_doc::<T>(components, 200, "What was asked for")
+    }
+}
+
+/// A thing that is no more.
+pub struct Gone;
+
+impl Answer for Gone {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        Ok(Reply::empty(204))
+    }
+
+    fn describe(_: &mut Components) -> AnswerDoc {
+        AnswerDoc { content: Vec::new(), ..plain_doc(204, "It is no more") }
+    }
+}
+
+/// The media types of a text.
+pub trait Kinds {
+    const MEDIA_TYPES: &'static [&'static str];
+}
+
+/// A text that is not made of one of our types.
+pub struct Text<K> {
+    media_type: &'static str,
+    body: String,
+    file_name: Option<String>,
+    rest: Option<Receiver<io::Result<Bytes>>>,
+    kinds: PhantomData<K>,
+}
+
+impl<K: Kinds> Text<K> {
+    /// `media_type` is one of the kind's.
+    pub fn new(media_type: &'static str, body: String) -> Self {
+        Self { media_type, body, file_name: None, rest: None, kinds: PhantomData }
+    }
+
+    /// As [`Text::new`], piece by piece; a piece that is an error cuts the connection.
+    pub fn streamed(media_type: &'static str, pieces: Receiver<io::Result<Bytes>>) -> Self {
+        Self { rest: Some(pieces), ..Self::new(media_type, String::new()) }
+    }
+
+    /// To be saved under this name.
+    pub fn named(self, file_name: String) -> Self {
+        Self { file_name: Some(file_name), ..self }
+    }
+}
+
+impl<K: Kinds> Answer for Text<K> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        let Self { media_type, body, file_name, rest, .. } = self;
+        Ok(Reply { media_type: media_type.to_owned(), body, file_name, rest, ..Reply::empty(200) })
+    }
+
+    fn describe(_: &mut Components) -> AnswerDoc {
+        let content = K::MEDIA_TYPES.iter().map(|kind| (*kind, None)).collect();
+        AnswerDoc { content, ..plain_doc(200, "The text") }
+    }
+}
+
+fn plain_doc(status: u16, description: &'static str) -> AnswerDoc {
+    AnswerDoc { status, description, content: Vec::new(), has_etag: false, has_location: false }
+}
+
+/// The answer to a change that stands, or the one that was given when it was made.
+pub struct Recorded<A>(Reply, PhantomData<A>);
+
+impl<A> Recorded<A> {
+    pub(super) fn new(reply: Reply) -> Self {
+        Self(reply, PhantomData)
+    }
+}
+
+impl<A: Answer> Answer for Recorded<A> {
+    fn into_reply(self) -> Result<Reply, Problem> {
+        Ok(self.0)
+    }
+
+    fn describe(components: &mut Components) -> AnswerDoc {
+        A::describe(components)
+    }
+}

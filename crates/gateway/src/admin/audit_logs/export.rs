@@ -1,0 +1,140 @@
+//! The trail as a file: pages of rows are read as the client takes them, so a slow client holds neither a
+//! transaction nor memory.
+//!
+//! Rows are written oldest first and the trail only grows at its end, so pages fit together. Where the
+//! database goes away the connection is cut: a file that came to its end is whole.
+
+use std::io;
+
+use actix_web::web::Bytes;
+use nexus_store::{
+    Store,
+    repo::audit::{self, Filter, Order, Recorded, SeqPage},
+};
+use serde::Deserialize;
+use tokio::sync::mpsc::{Sender, channel};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{AuditFilter, OutcomeWord};
+use crate::admin::{
+    answer::{Kinds, Text},
+    call::Call,
+    problem::Problem,
+    query,
+};
+
+/// Rows read at once.
+const PAGE_ROWS: u32 = 500;
+
+/// What the file is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One JSON object a line, every column as it was hashed.
+    Jsonl,
+    /// RFC 4180, with a head; a cell a spreadsheet would take for a formula has an apostrophe in front.
+    Csv,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ExportQuery {
+    #[param(inline)]
+    format: Format,
+    /// What the team and its things were done to and by.
+    #[param(nullable = false)]
+    team_id: Option<Uuid>,
+    /// Who did it.
+    #[param(nullable = false)]
+    actor_id: Option<Uuid>,
+    /// How the action begins: `key.` for everything done to keys.
+    #[param(nullable = false, max_length = 100)]
+    action: Option<String>,
+    #[param(nullable = false, max_length = 100)]
+    target_kind: Option<String>,
+    #[param(nullable = false, max_length = 200)]
+    target_id: Option<String>,
+    /// The first second that counts, Unix time.
+    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
+    from: Option<i64>,
+    /// The first second that counts no more, Unix time.
+    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
+    to: Option<i64>,
+    #[param(nullable = false, inline)]
+    outcome: Option<OutcomeWord>,
+}
+
+pub struct TrailFile;
+
+impl Kinds for TrailFile {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/jsonl", "text/csv; charset=utf-8"];
+}
+
+pub async fn export(call: Call<query::Filter<ExportQuery>>) -> Result<Text<TrailFile>, Problem> {
+    let query::Filter(ExportQuery {
+        format,
+        team_id,
+        actor_id,
+        action,
+        target_kind,
+        target_id,
+        from,
+        to,
+        outcome,
+    }) = call.query;
+    let filter = AuditFilter { team_id, actor_id, action, target_kind, target_id, from, to, outcome };
+    let filter = filter.within(call.caller.reach)?;
+    let (name, media_type) = match format {
+        Format::Jsonl => ("audit-logs.jsonl", "application/jsonl"),
+        Format::Csv => ("audit-logs.csv", "text/csv; charset=utf-8"),
+    };
+    let (sender, pieces) = channel(2);
+    let store = call.worker.admin.store.clone();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = write(&store, filter, format, &sender).await {
+            tracing::warn!(%error, "an export of the audit trail was cut");
+            let _gone = sender.send(Err(io::Error::other("the export was cut"))).await;
+        }
+    });
+    Ok(Text::streamed(media_type, pieces).named(name.to_owned()))
+}
+
+type Pieces = Sender<io::Result<Bytes>>;
+
+/// Sends page after page until the trail, or the client, is at an end.
+async fn write(
+    store: &Store,
+    filter: Option<Filter>,
+    format: Format,
+    to: &Pieces,
+) -> Result<(), audit::ExportError> {
+    let mut head = Vec::new();
+    if format == Format::Csv {
+        audit::csv_head(&mut head)?;
+    }
+    // a piece without bytes would end the body
+    if !head.is_empty() && to.send(Ok(head.into())).await.is_err() {
+        return Ok(());
+    }
+    let Some(filter) = filter else { return Ok(()) };
+    let mut after = None;
+    loop {
+        let (page, filter) = (SeqPage { after, order: Order::OldestFirst, limit: PAGE_ROWS }, filter.clone());
+        let rows = store.read(move |conn| audit::list(conn, &filter, page)).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.seq);
+        if to.send(Ok(piece(&rows, format)?)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn piece(rows: &[Recorded], format: Format) -> io::Result<Bytes> {
+    let mut text = Vec::new();
+    match format {
+        Format::Jsonl => audit::write_jsonl(rows, &mut text)?,
+        Format::Csv => audit::write_csv(rows, &mut text)?,
+    }
+    Ok(text.into())
+}

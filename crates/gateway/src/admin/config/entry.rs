@@ -1,0 +1,261 @@
+//! The configuration file's providers as a request says them, checked into [`Offer`]s.
+//!
+//! Nothing here is resolved from the environment: whoever may write configuration over the network may not
+//! read the process's variables.
+
+use std::collections::{BTreeMap, HashSet};
+
+use nexus_config::settings;
+use nexus_core::endpoint::Endpoint;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::admin::{
+    check::Check,
+    credentials::KeyText,
+    problem::{Kind, Problem},
+    providers::{
+        KindText, TidyText, UrlText, check_kind, check_model, check_name, check_rate, check_way,
+        check_weight, read_endpoint, usual_endpoint, usual_weight,
+    },
+    routes::{ModelText, Multiplier, check_regions, one},
+};
+
+/// Providers and their models, in the shape of the configuration file.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Configuration)]
+pub struct ConfigBody {
+    #[schema(max_items = 1000)]
+    providers: Vec<ProviderEntry>,
+}
+
+/// The most providers taken at once.
+const PROVIDERS_MAX: usize = 1000;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfiguredProvider)]
+pub struct ProviderEntry {
+    #[schema(value_type = TidyText)]
+    name: String,
+    #[schema(value_type = KindText)]
+    kind: String,
+    /// The vendor's own, where it is left away.
+    #[serde(default)]
+    #[schema(value_type = Option<UrlText>)]
+    endpoint: Option<String>,
+    /// The key itself. `${NAME}` as exported, or none: the key that is there stays.
+    #[serde(default)]
+    #[schema(write_only)]
+    api_key: Option<KeyText>,
+    #[serde(default = "usual_weight")]
+    #[schema(minimum = 0, maximum = 1_000_000, default = 100)]
+    weight: u32,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(default = false)]
+    allow_private_network: bool,
+    #[serde(default)]
+    #[schema(required = false)]
+    models: Vec<ModelEntry>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfiguredModel)]
+pub struct ModelEntry {
+    #[schema(value_type = ModelText)]
+    alias: String,
+    #[serde(default)]
+    #[schema(value_type = Option<ModelText>)]
+    real_name: Option<String>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<u32>,
+    #[serde(default = "one")]
+    #[schema(required = false)]
+    cost_multiplier: Multiplier,
+    #[serde(default)]
+    #[schema(required = false)]
+    region_weights: BTreeMap<String, u32>,
+}
+
+/// A provider as it is to be.
+pub struct Offer {
+    pub name: String,
+    pub kind: String,
+    pub endpoint: Endpoint,
+    /// None: what is there stays.
+    pub api_key: Option<KeyText>,
+    pub weight: u32,
+    pub rate_limit: Option<u32>,
+    pub allow_private_network: bool,
+    pub models: Vec<OfferedModel>,
+}
+
+/// A model of it.
+pub struct OfferedModel {
+    pub alias: String,
+    pub real_name: String,
+    pub rate_limit: Option<u32>,
+    pub cost_multiplier: Multiplier,
+    pub region_weights: BTreeMap<String, u32>,
+}
+
+impl ConfigBody {
+    /// Everything that is not right with it is told at once.
+    pub fn offers(self) -> Result<Vec<Offer>, Problem> {
+        let mut check = Check::default();
+        if self.providers.len() > PROVIDERS_MAX {
+            check.flaw("/providers", format!("has more than {PROVIDERS_MAX} entries; send them in parts"));
+        }
+        let mut names = HashSet::new();
+        let mut offers = Vec::new();
+        for (at, entry) in self.providers.into_iter().enumerate() {
+            let pointer = format!("/providers/{at}");
+            if !names.insert(entry.name.clone()) {
+                check.flaw(&format!("{pointer}/name"), "stands there twice; give each entry its own");
+            }
+            offers.extend(entry.offer(&mut check, &pointer));
+        }
+        check.finish()?;
+        Ok(offers)
+    }
+}
+
+impl ProviderEntry {
+    fn offer(self, check: &mut Check, at: &str) -> Option<Offer> {
+        check_name(check, &format!("{at}/name"), &self.name);
+        check_kind(check, &format!("{at}/kind"), &self.kind);
+        check_weight(check, &format!("{at}/weight"), self.weight);
+        check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
+        let api_key = self.api_key.filter(|key| !key.is_reference());
+        if let Some(key) = &api_key {
+            key.check(check, &format!("{at}/api_key"));
+        }
+        let mut known = HashSet::new();
+        for (number, model) in self.models.iter().enumerate() {
+            let at = format!("{at}/models/{number}");
+            model.check(check, &at);
+            if !known.insert(model.alias.as_str()) {
+                check.flaw(&format!("{at}/alias"), "stands there twice; give each entry its own");
+            }
+        }
+        let pointer = format!("{at}/endpoint");
+        let endpoint = match &self.endpoint {
+            Some(text) => read_endpoint(check, &pointer, text),
+            None => usual_endpoint(check, &pointer, &self.kind),
+        }?;
+        check_way(check, &pointer, &endpoint, self.allow_private_network);
+        Some(Offer {
+            name: self.name,
+            kind: self.kind,
+            endpoint,
+            api_key,
+            weight: self.weight,
+            rate_limit: self.rate_limit,
+            allow_private_network: self.allow_private_network,
+            models: self.models.into_iter().map(ModelEntry::offered).collect(),
+        })
+    }
+}
+
+impl ModelEntry {
+    fn check(&self, check: &mut Check, at: &str) {
+        check_model(check, &format!("{at}/alias"), &self.alias);
+        if let Some(name) = &self.real_name {
+            check_model(check, &format!("{at}/real_name"), name);
+        }
+        check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
+        check_regions(check, &format!("{at}/region_weights"), &self.region_weights);
+    }
+
+    fn offered(self) -> OfferedModel {
+        OfferedModel {
+            real_name: self.real_name.unwrap_or_else(|| self.alias.clone()),
+            alias: self.alias,
+            rate_limit: self.rate_limit,
+            cost_multiplier: self.cost_multiplier,
+            region_weights: self.region_weights,
+        }
+    }
+}
+
+impl Offer {
+    /// From a configuration file, which was checked and whose variables were resolved by whoever ran us.
+    pub fn of_file(file: settings::Provider) -> Result<Self, Problem> {
+        let mut check = Check::default();
+        check_kind(&mut check, "/kind", &file.kind);
+        let endpoint = file.endpoint.or_else(|| usual_endpoint(&mut check, "/endpoint", &file.kind));
+        if let Some(endpoint) = &endpoint {
+            check_way(&mut check, "/endpoint", endpoint, file.allow_private_network);
+        }
+        check.finish()?;
+        let Some(endpoint) = endpoint else { return Err(Kind::Invalid.into()) };
+        let models = file.models.into_iter().map(|model| OfferedModel {
+            alias: model.alias,
+            real_name: model.real_name,
+            rate_limit: model.rate_limit,
+            cost_multiplier: Multiplier(i64::try_from(model.cost_multiplier_ppm).unwrap_or(i64::MAX)),
+            region_weights: model.region_weights,
+        });
+        Ok(Self {
+            name: file.name,
+            kind: file.kind,
+            endpoint,
+            api_key: file.api_key.map(|key| KeyText::new(key.into_text())),
+            weight: file.weight,
+            rate_limit: file.rate_limit,
+            allow_private_network: file.allow_private_network,
+            models: models.collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(json: &str) -> Vec<String> {
+        let offers = serde_json::from_str::<ConfigBody>(json).unwrap().offers();
+        let problem = offers.err();
+        problem
+            .map(|problem| problem.errors.into_iter().map(|flaw| flaw.pointer).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_with_its_place() {
+        for (json, expected) in [
+            (r#"{"providers":[]}"#, vec![]),
+            (r#"{"providers":[{"name":"a","kind":"openai","models":[{"alias":"*"}]}]}"#, vec![]),
+            (r#"{"providers":[{"name":"a","kind":"openai","api_key":"${A_KEY}"}]}"#, vec![]),
+            (
+                r#"{"providers":[{"name":"a","kind":"openai"},{"name":"a","kind":"x"}]}"#,
+                vec!["/providers/1/name", "/providers/1/kind"],
+            ),
+            (
+                r#"{"providers":[{"name":"a","kind":"openai","models":[{"alias":"m"},{"alias":"m"},{"alias":""}]}]}"#,
+                vec!["/providers/0/models/1/alias", "/providers/0/models/2/alias"],
+            ),
+            (
+                r#"{"providers":[{"name":"a","kind":"custom","endpoint":"https://a.example/${DB_ENCRYPTION_KEY}"}]}"#,
+                vec!["/providers/0/endpoint"],
+            ),
+        ] {
+            assert_eq!(pointers(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_variable_in_the_place_of_a_key_is_no_key() {
+        for (key, is_taken) in [("sk-abc", true), ("${OPENAI_KEY}", false), ("x${HOME}", false)] {
+            let json = format!(r#"{{"providers":[{{"name":"a","kind":"openai","api_key":"{key}"}}]}}"#);
+            let offers = serde_json::from_str::<ConfigBody>(&json).unwrap().offers().unwrap();
+            assert_eq!(offers[0].api_key.is_some(), is_taken, "{key}");
+        }
+    }
+}

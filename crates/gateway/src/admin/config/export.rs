@@ -1,0 +1,274 @@
+//! Providers and their models as the configuration file says them, with variables in the place of keys.
+//!
+//! What the file has no words for is told in comments and never silently left out.
+
+use std::collections::{BTreeMap, HashSet};
+
+use nexus_core::id::ProviderId;
+use nexus_store::{
+    AnyConnection, StoreError,
+    repo::{
+        provider::{self, StoredProvider},
+        route::{self, StoredRoute},
+    },
+};
+use serde::Serialize;
+
+use crate::admin::{providers::credentials, routes::Multiplier};
+
+/// What the file's `providers` say.
+#[derive(Debug, Default, Serialize)]
+pub struct Exported {
+    providers: Vec<ExportedProvider>,
+    /// What could not be said.
+    #[serde(skip)]
+    left_out: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportedProvider {
+    name: String,
+    kind: String,
+    endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    weight: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u32>,
+    allow_private_network: bool,
+    models: Vec<ExportedModel>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportedModel {
+    alias: String,
+    real_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u32>,
+    cost_multiplier: Multiplier,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    region_weights: BTreeMap<String, u32>,
+}
+
+/// Everything that is active.
+pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
+    let mut exported = Exported::default();
+    let (providers, routes) = (provider::list(conn)?, route::list(conn)?);
+    let mut variables = HashSet::new();
+    for provider in providers {
+        if !provider.is_active {
+            exported.left_out.push(format!("provider {}: it is not active", quoted(&provider.name)));
+            continue;
+        }
+        let keys = credentials(conn, provider.id)?.len();
+        if keys > 1 {
+            let name = quoted(&provider.name);
+            exported.left_out.push(format!("provider {name}: its credentials but one, of {keys}"));
+        }
+        let api_key = (keys > 0).then(|| format!("${{{}}}", variable(&provider.name, &mut variables)));
+        let models = models(&provider, &routes, &mut exported.left_out);
+        exported.providers.push(ExportedProvider {
+            name: provider.name,
+            kind: provider.kind,
+            endpoint: provider.endpoint.to_string(),
+            api_key,
+            weight: provider.weight,
+            rate_limit: provider.rate_limit,
+            allow_private_network: provider.allow_private_network,
+            models,
+        });
+    }
+    Ok(exported)
+}
+
+fn models(
+    provider: &StoredProvider,
+    routes: &[StoredRoute],
+    left_out: &mut Vec<String>,
+) -> Vec<ExportedModel> {
+    let mut aliases = HashSet::new();
+    let mut models = Vec::new();
+    for route in routes_of(provider.id, routes) {
+        let name = || {
+            let (alias, real) = (quoted(&route.alias), quoted(&route.real_model));
+            format!("model {alias} at {}, real name {real}", quoted(&provider.name))
+        };
+        if !route.is_active {
+            left_out.push(format!("{}: it is not active", name()));
+            continue;
+        }
+        if !aliases.insert(route.alias.as_str()) {
+            left_out.push(format!("{}: the alias stands there already", name()));
+            continue;
+        }
+        if let Some(weight) = route.weight {
+            left_out.push(format!("{}: its weight of {weight}", name()));
+        }
+        models.push(ExportedModel {
+            alias: route.alias.clone(),
+            real_name: route.real_model.clone(),
+            rate_limit: route.rate_limit,
+            cost_multiplier: Multiplier(route.cost_multiplier_ppm),
+            region_weights: route.region_weights.clone(),
+        });
+    }
+    models
+}
+
+fn routes_of(provider: ProviderId, routes: &[StoredRoute]) -> impl Iterator<Item = &StoredRoute> {
+    routes.iter().filter(move |route| route.provider == provider)
+}
+
+/// A variable for a provider's key, such as `MY_PROVIDER_KEY`; no two providers get the same.
+fn variable(name: &str, taken: &mut HashSet<String>) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let mut stem: String = name.chars().map(word).collect();
+    if stem.starts_with(|first: char| first.is_ascii_digit()) {
+        stem.insert(0, '_');
+    }
+    let mut variable = format!("{stem}_KEY");
+    let mut number = 2;
+    while !taken.insert(variable.clone()) {
+        variable = format!("{stem}_{number}_KEY");
+        number += 1;
+    }
+    variable
+}
+
+/// Text in double quotes, as JSON and YAML both read it. Line and page marks that YAML counts as line ends
+/// are written as escapes.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+impl Exported {
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    pub fn to_yaml(&self) -> String {
+        let mut out = String::new();
+        for what in &self.left_out {
+            out.push_str(&format!("# left out: {what}\n"));
+        }
+        if self.providers.is_empty() {
+            out.push_str("providers: []\n");
+            return out;
+        }
+        out.push_str("providers:\n");
+        for provider in &self.providers {
+            provider.write(&mut out);
+        }
+        out
+    }
+}
+
+impl ExportedProvider {
+    fn write(&self, out: &mut String) {
+        out.push_str(&format!("  - name: {}\n", quoted(&self.name)));
+        out.push_str(&format!("    kind: {}\n", quoted(&self.kind)));
+        out.push_str(&format!("    endpoint: {}\n", quoted(&self.endpoint)));
+        if let Some(variable) = &self.api_key {
+            out.push_str(&format!("    api_key: {}\n", quoted(variable)));
+        }
+        out.push_str(&format!("    weight: {}\n", self.weight));
+        if let Some(rate_limit) = self.rate_limit {
+            out.push_str(&format!("    rate_limit: {rate_limit}\n"));
+        }
+        out.push_str(&format!("    allow_private_network: {}\n", self.allow_private_network));
+        if !self.models.is_empty() {
+            out.push_str("    models:\n");
+        }
+        for model in &self.models {
+            model.write(out);
+        }
+    }
+}
+
+impl ExportedModel {
+    fn write(&self, out: &mut String) {
+        out.push_str(&format!("      - alias: {}\n", quoted(&self.alias)));
+        out.push_str(&format!("        real_name: {}\n", quoted(&self.real_name)));
+        if let Some(rate_limit) = self.rate_limit {
+            out.push_str(&format!("        rate_limit: {rate_limit}\n"));
+        }
+        out.push_str(&format!("        cost_multiplier: \"{}\"\n", self.cost_multiplier));
+        if !self.region_weights.is_empty() {
+            out.push_str("        region_weights:\n");
+        }
+        for (region, weight) in &self.region_weights {
+            out.push_str(&format!("          {}: {weight}\n", quoted(region)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_config::{
+        environment::Environment,
+        load::{self, Flags},
+    };
+
+    use super::*;
+
+    #[test]
+    fn no_two_keys_get_the_same_variable() {
+        let mut taken = HashSet::new();
+        let names = ["open ai", "open-ai", "1st", "open_ai", "é"];
+        let variables: Vec<_> = names.iter().map(|name| variable(name, &mut taken)).collect();
+        assert_eq!(variables, ["OPEN_AI_KEY", "OPEN_AI_2_KEY", "_1ST_KEY", "OPEN_AI_3_KEY", "__KEY"]);
+    }
+
+    #[test]
+    fn what_is_exported_is_a_configuration_file() {
+        let model = |alias: &str| ExportedModel {
+            alias: alias.to_owned(),
+            real_name: "a \"b\" \\ c: #d".to_owned(),
+            rate_limit: Some(7),
+            cost_multiplier: Multiplier(1_250_000),
+            region_weights: BTreeMap::from([("eu: west".to_owned(), 3)]),
+        };
+        let exported = Exported {
+            providers: vec![ExportedProvider {
+                name: "true".to_owned(),
+                kind: "openai".to_owned(),
+                endpoint: "https://api.openai.com/v1".to_owned(),
+                api_key: Some("${TRUE_KEY}".to_owned()),
+                weight: 5,
+                rate_limit: None,
+                allow_private_network: false,
+                models: vec![model("*"), model("gpt")],
+            }],
+            left_out: vec!["something \"else\"".to_owned()],
+        };
+        let environment = Environment::from_pairs([("TRUE_KEY", "sk-1")]);
+        for text in [exported.to_yaml(), exported.to_json()] {
+            let Ok(settings) = load::load_text("the export", &text, &environment, &Flags::default()) else {
+                panic!("{text}");
+            };
+            let provider = &settings.providers[0];
+            assert_eq!((provider.name.as_str(), provider.weight), ("true", 5));
+            assert_eq!(provider.api_key.as_ref().map(|key| key.expose().to_owned()), Some("sk-1".to_owned()));
+            let [first, second] = &provider.models[..] else { panic!("{text}") };
+            assert_eq!((first.alias.as_str(), second.alias.as_str()), ("*", "gpt"));
+            assert_eq!(first.real_name, "a \"b\" \\ c: #d");
+            assert_eq!((first.rate_limit, first.cost_multiplier_ppm), (Some(7), 1_250_000));
+            assert_eq!(first.region_weights, BTreeMap::from([("eu: west".to_owned(), 3)]));
+        }
+    }
+}

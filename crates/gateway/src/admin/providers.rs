@@ -1,0 +1,245 @@
+//! Providers: accounts at vendors. Their keys lie under [`super::credentials`].
+
+mod object;
+mod trial;
+
+use nexus_core::id::{CredentialId, ProviderId};
+use nexus_store::{
+    AnyConnection, StoreError,
+    repo::{
+        Changed, Page, Removed,
+        credential::{self, Credential},
+        provider::{self, StoredProvider},
+        route,
+    },
+};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use self::object::{NewProvider, ProviderPatch};
+pub use self::{
+    object::{
+        KindText, ProviderBody, TidyText, UrlText, check_kind, check_model, check_name, check_rate,
+        check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
+    },
+    trial::{Trial, Verdict},
+};
+use super::{
+    answer::{Created, Gone, Recorded, Shown, Told},
+    body::Json,
+    call::{Call, found},
+    change::{Change, Halt},
+    check::Check,
+    credentials::{CredentialBody, Hands, KeyText, Sealer, failed},
+    problem::{Kind, Problem},
+    query::{Filter, Listing, Unfiltered, Walk},
+    route::PREFIX,
+    routes::RouteBody,
+};
+
+/// Rows read at once where all are wanted.
+const ROWS_AT_ONCE: u32 = 1000;
+
+pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<ProviderBody>, Problem> {
+    let page = call.query.page();
+    let rows = call.read(move |conn| provider::page(conn, &page)).await?;
+    let key = |row: &StoredProvider| (row.created_at_ms, row.id.to_string());
+    Ok(call.query.listing(&call.admin().secrets.cursors, rows, key, |row| row.into()))
+}
+
+pub async fn show(call: Call) -> Result<Shown<ProviderBody>, Problem> {
+    let id = call.id("id")?;
+    let provider = found(call.read(move |conn| provider::show(conn, id)).await?)?;
+    Ok(shown(&provider))
+}
+
+fn shown(provider: &StoredProvider) -> Shown<ProviderBody> {
+    Shown { body: provider.into(), version: provider.version }
+}
+
+/// Makes a provider, and its first credential where a key is given. The two are one change.
+pub async fn create(
+    mut call: Call<(), Json<NewProvider>>,
+) -> Result<Recorded<Created<ProviderBody>>, Problem> {
+    let key = call.body.0.api_key.take();
+    let Json(wish) = &call.body;
+    let mut check = Check::default();
+    let endpoint = wish.check(&mut check);
+    if let Some(key) = &key {
+        key.check(&mut check, "/api_key");
+    }
+    check.finish()?;
+    let Some(endpoint) = endpoint else { return Err(Kind::Invalid.into()) };
+    let now_ms = call.now_ms();
+    let provider = StoredProvider {
+        id: call.fresh_id(),
+        name: wish.name.clone(),
+        kind: wish.kind.clone(),
+        endpoint,
+        weight: wish.weight,
+        rate_limit: wish.rate_limit,
+        allow_private_network: wish.allow_private_network,
+        is_active: wish.is_active,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+        version: 1,
+    };
+    let (id, hands): (CredentialId, _) = (call.fresh_id(), Hands::of(&call));
+    let first = key.map(|key| first_credential(hands.sealer(), id, &provider, &key)).transpose()?;
+    call.change("provider.create", move |conn| {
+        let whole = store(conn, &provider, first.as_ref())?;
+        let location = format!("{PREFIX}/providers/{}", provider.id);
+        let answer = Created { body: (&provider).into(), version: provider.version, location };
+        Ok(Change::of("provider", provider.id, None, answer).to(&whole))
+    })
+    .await
+}
+
+/// The credential a new provider begins with.
+pub fn first_credential(
+    sealer: Sealer<'_>,
+    id: CredentialId,
+    provider: &StoredProvider,
+    key: &KeyText,
+) -> Result<Credential, Problem> {
+    Ok(Credential {
+        id,
+        provider: provider.id,
+        name: credential::DEFAULT.to_owned(),
+        secret: sealer.seal(id, 0, key.secret()).map_err(failed)?,
+        weight: credential::WEIGHT,
+        is_active: true,
+        created_at_ms: provider.created_at_ms,
+        updated_at_ms: provider.updated_at_ms,
+        version: 1,
+    })
+}
+
+/// Stores a new provider, and tells of it for the trail.
+pub fn store(
+    conn: &mut AnyConnection,
+    provider: &StoredProvider,
+    first: Option<&Credential>,
+) -> Result<Whole, StoreError> {
+    provider::create(conn, provider)?;
+    if let Some(first) = first {
+        credential::create(conn, first)?;
+    }
+    let credentials = first.into_iter().map(CredentialBody::from).collect();
+    Ok(Whole { provider: provider.into(), credentials, model_routes: Vec::new() })
+}
+
+/// A provider with everything that comes and goes with it, as the trail tells it.
+#[derive(Serialize)]
+pub struct Whole {
+    #[serde(flatten)]
+    provider: ProviderBody,
+    credentials: Vec<CredentialBody>,
+    model_routes: Vec<RouteBody>,
+}
+
+pub async fn update(call: Call<(), Json<ProviderPatch>>) -> Result<Recorded<Shown<ProviderBody>>, Problem> {
+    let (id, version): (ProviderId, _) = (call.id("id")?, call.expected_version()?);
+    let Json(patch) = &call.body;
+    let mut check = Check::default();
+    if let Some(name) = &patch.name {
+        check_name(&mut check, "/name", name);
+    }
+    if let Some(kind) = &patch.kind {
+        check_kind(&mut check, "/kind", kind);
+    }
+    if let Some(weight) = patch.weight {
+        check_weight(&mut check, "/weight", weight);
+    }
+    check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
+    let endpoint = patch.endpoint.as_deref().and_then(|text| read_endpoint(&mut check, "/endpoint", text));
+    check.finish()?;
+    let change = provider::Change {
+        name: patch.name.clone(),
+        kind: patch.kind.clone(),
+        endpoint,
+        weight: patch.weight,
+        rate_limit: patch.rate_limit,
+        allow_private_network: patch.allow_private_network,
+        is_active: patch.is_active,
+    };
+    let now_ms = call.now_ms();
+    call.change("provider.update", move |conn| {
+        let before = found(provider::show(conn, id)?)?;
+        if change.endpoint.is_some() || change.allow_private_network.is_some() {
+            let mut check = Check::default();
+            let endpoint = change.endpoint.as_ref().unwrap_or(&before.endpoint);
+            let allow = change.allow_private_network.unwrap_or(before.allow_private_network);
+            check_way(&mut check, "/endpoint", endpoint, allow);
+            check.finish()?;
+        }
+        match provider::update(conn, id, &change, version, now_ms)? {
+            Changed::Unknown => Err(Kind::NotFound.into()),
+            Changed::Stale => Err(Kind::Stale.into()),
+            Changed::Now(after) => {
+                let change = Change::of("provider", id, None, shown(&after));
+                Ok(change.from(&ProviderBody::from(&before)).to(&ProviderBody::from(&after)))
+            }
+        }
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Cascade {
+    /// Whether the model routes that lead to it go too. Without it a provider with routes stays.
+    #[param(nullable = false, default = false)]
+    cascade: Option<bool>,
+}
+
+/// Deletes a provider and its credentials.
+pub async fn delete(call: Call<Filter<Cascade>>) -> Result<Recorded<Gone>, Problem> {
+    let id: ProviderId = call.id("id")?;
+    let Filter(Cascade { cascade }) = call.query;
+    call.change("provider.delete", move |conn| {
+        let provider = found(provider::show(conn, id)?)?;
+        let credentials = credentials(conn, id)?.iter().map(CredentialBody::from).collect();
+        let model_routes = if cascade.unwrap_or_default() { delete_routes(conn, id)? } else { Vec::new() };
+        if provider::delete(conn, id)? == Removed::Unknown {
+            return Err(Kind::NotFound.into());
+        }
+        let before = Whole { provider: (&provider).into(), credentials, model_routes };
+        Ok(Change::of("provider", id, None, Gone).from(&before))
+    })
+    .await
+}
+
+fn delete_routes(conn: &mut AnyConnection, id: ProviderId) -> Result<Vec<RouteBody>, Halt> {
+    let filter = route::Filter { alias: None, provider: Some(id) };
+    let page = Page { after: None, limit: ROWS_AT_ONCE };
+    let mut gone = Vec::new();
+    loop {
+        let routes = route::page(conn, &filter, &page)?;
+        if routes.is_empty() {
+            return Ok(gone);
+        }
+        for row in routes {
+            route::delete(conn, row.id)?;
+            gone.push(RouteBody::from(&row));
+        }
+    }
+}
+
+/// The provider's credentials, the oldest first; of a crowd, the first of it.
+pub fn credentials(conn: &mut AnyConnection, id: ProviderId) -> Result<Vec<Credential>, StoreError> {
+    credential::page(conn, id, &Page { after: None, limit: ROWS_AT_ONCE })
+}
+
+/// Asks the provider with the oldest of its active credentials, or with none where it has none.
+pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
+    let id = call.id("id")?;
+    let rows = call.read(move |conn| {
+        let Some(provider) = provider::show(conn, id)? else { return Ok(None) };
+        Ok(Some((provider, credentials(conn, id)?)))
+    });
+    let (provider, credentials) = found(rows.await?)?;
+    let credential = credentials.iter().find(|credential| credential.is_active);
+    let trial = Trial::new(provider, credential, &call.admin().vault);
+    Ok(Told(trial.run(&*call.worker().engine.shared.clock).await))
+}

@@ -1,0 +1,205 @@
+//! Whether a provider can be spoken to: it is asked for its list of models, which costs nothing.
+//!
+//! What a provider says may repeat the key it was shown; nothing of it leaves without the key taken out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use nexus_core::{
+    call::{Call, Operation},
+    fault::{Class, Fault},
+};
+use nexus_engine::port::Clock;
+use nexus_keystore::{secret::Secret, vault::Vault};
+use nexus_providers::{
+    dialect::{Ask, AuthScheme, Dialect, Head},
+    registry,
+};
+use nexus_store::repo::{credential::Credential, provider::StoredProvider};
+use nexus_transport::{Errand, Fetched, Fetcher, Reach, Tls};
+use nexus_wire::chat::ChatRequest;
+use serde::{Deserialize, Serialize};
+use url::Url;
+use utoipa::ToSchema;
+
+use crate::reload::credential_place;
+
+/// From the first lookup to the last byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest list of models that is read.
+const LIST_BYTES_MAX: usize = 1 << 20;
+
+/// How many models are named.
+const NAMED_MAX: usize = 50;
+
+/// Characters of the longest text a provider is quoted with.
+const QUOTED_CHARS_MAX: usize = 500;
+
+/// The smallest question a dialect can put into words; it is never sent.
+const QUESTION: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"m"}]}"#;
+
+/// What came of asking a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Verdict)]
+pub struct Verdict {
+    /// Whether it answered with its list of models.
+    pub ok: bool,
+    /// The status of its answer. None: there was no answer.
+    pub status: Option<u16>,
+    pub latency_ms: u64,
+    /// How many models its list has.
+    pub model_count: Option<usize>,
+    /// The first 50 of them.
+    pub models: Vec<String>,
+    pub fault: Option<FaultBody>,
+}
+
+/// Why it did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub struct FaultBody {
+    /// `connect`, `timeout`, `forbidden_address`, `credential`, and so on, as in metrics.
+    pub class: String,
+    pub message: String,
+    /// The provider's own words.
+    pub said: Option<String>,
+}
+
+/// A provider to be asked.
+pub struct Trial {
+    provider: StoredProvider,
+    /// The fault: there is a credential and it does not open.
+    key: Result<Option<Secret>, Fault>,
+}
+
+impl Trial {
+    pub fn new(provider: StoredProvider, credential: Option<&Credential>, vault: &Vault) -> Self {
+        let open = |credential: &Credential| {
+            let place = credential_place(credential.id, credential.secret.generation);
+            let opened = vault.open(&credential.secret.sealed.0, place);
+            opened.map_err(|closed| Fault::new(Class::Credential, closed.to_string()))
+        };
+        Self { provider, key: credential.map(open).transpose() }
+    }
+
+    /// Asks. Runs inside an actix runtime only.
+    pub async fn run(self, clock: &dyn Clock) -> Verdict {
+        let key = match self.key {
+            Ok(key) => key,
+            Err(fault) => return Verdict { fault: Some(told(fault, None)), ..Verdict::default() },
+        };
+        let began_us = clock.monotonic_us();
+        let fetched = ask(&self.provider, key.as_ref()).await;
+        let latency_ms = clock.monotonic_us().saturating_sub(began_us) / 1000;
+        let status = fetched.as_ref().ok().map(|fetched| fetched.status);
+        let listed = fetched.and_then(|fetched| read(&self.provider, &fetched));
+        let verdict = Verdict { status, latency_ms, ..Verdict::default() };
+        match listed {
+            Ok(models) => {
+                let named = models.iter().take(NAMED_MAX);
+                let models_told = named.map(|model| quoted(model, key.as_ref())).collect();
+                Verdict { ok: true, model_count: Some(models.len()), models: models_told, ..verdict }
+            }
+            Err(fault) => Verdict { fault: Some(told(fault, key.as_ref())), ..verdict },
+        }
+    }
+}
+
+async fn ask(provider: &StoredProvider, key: Option<&Secret>) -> Result<Fetched, Fault> {
+    let dialect = dialect(provider)?;
+    let url = Url::parse(&format!("{}/models", provider.endpoint))
+        .map_err(|_| Fault::new(Class::Connect, "the endpoint is no URL"))?;
+    let tls = Tls::new(None).map_err(|bad| Fault::new(Class::Connect, bad.to_string()))?;
+    let own = own_headers(dialect);
+    let bearer = key.map(|key| Secret::new(format!("Bearer {}", key.expose())));
+    let shown = match dialect.auth() {
+        AuthScheme::Bearer => bearer.as_ref().map(|bearer| ("authorization", bearer.expose())),
+        AuthScheme::Header(name) => key.map(|key| (name, key.expose())),
+        AuthScheme::Open => None,
+    };
+    let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(shown).collect();
+    let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
+    let errand =
+        Errand { url: &url, headers: &headers, reach, limit_bytes: LIST_BYTES_MAX, timeout: PATIENCE };
+    Fetcher::new(&tls).get(errand).await
+}
+
+fn dialect(provider: &StoredProvider) -> Result<&'static dyn Dialect, Fault> {
+    let unspoken = || Fault::new(Class::BadRequest, "the provider's kind is not spoken here");
+    registry::dialect(&provider.kind).ok_or_else(unspoken)
+}
+
+/// What the vendor wants with every request, such as the version of its interface.
+fn own_headers(dialect: &dyn Dialect) -> Vec<(&'static str, String)> {
+    let body = Bytes::from_static(QUESTION);
+    let Ok(request) = ChatRequest::read(&body) else { return Vec::new() };
+    let call = Call {
+        operation: Operation::ChatCompletions,
+        alias: request.model.clone(),
+        is_stream: false,
+        wants_usage: false,
+    };
+    let encoded = dialect.encode(Ask { call: &call, body: &body, request: &request, real_model: "m" });
+    encoded.map(|encoded| encoded.headers).unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+}
+
+/// The models' ids.
+fn read(provider: &StoredProvider, fetched: &Fetched) -> Result<Vec<String>, Fault> {
+    let Fetched { status, content_type, body } = fetched;
+    if !(200..300).contains(status) {
+        let head = Head { status: *status, content_type: content_type.as_deref(), retry_after_ms: None };
+        return Err(dialect(provider)?.fault(head, body));
+    }
+    let strange = "the provider answered, but not with a list of models; look at the endpoint's path";
+    let models: Models = serde_json::from_slice(body).map_err(|_| Fault::new(Class::BadAnswer, strange))?;
+    Ok(models.data.into_iter().map(|model| model.id).collect())
+}
+
+fn told(fault: Fault, key: Option<&Secret>) -> FaultBody {
+    FaultBody {
+        class: fault.class.as_str().to_owned(),
+        message: quoted(&fault.message, key),
+        said: fault.said.map(|said| quoted(&said.message, key)),
+    }
+}
+
+/// A text with the key taken out, cut short.
+fn quoted(text: &str, key: Option<&Secret>) -> String {
+    let key = key.map(Secret::expose).filter(|key| !key.is_empty());
+    let clean = key.map_or_else(|| text.to_owned(), |key| text.replace(key, "***"));
+    clean.chars().take(QUOTED_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vendors_own_headers_go_along() {
+        let names = |kind| -> Vec<_> {
+            own_headers(registry::dialect(kind).unwrap()).into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names("openai"), Vec::<&str>::new());
+        assert_eq!(names("anthropic"), ["anthropic-version"]);
+    }
+
+    #[test]
+    fn a_provider_that_repeats_the_key_is_quoted_without_it() {
+        let key = Secret::new("sk-canary".to_owned());
+        let fault = Fault::new(Class::Credential, "refused: sk-canary, sk-canary");
+        assert_eq!(told(fault, Some(&key)).message, "refused: ***, ***");
+        assert_eq!(quoted(&"x".repeat(QUOTED_CHARS_MAX + 1), Some(&key)).len(), QUOTED_CHARS_MAX);
+        assert_eq!(quoted("abc", Some(&Secret::new(String::new()))), "abc");
+    }
+}

@@ -1,0 +1,260 @@
+//! What stands behind the `?`: filters that refuse what they do not know, and the walk through a list.
+//!
+//! A cursor is signed and bound to the list, its filters and the caller's reach: it opens nowhere else.
+
+use actix_web::web;
+use nexus_core::role::Reach;
+use nexus_keystore::cursor::Cursors;
+use nexus_store::repo::Page;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::path::{Parameter, ParameterIn},
+};
+
+use super::problem::{Kind, Problem};
+
+/// Rows of a page where the request does not say.
+pub const LIMIT_USUAL: u32 = 50;
+
+/// Rows of the largest page.
+pub const LIMIT_MAX: u32 = 200;
+
+/// What a query is read with.
+pub struct Asking<'a> {
+    /// As it stands in the URL, still encoded.
+    pub text: &'a str,
+    /// The URL's path.
+    pub path: &'a str,
+    pub reach: Reach,
+    pub cursors: &'a Cursors,
+}
+
+/// What a request's query can be: nothing, [`Filter`] or [`Walk`].
+pub trait Query: Sized + 'static {
+    fn read(asking: &Asking<'_>) -> Result<Self, Problem>;
+
+    fn describe() -> Vec<Parameter>;
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Query for () {
+    fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
+        parse::<Nothing>(asking.text).map(drop)
+    }
+
+    fn describe() -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+/// Filters without a walk.
+#[derive(Debug)]
+pub struct Filter<T>(pub T);
+
+impl<T: DeserializeOwned + IntoParams + 'static> Query for Filter<T> {
+    fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
+        parse(asking.text).map(Self)
+    }
+
+    fn describe() -> Vec<Parameter> {
+        T::into_params(|| Some(ParameterIn::Query))
+    }
+}
+
+/// Filters, and where in the list the page begins. Lists without filters take [`Unfiltered`].
+#[derive(Debug)]
+pub struct Walk<T> {
+    pub filter: T,
+    after: Option<(i64, String)>,
+    limit: u32,
+    binding: Binding,
+}
+
+/// The filters of a list that has none.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Unfiltered {}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Paging {
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(nullable = false, max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// What a cursor belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Binding {
+    path: String,
+    /// The filters in one order.
+    filters: Vec<String>,
+    team: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    binding: Binding,
+    after: (i64, String),
+}
+
+impl<T: DeserializeOwned + IntoParams + 'static> Query for Walk<T> {
+    fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
+        let is_paging = |pair: &&str| matches!(pair.split('=').next(), Some("limit" | "cursor"));
+        let (paging, filters): (Vec<_>, Vec<_>) =
+            asking.text.split('&').filter(|pair| !pair.is_empty()).partition(is_paging);
+        let Paging { limit, cursor } = parse(&paging.join("&"))?;
+        let limit = limit.unwrap_or(LIMIT_USUAL);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(Problem::new(Kind::BadRequest, format!("`limit` is not from 1 to {LIMIT_MAX}")));
+        }
+        let filter = parse(&filters.join("&"))?;
+        let mut filters: Vec<_> = filters.into_iter().map(str::to_owned).collect();
+        filters.sort();
+        let team = asking.reach.team().map(|team| team.to_string());
+        let binding = Binding { path: asking.path.to_owned(), filters, team };
+        let after = cursor.map(|cursor| open(asking.cursors, &cursor, &binding)).transpose()?;
+        Ok(Self { filter, after, limit, binding })
+    }
+
+    fn describe() -> Vec<Parameter> {
+        let mut parameters = T::into_params(|| Some(ParameterIn::Query));
+        parameters.extend(Paging::into_params(|| Some(ParameterIn::Query)));
+        parameters
+    }
+}
+
+fn open(cursors: &Cursors, text: &str, binding: &Binding) -> Result<(i64, String), Problem> {
+    let opened = cursors.open(text).and_then(|bytes| serde_json::from_slice::<Cursor>(&bytes).ok());
+    let bad =
+        || Problem::new(Kind::BadCursor, "begin again without `cursor`, and keep the filters as they are");
+    opened.filter(|cursor| cursor.binding == *binding).map(|cursor| cursor.after).ok_or_else(bad)
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let parsed = web::Query::<T>::from_query(text).map(web::Query::into_inner);
+    parsed.map_err(|error| Problem::new(Kind::BadRequest, format!("the query: {error}")))
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Listing<T> {
+    pub data: Vec<T>,
+    /// Whether there is another page.
+    pub has_more: bool,
+    /// To be sent as `cursor` for the next page.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Walk<T> {
+    /// What is to be read: one row more than the page has, which tells whether there is another page.
+    pub fn page(&self) -> Page {
+        Page { after: self.after.clone(), limit: self.limit.saturating_add(1) }
+    }
+
+    /// Makes a page of the rows read; `key` is what the list is ordered by.
+    pub fn listing<R, B>(
+        &self,
+        cursors: &Cursors,
+        mut rows: Vec<R>,
+        key: impl Fn(&R) -> (i64, String),
+        body: impl FnMut(&R) -> B,
+    ) -> Listing<B> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| has_more).map(|last| self.sign(cursors, key(last)));
+        Listing { data: rows.iter().map(body).collect(), has_more, next_cursor: next }
+    }
+
+    fn sign(&self, cursors: &Cursors, after: (i64, String)) -> String {
+        let cursor = Cursor { binding: self.binding.clone(), after };
+        cursors.sign(&serde_json::to_vec(&cursor).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_core::id::{TeamId, Uuid};
+    use nexus_keystore::root::RootSecret;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, IntoParams)]
+    #[serde(deny_unknown_fields)]
+    struct Colour {
+        colour: Option<String>,
+        size: Option<u32>,
+    }
+
+    fn cursors() -> Cursors {
+        Cursors::new(&RootSecret::random().ok().unwrap()).ok().unwrap()
+    }
+
+    fn walk(cursors: &Cursors, path: &str, text: &str, reach: Reach) -> Result<Walk<Colour>, Kind> {
+        Walk::read(&Asking { text, path, reach, cursors }).map_err(|problem| problem.kind)
+    }
+
+    #[test]
+    fn a_query_says_how_far_and_what_and_nothing_else() {
+        let cursors = cursors();
+        let red = walk(&cursors, "/things", "colour=red&size=3", Reach::Platform).unwrap().filter;
+        assert_eq!((red.colour.as_deref(), red.size), (Some("red"), Some(3)));
+        for (text, limit) in [
+            ("", Ok(LIMIT_USUAL)),
+            ("limit=1", Ok(1)),
+            ("colour=red&limit=200&size=3", Ok(200)),
+            ("limit=0", Err(Kind::BadRequest)),
+            ("limit=201", Err(Kind::BadRequest)),
+            ("limit=-1", Err(Kind::BadRequest)),
+            ("limit=1&limit=2", Err(Kind::BadRequest)),
+            ("size=x", Err(Kind::BadRequest)),
+            ("color=red", Err(Kind::BadRequest)),
+            ("cursor=", Err(Kind::BadCursor)),
+            ("cursor=nonsense", Err(Kind::BadCursor)),
+        ] {
+            let read = walk(&cursors, "/things", text, Reach::Platform).map(|walk| walk.limit);
+            assert_eq!(read, limit, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_opens_the_same_list_for_the_same_reach_alone() {
+        let cursors = cursors();
+        let team = Reach::Team(TeamId(Uuid::nil()));
+        let first = walk(&cursors, "/things", "limit=2&colour=red&size=3", team).unwrap();
+        let listing = first.listing(&cursors, vec![1, 2, 3], |row| (*row, "id".to_owned()), |row| *row);
+        assert_eq!((&listing.data[..], listing.has_more), (&[1, 2][..], true));
+        let cursor = listing.next_cursor.unwrap();
+        for (path, text, reach, after) in [
+            ("/things", "size=3&colour=red", team, Ok(Some((2, "id".to_owned())))),
+            ("/things", "colour=red&size=3&limit=9", team, Ok(Some((2, "id".to_owned())))),
+            ("/others", "colour=red&size=3", team, Err(Kind::BadCursor)),
+            ("/things", "colour=blue&size=3", team, Err(Kind::BadCursor)),
+            ("/things", "colour=red", team, Err(Kind::BadCursor)),
+            ("/things", "colour=red&size=3", Reach::Platform, Err(Kind::BadCursor)),
+        ] {
+            let text = format!("{text}&cursor={cursor}");
+            assert_eq!(walk(&cursors, path, &text, reach).map(|walk| walk.after), after, "{path} {text}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_has_no_cursor() {
+        let cursors = cursors();
+        let walk = walk(&cursors, "/things", "limit=2", Reach::Platform).unwrap();
+        assert_eq!(walk.page().limit, 3);
+        for rows in [vec![], vec![1], vec![1, 2]] {
+            let listing = walk.listing(&cursors, rows.clone(), |row| (*row, String::new()), |row| *row);
+            assert_eq!((listing.data, listing.has_more, listing.next_cursor), (rows, false, None));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Every URL of the administration, on one page, each with whom it is for.
+//!
+//! The router, the description and the reference page are made of this table and of nothing else.
+
+use std::rc::Rc;
+
+use actix_web::{
+    HttpRequest, Resource,
+    http::Method,
+    web::{self, Payload, ServiceConfig},
+};
+use nexus_core::role::Permission;
+
+use super::{
+    anomalies, audit_logs, config, credentials, health, keys, oidc, openapi,
+    policy::Policy::{Needs, SignedIn},
+    providers, reference, routes,
+    row::{self, Row, delete, get, open, patch, post, put},
+    session, session_keys, settings, teams, users,
+};
+use crate::worker::Worker;
+
+/// Where everything here lies.
+pub const PREFIX: &str = "/admin/v1";
+
+/// The table. Fixed paths stand before the ones with parameters that would take them too.
+#[rustfmt::skip]
+pub fn table() -> Vec<Row> {
+    vec![
+        get("/teams", Needs(Permission::TeamsRead), "List teams", teams::list),
+        post("/teams", Needs(Permission::TeamsWrite), "Make a team", teams::create),
+        get("/teams/{id}", Needs(Permission::TeamsRead), "Show a team", teams::show),
+        patch("/teams/{id}", Needs(Permission::TeamsWrite), "Change a team", teams::update),
+
+        delete("/teams/{id}", Needs(Permission::TeamsWrite), "Delete a team that nothing belongs to", teams::delete),
+
+        get("/keys", Needs(Permission::KeysRead), "List keys", keys::list),
+        post("/keys", Needs(Permission::KeysWrite), "Make a key; its secret is shown once", keys::create),
+        get("/keys/{id}", Needs(Permission::KeysRead), "Show a key", keys::show),
+        patch("/keys/{id}", Needs(Permission::KeysWrite), "Change a key", keys::update),
+        delete("/keys/{id}", Needs(Permission::KeysWrite), "Revoke a key", keys::revoke),
+        post("/keys/{id}/rotate", Needs(Permission::KeysWrite), "Replace a key by one like it", keys::rotate),
+        post("/keys/{id}/signing-secret", Needs(Permission::KeysWrite), "Renew the secret requests are signed with", keys::renew_signing_secret),
+
+        get("/session-keys", Needs(Permission::KeysRead), "List session keys", session_keys::list),
+        get("/session-keys/{id}", Needs(Permission::KeysRead), "Show a session key", session_keys::show),
+        delete("/session-keys/{id}", Needs(Permission::KeysWrite), "Revoke a session key", session_keys::revoke),
+
+        get("/providers", Needs(Permission::ProvidersRead), "List providers", providers::list),
+        post("/providers", Needs(Permission::ProvidersWrite), "Make a provider, and its first credential where a key is given", providers::create),
+        get("/providers/{id}", Needs(Permission::ProvidersRead), "Show a provider", providers::show),
+        patch("/providers/{id}", Needs(Permission::ProvidersWrite), "Change a provider", providers::update),
+        delete("/providers/{id}", Needs(Permission::ProvidersWrite), "Delete a provider with its credentials", providers::delete),
+        post("/providers/{id}/test", Needs(Permission::ProvidersWrite), "Ask a provider for its models", providers::test),
+        get("/providers/{id}/credentials", Needs(Permission::ProvidersRead), "List a provider's credentials", credentials::list),
+        post("/providers/{id}/credentials", Needs(Permission::ProvidersWrite), "Give a provider a credential; its key is never shown", credentials::create),
+        get("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersRead), "Show a credential, without its key", credentials::show),
+        patch("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersWrite), "Change a credential or its key", credentials::update),
+        delete("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersWrite), "Delete a credential", credentials::delete),
+        post("/providers/{id}/credentials/{credential_id}/test", Needs(Permission::ProvidersWrite), "Ask a provider for its models with this credential", credentials::test),
+
+        get("/model-routes", Needs(Permission::RoutesRead), "List model routes", routes::list),
+        post("/model-routes", Needs(Permission::RoutesWrite), "Make a model route", routes::create),
+        get("/model-routes/{id}", Needs(Permission::RoutesRead), "Show a model route", routes::show),
+        patch("/model-routes/{id}", Needs(Permission::RoutesWrite), "Change a model route", routes::update),
+        delete("/model-routes/{id}", Needs(Permission::RoutesWrite), "Delete a model route", routes::delete),
+
+        get("/settings", Needs(Permission::SettingsRead), "List settings", settings::list),
+        get("/settings/{name}", Needs(Permission::SettingsRead), "Show a setting", settings::show),
+        put("/settings/{name}", Needs(Permission::SettingsWrite), "Set a setting", settings::put),
+
+        get("/config", Needs(Permission::ProvidersRead), "Export providers and models as a configuration file, without keys", config::show),
+        post("/config/diff", Needs(Permission::ProvidersWrite), "Show what configuration would change", config::diff),
+        post("/config/apply", Needs(Permission::ProvidersWrite), "Carry configuration out; nothing is taken away", config::apply),
+
+        get("/audit-logs", Needs(Permission::AuditRead), "List the audit trail, newest first", audit_logs::list),
+        get("/audit-logs/export", Needs(Permission::AuditRead), "Export the audit trail, oldest first", audit_logs::export),
+        get("/audit-logs/anchors", Needs(Permission::AuditRead), "Show the last hash of each day of the trail", audit_logs::anchors),
+
+        get("/users", Needs(Permission::UsersRead), "List users", users::list),
+        post("/users", Needs(Permission::UsersWrite), "Make a user", users::create),
+        get("/users/{id}", Needs(Permission::UsersRead), "Show a user", users::show),
+        patch("/users/{id}", Needs(Permission::UsersWrite), "Change a user", users::update),
+        delete("/users/{id}", Needs(Permission::UsersWrite), "Delete a user", users::delete),
+
+        open(Method::POST, "/session", "Sign in with a password", session::sign_in),
+        get("/session", SignedIn, "Show who is signed in at the console", session::show),
+        delete("/session", SignedIn, "Sign out", session::sign_out),
+        open(Method::GET, "/session/oidc", "Sign in through the identity provider", oidc::begin),
+        open(Method::GET, "/session/oidc/callback", "Come back from the identity provider", oidc::finish),
+
+        get("/anomalies", Needs(Permission::AnomaliesRead), "List what looked wrong, newest first", anomalies::list),
+        get("/anomalies/{id}", Needs(Permission::AnomaliesRead), "Show something that looked wrong", anomalies::show),
+        post("/anomalies/{id}/acknowledge", Needs(Permission::AnomaliesWrite), "Say that you have looked at it", anomalies::acknowledge),
+
+        get("/health", Needs(Permission::HealthRead), "Show how the node is", health::show),
+
+        get("/openapi.json", SignedIn, "This description", openapi::show),
+        get("/reference", SignedIn, "This description, to be read by people", reference::show),
+    ]
+}
+
+/// Mounts the table.
+pub fn routes(config: &mut ServiceConfig) {
+    let mut rows: Vec<Rc<Row>> = table().into_iter().map(Rc::new).collect();
+    let mut scope = web::scope(PREFIX);
+    while let Some(path) = rows.first().map(|row| row.path) {
+        let (here, others) = rows.into_iter().partition(|row| row.path == path);
+        scope = scope.service(resource(path, here));
+        rows = others;
+    }
+    config.service(scope.default_service(web::to(row::nowhere)));
+}
+
+fn resource(path: &'static str, rows: Vec<Rc<Row>>) -> Resource {
+    let allow: Vec<Method> = rows.iter().map(|row| row.method.clone()).collect();
+    let mut resource = web::resource(path);
+    for row in rows {
+        let method = row.method.clone();
+        let serve = move |request: HttpRequest, payload: Payload, worker: web::Data<Worker>| {
+            let row = Rc::clone(&row);
+            async move { row.serve(request, payload, worker).await }
+        };
+        resource = resource.route(web::method(method).to(serve));
+    }
+    resource.default_service(web::to(move |request: HttpRequest, worker: web::Data<Worker>| {
+        row::wrong_method(request, worker, allow.clone())
+    }))
+}

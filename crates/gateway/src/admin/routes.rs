@@ -1,0 +1,190 @@
+//! Model routes: which alias stands for which model at which provider.
+
+mod object;
+
+use std::collections::BTreeMap;
+
+use nexus_core::id::{ProviderId, RouteId, Uuid};
+use nexus_store::{
+    AnyConnection, StoreError,
+    repo::{
+        Changed, Removed, provider,
+        route::{self, StoredRoute},
+    },
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+pub use self::object::{ModelText, Multiplier, RouteBody, one};
+use self::object::{NewRoute, RoutePatch};
+use super::{
+    answer::{Created, Gone, Recorded, Shown},
+    body::Json,
+    call::{Call, found},
+    change::{Change, Halt},
+    check::Check,
+    problem::{Kind, Problem},
+    providers::{check_model, check_name, check_rate, check_weight},
+    query::{Listing, Walk},
+    route::PREFIX,
+};
+
+/// The most regions a route has.
+const REGIONS_MAX: usize = 64;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct RouteFilter {
+    /// Routes of this alias only.
+    #[param(nullable = false)]
+    alias: Option<String>,
+    /// Routes to this provider only.
+    #[param(nullable = false)]
+    provider_id: Option<Uuid>,
+}
+
+pub async fn list(call: Call<Walk<RouteFilter>>) -> Result<Listing<RouteBody>, Problem> {
+    let RouteFilter { alias, provider_id } = &call.query.filter;
+    let filter = route::Filter { alias: alias.clone(), provider: provider_id.map(ProviderId) };
+    let page = call.query.page();
+    let rows = call.read(move |conn| route::page(conn, &filter, &page)).await?;
+    let key = |row: &StoredRoute| (row.created_at_ms, row.id.to_string());
+    Ok(call.query.listing(&call.admin().secrets.cursors, rows, key, |row| row.into()))
+}
+
+pub async fn show(call: Call) -> Result<Shown<RouteBody>, Problem> {
+    let id = call.id("id")?;
+    let route = found(call.read(move |conn| route::show(conn, id)).await?)?;
+    Ok(shown(&route))
+}
+
+fn shown(route: &StoredRoute) -> Shown<RouteBody> {
+    Shown { body: route.into(), version: route.version }
+}
+
+/// Shares by region, as a route or the configuration says them.
+pub fn check_regions(check: &mut Check, pointer: &str, weights: &BTreeMap<String, u32>) {
+    if weights.len() > REGIONS_MAX {
+        check.flaw(pointer, format!("has more than {REGIONS_MAX} regions; leave some away"));
+    }
+    for (region, weight) in weights {
+        let pointer = format!("{pointer}/{}", region.replace('~', "~0").replace('/', "~1"));
+        check_name(check, &pointer, region);
+        check_weight(check, &pointer, *weight);
+    }
+}
+
+fn check_provider(conn: &mut AnyConnection, id: ProviderId) -> Result<(), Halt> {
+    match provider::show(conn, id)? {
+        Some(_) => Ok(()),
+        None => Err(Problem::at("/provider_id", "there is no such provider").into()),
+    }
+}
+
+/// The members in the words of requests, not in those of rows.
+pub fn conflict(error: StoreError) -> Halt {
+    match error {
+        StoreError::Conflict(_) => {
+            let why = "there is a route with the same `alias`, `provider_id` and `real_name` already";
+            Problem::new(Kind::Conflict, why).into()
+        }
+        error => error.into(),
+    }
+}
+
+pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<RouteBody>>, Problem> {
+    let Json(wish) = &call.body;
+    let real_model = wish.real_name.as_ref().unwrap_or(&wish.alias);
+    let mut check = Check::default();
+    check_model(&mut check, "/alias", &wish.alias);
+    if wish.real_name.is_some() {
+        check_model(&mut check, "/real_name", real_model);
+    }
+    if let Some(weight) = wish.weight {
+        check_weight(&mut check, "/weight", weight);
+    }
+    check_rate(&mut check, "/rate_limit", wish.rate_limit);
+    check_regions(&mut check, "/region_weights", &wish.region_weights);
+    check.finish()?;
+    let now_ms = call.now_ms();
+    let route = StoredRoute {
+        id: call.fresh_id(),
+        alias: wish.alias.clone(),
+        provider: ProviderId(wish.provider_id),
+        real_model: real_model.clone(),
+        cost_multiplier_ppm: wish.cost_multiplier.0,
+        rate_limit: wish.rate_limit,
+        region_weights: wish.region_weights.clone(),
+        is_active: wish.is_active,
+        weight: wish.weight,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+        version: 1,
+    };
+    call.change("model_route.create", move |conn| {
+        check_provider(conn, route.provider)?;
+        route::create(conn, &route).map_err(conflict)?;
+        let body = RouteBody::from(&route);
+        let location = format!("{PREFIX}/model-routes/{}", route.id);
+        let answer = Created { body: body.clone(), version: route.version, location };
+        Ok(Change::of("model_route", route.id, None, answer).to(&body))
+    })
+    .await
+}
+
+pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<RouteBody>>, Problem> {
+    let (id, version): (RouteId, _) = (call.id("id")?, call.expected_version()?);
+    let Json(patch) = &call.body;
+    let mut check = Check::default();
+    for (pointer, text) in [("/alias", &patch.alias), ("/real_name", &patch.real_name)] {
+        if let Some(text) = text {
+            check_model(&mut check, pointer, text);
+        }
+    }
+    if let Some(weight) = patch.weight.flatten() {
+        check_weight(&mut check, "/weight", weight);
+    }
+    check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
+    if let Some(weights) = &patch.region_weights {
+        check_regions(&mut check, "/region_weights", weights);
+    }
+    check.finish()?;
+    let change = route::Change {
+        alias: patch.alias.clone(),
+        provider: patch.provider_id.map(ProviderId),
+        real_model: patch.real_name.clone(),
+        cost_multiplier_ppm: patch.cost_multiplier.map(|multiplier| multiplier.0),
+        rate_limit: patch.rate_limit,
+        region_weights: patch.region_weights.clone(),
+        is_active: patch.is_active,
+        weight: patch.weight,
+    };
+    let now_ms = call.now_ms();
+    call.change("model_route.update", move |conn| {
+        let before = found(route::show(conn, id)?)?;
+        if let Some(provider) = change.provider {
+            check_provider(conn, provider)?;
+        }
+        match route::update(conn, id, &change, version, now_ms).map_err(conflict)? {
+            Changed::Unknown => Err(Kind::NotFound.into()),
+            Changed::Stale => Err(Kind::Stale.into()),
+            Changed::Now(after) => {
+                let change = Change::of("model_route", id, None, shown(&after));
+                Ok(change.from(&RouteBody::from(&before)).to(&RouteBody::from(&after)))
+            }
+        }
+    })
+    .await
+}
+
+pub async fn delete(call: Call) -> Result<Recorded<Gone>, Problem> {
+    let id: RouteId = call.id("id")?;
+    call.change("model_route.delete", move |conn| {
+        let before = found(route::show(conn, id)?)?;
+        if route::delete(conn, id)? == Removed::Unknown {
+            return Err(Kind::NotFound.into());
+        }
+        Ok(Change::of("model_route", id, None, Gone).from(&RouteBody::from(&before)))
+    })
+    .await
+}

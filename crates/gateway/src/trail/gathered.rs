@@ -1,0 +1,199 @@
+//! Notes put together until they are written: what is alike is one row with a count.
+//!
+//! The memory is bounded by [`KINDS_MAX`]; beyond it a note is only counted.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use nexus_core::{
+    id::{KeyId, TeamId, Uuid},
+    role::ActorId,
+};
+use nexus_engine::port::{Denied, Noted};
+use nexus_store::{
+    AnyConnection, Store, StoreError,
+    repo::{
+        anomaly::{self, Sighting},
+        audit::{self, Entry, Outcome},
+        key, key_address,
+    },
+};
+use serde_json::json;
+
+/// Different notes of one sort that are kept apart.
+const KINDS_MAX: usize = 4096;
+
+/// What waits to be written.
+#[derive(Default)]
+pub(super) struct Gathered {
+    used: HashMap<KeyId, i64>,
+    came_from: HashSet<(KeyId, Option<TeamId>, IpAddr)>,
+    denied: HashMap<Denial, u64>,
+    attacks: HashMap<Attack, u64>,
+    /// Notes that found no room.
+    lost: u64,
+}
+
+/// Denials of one address that are alike. Where the key verified, it is told apart too.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Denial {
+    reason: &'static str,
+    key: Option<KeyId>,
+    team: Option<TeamId>,
+    address: Option<IpAddr>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Attack {
+    kind: &'static str,
+    position: &'static str,
+    evidence: Box<str>,
+    by: Denial,
+}
+
+impl From<Denied> for Denial {
+    fn from(denied: Denied) -> Self {
+        let Denied { reason, key, team, address } = denied;
+        Self { reason, key, team, address }
+    }
+}
+
+impl Gathered {
+    pub(super) fn take(&mut self, noted: Noted) {
+        match noted {
+            Noted::Used { key, at_ms } => {
+                if self.used.len() < KINDS_MAX || self.used.contains_key(&key) {
+                    let at = self.used.entry(key).or_insert(at_ms);
+                    *at = at_ms.max(*at);
+                }
+            }
+            Noted::CameFrom { key, team, address } => {
+                if self.came_from.len() < KINDS_MAX {
+                    self.came_from.insert((key, team, address));
+                }
+            }
+            Noted::Denied(denied) => count(&mut self.denied, denied.into(), &mut self.lost),
+            Noted::Attacked { kind, position, evidence, by } => {
+                let attack = Attack { kind, position, evidence, by: by.into() };
+                count(&mut self.attacks, attack, &mut self.lost);
+            }
+        }
+    }
+
+    /// Notes that were dropped before they came here.
+    pub(super) fn lose(&mut self, notes: u64) {
+        self.lost = self.lost.saturating_add(notes);
+    }
+
+    /// Whether there is so much that it had better be written at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.used.len() >= KINDS_MAX || self.came_from.len() >= KINDS_MAX
+    }
+
+    /// Writes all of it in one transaction. Where the database is away it is kept for the next time.
+    pub(super) fn write(&mut self, store: &Store, now_ms: i64, fresh_id: &dyn Fn() -> Uuid) {
+        if self.used.is_empty()
+            && self.came_from.is_empty()
+            && self.denied.is_empty()
+            && self.attacks.is_empty()
+            && self.lost == 0
+        {
+            return;
+        }
+        match store.write_blocking(|conn| self.rows(conn, now_ms, fresh_id)) {
+            Ok(()) => *self = Self::default(),
+            Err(error) => tracing::warn!(%error, "notes for the audit trail wait for the database"),
+        }
+    }
+
+    fn rows(
+        &self,
+        conn: &mut AnyConnection,
+        now_ms: i64,
+        fresh_id: &dyn Fn() -> Uuid,
+    ) -> Result<(), StoreError> {
+        let used: Vec<_> = self.used.iter().map(|(key, at_ms)| (*key, *at_ms)).collect();
+        key::note_last_used(conn, &used)?;
+        for (key, team, address) in &self.came_from {
+            if key_address::note_first_use(conn, *key, &address.to_string(), now_ms)? {
+                let entry = Entry {
+                    actor: Some(ActorId::Key(*key)),
+                    team: *team,
+                    address: Some(address.to_string()),
+                    outcome: Outcome::Ok,
+                    ..entry("key.new_address")
+                };
+                audit::append(conn, &entry, now_ms)?;
+            }
+        }
+        for (denied, times) in &self.denied {
+            let detail = format!("{}, {times} times", denied.reason);
+            audit::append(conn, &denial(denied, "access.denied", detail), now_ms)?;
+        }
+        for (attack, times) in &self.attacks {
+            write_attack(conn, fresh_id(), attack, *times, now_ms)?;
+        }
+        if self.lost > 0 {
+            let detail = format!("{} notes found no room", self.lost);
+            audit::append(conn, &Entry { detail: Some(detail), ..entry("trail.overflow") }, now_ms)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_attack(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    attack: &Attack,
+    times: u64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Attack { kind, position, evidence, by } = attack;
+    let detail = format!("{kind} in the {position}: `{evidence}`, {times} times");
+    audit::append(conn, &denial(by, "shield.attack", detail), now_ms)?;
+    let sighting = Sighting {
+        kind,
+        team: by.team,
+        key: by.key,
+        address: by.address.map(|address| address.to_string()),
+        evidence: json!({ "position": position, "evidence": evidence, "times": times }).to_string(),
+    };
+    anomaly::record(conn, id, &sighting, now_ms).map(drop)
+}
+
+fn count<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, kind: K, lost: &mut u64) {
+    if counts.len() >= KINDS_MAX && !counts.contains_key(&kind) {
+        *lost = lost.saturating_add(1);
+        return;
+    }
+    let times = counts.entry(kind).or_default();
+    *times = times.saturating_add(1);
+}
+
+fn entry(action: &'static str) -> Entry {
+    Entry {
+        actor: None,
+        actor_name: String::new(),
+        team: None,
+        action,
+        target: None,
+        before: None,
+        after: None,
+        address: None,
+        request_id: None,
+        outcome: Outcome::Denied,
+        detail: None,
+    }
+}
+
+fn denial(denied: &Denial, action: &'static str, detail: String) -> Entry {
+    Entry {
+        actor: denied.key.map(ActorId::Key),
+        team: denied.team,
+        address: denied.address.map(|address| address.to_string()),
+        detail: Some(detail),
+        ..entry(action)
+    }
+}

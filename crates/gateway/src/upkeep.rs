@@ -1,0 +1,109 @@
+//! Keeps the trail and what else grows: begins its days, forgets what is past its time, tells its anchors.
+//!
+//! Forgetting goes in small transactions, a bounded number of them a minute, so that requests to the database
+//! never wait long. What may go is the store's to decide; here it is only asked for.
+
+use std::sync::Arc;
+
+use nexus_engine::port::Clock;
+use nexus_store::{
+    Store, StoreError,
+    repo::{
+        audit::{self, Anchor, RETENTION_DAYS_MIN},
+        idempotency, setting, user_session,
+    },
+};
+
+/// The setting that says how many days the trail is kept.
+const RETENTION_DAYS: &str = "audit_retention_days";
+
+/// Milliseconds between two rounds.
+const ROUND_MS: u64 = 60_000;
+/// Milliseconds between two anchors of a day.
+const ANCHOR_MS: u64 = 3_600_000;
+/// Rows of the trail forgotten in one transaction.
+const STEP_ROWS: u32 = 500;
+/// Transactions of that kind in a round.
+const STEPS: usize = 20;
+
+/// Tends the trail.
+pub struct Upkeep {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    round_at_ms: Option<i64>,
+    anchored_at_ms: Option<i64>,
+    /// The newest anchor that was told.
+    anchor: Option<Anchor>,
+}
+
+impl Upkeep {
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, round_at_ms: None, anchored_at_ms: None, anchor: None }
+    }
+
+    /// Does a round where one is due.
+    pub fn turn(&mut self) -> Result<(), StoreError> {
+        let now_ms = self.clock.unix_ms();
+        if is_due(self.round_at_ms, ROUND_MS, now_ms) {
+            self.round(now_ms)?;
+            self.round_at_ms = Some(now_ms);
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        self.store.write_blocking(|conn| audit::begin_day(conn, now_ms))?;
+        self.store.write_blocking(|conn| {
+            idempotency::purge(conn, now_ms)?;
+            user_session::delete_expired(conn, now_ms)
+        })?;
+        self.forget(now_ms)?;
+        for anchor in self.news(now_ms)? {
+            let Anchor { day, last_seq, last_hash } = anchor;
+            tracing::info!(day, last_seq, last_hash, "audit anchor");
+        }
+        Ok(())
+    }
+
+    /// Forgets rows of the trail whose day is past its retention.
+    fn forget(&self, now_ms: i64) -> Result<u64, StoreError> {
+        let days = self.store.read_blocking(|conn| setting::find_chosen(conn, RETENTION_DAYS))?;
+        // what is no number of days forgets nothing early
+        let days = days.map_or(RETENTION_DAYS_MIN.into(), |days| days.parse().unwrap_or(u32::MAX));
+        let mut forgotten = 0_u64;
+        for _ in 0..STEPS {
+            match self.store.write_blocking(|conn| audit::purge(conn, days, STEP_ROWS, now_ms))? {
+                0 => break,
+                rows => forgotten = forgotten.saturating_add(rows),
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// The anchors to be told: of every day that was sealed since, and once an hour of the open one.
+    fn news(&mut self, now_ms: i64) -> Result<Vec<Anchor>, StoreError> {
+        let mut anchors = self.store.read_blocking(audit::anchors)?;
+        let Some(newest) = anchors.last() else { return Ok(anchors) };
+        let is_new_day = self.anchor.as_ref().is_none_or(|told| told.day != newest.day);
+        if !is_new_day && !is_due(self.anchored_at_ms, ANCHOR_MS, now_ms) {
+            return Ok(Vec::new());
+        }
+        let told = self.anchor.replace(newest.clone());
+        self.anchored_at_ms = Some(now_ms);
+        // the first time, of the last sealed day and the open one
+        let from = told.as_ref().map_or_else(|| anchors.len().saturating_sub(2), |told| {
+            anchors.partition_point(|anchor| anchor.day < told.day)
+        });
+        anchors.drain(..from);
+        anchors.retain(|anchor| Some(anchor) != told.as_ref());
+        Ok(anchors)
+    }
+}
+
+/// A moment in the future, after the clock was set back, is as long ago as it is ahead.
+fn is_due(last_ms: Option<i64>, period_ms: u64, now_ms: i64) -> bool {
+    last_ms.is_none_or(|last_ms| now_ms.abs_diff(last_ms) >= period_ms)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Configuration as a whole: what goes out comes in again and changes nothing; what differs is told first.
+
+use serde_json::{Value, json};
+
+use super::{Api, platform_key};
+use crate::node::{PROVIDER_KEY, Site, mocked};
+
+fn changes(differences: &Value) -> Vec<(String, String)> {
+    let providers = differences["providers"].as_array().unwrap().iter();
+    let routes = differences["model_routes"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let providers = providers.map(|provider| (text(&provider["name"]), text(&provider["change"])));
+    providers.chain(routes.map(|route| (text(&route["alias"]), text(&route["change"])))).collect()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, change)| ((*name).to_owned(), (*change).to_owned())).collect()
+}
+
+#[test]
+fn what_was_exported_comes_in_again_and_changes_nothing() {
+    let (_mock, site) = mocked(&[("big", "mock-gpt-mini")]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let exported = api.get("/config?format=json").json();
+    assert_eq!(exported["providers"][0]["api_key"], "${MOCK_KEY}");
+    for path in ["/config/diff", "/config/apply"] {
+        let answer = api.post(path, &exported);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let same = pairs(&[("mock", "unchanged"), ("big", "unchanged"), ("gpt", "unchanged")]);
+        let mut found = changes(&answer.json());
+        found.sort_by_key(|(name, _)| (name != "mock", name.clone()));
+        assert_eq!(found, same);
+    }
+    let yaml = api.get("/config");
+    assert_eq!(yaml.header("content-type"), Some("application/yaml"));
+    assert_eq!(site.run(&["config", "export", "--config", "nexus.yaml"]).trim(), yaml.text().trim());
+}
+
+#[test]
+fn a_difference_is_told_before_it_is_made_and_made_once() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let mut config = api.get("/config?format=json").json();
+    config["providers"][0]["weight"] = json!(7);
+    config["providers"][0]["models"][0]["rate_limit"] = json!(9);
+    config["providers"].as_array_mut().unwrap().push(json!({
+        "name": "new", "kind": "openai", "models": [{ "alias": "n" }],
+    }));
+    let expected = pairs(&[("mock", "updated"), ("new", "created"), ("gpt", "updated"), ("n", "created")]);
+    let differences = api.post("/config/diff", &config).json();
+    assert_eq!(changes(&differences), expected);
+    assert_eq!(differences["providers"][0]["fields"], json!(["weight"]));
+    assert_eq!(differences["model_routes"][0]["fields"], json!(["rate_limit"]));
+    assert_eq!(differences["without_key"], json!(["new"]));
+    assert_eq!(api.get("/providers").json()["data"].as_array().unwrap().len(), 1, "nothing was changed yet");
+    assert_eq!(api.post("/config/apply", &config).json(), differences);
+    let again = api.post("/config/apply", &config).json();
+    assert!(changes(&again).iter().all(|(_, change)| change == "unchanged"), "{again}");
+    // the key that came with the file, and another one
+    for (key, change) in [(PROVIDER_KEY, "unchanged"), ("sk-another", "updated"), ("sk-another", "unchanged")]
+    {
+        config["providers"][0]["api_key"] = json!(key);
+        let told = api.post("/config/apply", &config).json();
+        assert_eq!(told["providers"][0]["change"], change, "{told}");
+    }
+    let rows = api.get("/audit-logs?action=config.apply").json()["data"].as_array().unwrap().clone();
+    let first = rows.last().unwrap();
+    assert_eq!(first["before"]["providers"][0]["weight"], 100);
+    assert_eq!(
+        (&first["after"]["providers"][0]["weight"], &first["after"]["providers"][1]["name"]),
+        (&json!(7), &json!("new"))
+    );
+}
+
+#[test]
+fn a_variable_of_the_process_is_never_read_for_a_request() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    for member in ["endpoint", "name"] {
+        let mut entry = json!({ "name": "a", "kind": "custom", "endpoint": "https://a.example" });
+        entry[member] = json!("https://a.example/${DB_ENCRYPTION_KEY}");
+        let answer = api.post("/config/apply", &json!({ "providers": [entry] }));
+        assert!(member == "name" || answer.status == 422, "{}", answer.text());
+        assert!(!api.get("/config").text().contains("hV8mN2bX4cZ7"), "{member}");
+    }
+}
+
+#[test]
+fn the_command_line_shows_a_difference_and_takes_a_file_in() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    site.start().stop();
+    let text = "providers:\n  - { name: file, kind: openai, api_key: \"${PROVIDER_KEY}\", models: [{ alias: f }] }\n";
+    std::fs::write(site.file("more.yaml"), text).unwrap();
+    let import = |site: &Site, more: &[&str]| -> Value {
+        let mut all = vec!["config", "import", "more.yaml", "--config", "nexus.yaml", "--output", "json"];
+        all.extend(more);
+        serde_json::from_str(&site.run(&all)).unwrap()
+    };
+    let created = pairs(&[("file", "created"), ("f", "created")]);
+    for arguments in [&["--dry-run"][..], &["--dry-run"], &[]] {
+        assert_eq!(changes(&import(&site, arguments)), created, "{arguments:?}");
+    }
+    assert_eq!(changes(&import(&site, &[])), pairs(&[("file", "unchanged"), ("f", "unchanged")]));
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let rows = api.get("/audit-logs?action=config.apply").json()["data"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["actor_kind"], "cli");
+}

@@ -1,0 +1,99 @@
+//! What looked wrong, and how the node is.
+
+use nexus_core::id::{TeamId, Uuid};
+use nexus_store::{
+    Store,
+    repo::anomaly::{self, Sighting},
+};
+use serde_json::{Value, json};
+
+use super::{Console, PASSWORD, make_user};
+use crate::{
+    admin::{Api, assert_problem, assert_says, platform_key},
+    node::{Site, mocked},
+};
+
+/// Notes sightings of these kinds and teams, a millisecond apart.
+fn plant(site: &Site, sightings: &[(u128, &'static str, Option<TeamId>)]) {
+    let store = Store::open(&format!("sqlite://{}", site.file("nexus-data/nexus.db").display())).unwrap();
+    store
+        .write_blocking(|conn| {
+            for (number, kind, team) in sightings {
+                let evidence = json!({ "number": number.to_string() }).to_string();
+                let sighting =
+                    Sighting { kind, team: *team, key: None, address: Some("192.0.2.1".into()), evidence };
+                let at_ms = 1_800_000_000_000 + *number as i64;
+                anomaly::record(conn, Uuid::from_u128(*number), &sighting, at_ms)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_anomaly_is_seen_by_its_team_and_looked_at_once() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    make_user(&site, "ann@b", "platform_admin");
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let red = api.make("/teams", &json!({ "name": "red" }))["id"].clone();
+    let team: TeamId = red.as_str().unwrap().parse().unwrap();
+    plant(&site, &[(1, "new_address", Some(team)), (2, "bad_keys", None), (3, "bad_keys", Some(team))]);
+    let admin = json!({ "email": "tim@b", "name": "Tim", "role": "team_admin", "team_id": red, "password": PASSWORD });
+    api.make("/users", &admin);
+    let tim = Console::enter(&node, "tim@b", PASSWORD);
+    let ids = |shown: &Value| -> Vec<u128> {
+        let id = |row: &Value| row["id"].as_str().unwrap().parse::<Uuid>().unwrap().as_u128();
+        shown["data"].as_array().unwrap().iter().map(id).collect()
+    };
+    for (query, all, own) in [
+        ("", &[3, 2, 1][..], &[3, 1][..]),
+        ("?kind=bad_keys", &[3, 2], &[3]),
+        ("?state=acknowledged", &[], &[]),
+        ("?state=open&kind=new_address", &[1], &[1]),
+        ("?team_id=01981d3a-0000-7000-8000-000000000001", &[], &[]),
+    ] {
+        let path = format!("/anomalies{query}");
+        assert_eq!((ids(&api.get(&path).json()), ids(&tim.get(&path).json())), (all.to_vec(), own.to_vec()));
+    }
+    let [first, platforms] = [1, 2].map(|number| format!("/anomalies/{}", Uuid::from_u128(number)));
+    assert_problem(&tim.get(&platforms), 404, "not_found");
+    let before = tim.get(&first);
+    assert_eq!(before.header("etag"), Some("\"1\""));
+    assert_says(
+        &before.json(),
+        &json!({ "kind": "new_address", "team_id": red, "address": "192.0.2.1", "count": 1,
+                 "evidence": { "number": "1" }, "acknowledged_by": null }),
+    );
+    let acknowledge = format!("{first}/acknowledge");
+    let done = tim.change("POST", &acknowledge, &[], &Value::Null);
+    assert_eq!(done.status, 200, "{}", done.text());
+    assert_says(&done.json(), &json!({ "acknowledged_by": "tim@b", "version": 2 }));
+    assert_problem(&api.send("POST", &acknowledge, &[], ""), 409, "conflict");
+    let others = format!("{platforms}/acknowledge");
+    assert_problem(&tim.change("POST", &others, &[], &Value::Null), 404, "not_found");
+    assert_eq!(ids(&api.get("/anomalies?state=acknowledged").json()), [1]);
+    let trail = api.get("/audit-logs?action=anomaly.").json();
+    assert_says(
+        &trail["data"][0],
+        &json!({ "actor_name": "tim@b", "target_kind": "anomaly", "outcome": "ok" }),
+    );
+}
+
+#[test]
+fn the_nodes_health_is_told_without_a_secret() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let health = Api::new(&node, &key).get("/health");
+    assert_eq!(health.status, 200, "{}", health.text());
+    let health = health.json();
+    assert_says(
+        &health,
+        &json!({ "version": env!("CARGO_PKG_VERSION"), "is_draining": false, "providers": 1 }),
+    );
+    assert_eq!(health["database"]["is_ok"], true);
+    assert!(health["database"]["world_revision"].as_i64().unwrap() > 0);
+    assert!(health["database"]["pending_journal_bytes"].is_u64() && health["uptime_s"].is_u64());
+}
