@@ -54,6 +54,8 @@ pub struct Principal {
     /// What the key itself says it may reach: a session key bears its own scope, the others' stand in the
     /// snapshot.
     pub scope: Option<Arc<Scope>>,
+    /// Whether the key, or a session key's parent, must be known to the snapshot: something bounds it.
+    pub is_bound: bool,
     /// How many requests a session key is good for.
     pub allowance: Option<Allowance>,
 }

@@ -119,9 +119,16 @@ pub struct Snapshot {
 impl Snapshot {
     /// Whether a key that verified is still welcome in this world.
     pub fn admits(&self, principal: &Principal, now_ms: i64) -> bool {
-        self.is_key_welcome(principal.key, now_ms)
+        self.is_known_as_bound(principal)
+            && self.is_key_welcome(principal.key, now_ms)
             && principal.parent.is_none_or(|parent| self.is_key_welcome(parent, now_ms))
             && principal.team.is_none_or(|team| !self.disabled_teams.contains(&team))
+    }
+
+    /// A key that says it is bounded is worth nothing in a world that does not know by what: one that is
+    /// older than the key.
+    fn is_known_as_bound(&self, principal: &Principal) -> bool {
+        !principal.is_bound || self.keys.contains_key(&principal.parent.unwrap_or(principal.key))
     }
 
     fn is_key_welcome(&self, key: KeyId, now_ms: i64) -> bool {
@@ -207,6 +214,7 @@ mod tests {
             team: Some(TEAM),
             parent: Some(PARENT),
             scope: None,
+            is_bound: false,
             allowance: None,
         }
     }
@@ -236,6 +244,22 @@ mod tests {
         ] {
             assert_eq!(snapshot.admits(&session(), 10), is_welcome, "{snapshot:?}");
         }
+    }
+
+    #[test]
+    fn a_bounded_key_is_refused_until_the_world_knows_its_bounds() {
+        let bound = Principal { is_bound: true, ..session() };
+        for (keys, is_welcome) in [
+            (HashMap::new(), false),
+            (policy(KEY, KeyPolicy::default()), false),
+            (policy(PARENT, KeyPolicy::default()), true),
+        ] {
+            let snapshot = Snapshot { keys, ..Snapshot::default() };
+            assert_eq!(snapshot.admits(&bound, 10), is_welcome, "{snapshot:?}");
+        }
+        let own = Principal { parent: None, ..bound };
+        let known = Snapshot { keys: policy(KEY, KeyPolicy::default()), ..Snapshot::default() };
+        assert!(known.admits(&own, 10) && !Snapshot::default().admits(&own, 10));
     }
 
     #[test]

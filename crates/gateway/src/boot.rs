@@ -55,10 +55,7 @@ pub fn keys(absence: Absence) -> Result<Keys, StartError> {
         }
     };
     let secret_key = root("NEXUS_SECRET_KEY", roots.secret_key)?;
-    let secrets = Secrets {
-        cursors: Cursors::new(&secret_key)?,
-        signing: SigningSecrets::new(&secret_key)?,
-    };
+    let secrets = Secrets { cursors: Cursors::new(&secret_key)?, signing: SigningSecrets::new(&secret_key)? };
     let (digests, signing) = (OpaqueDigests::new(&secret_key)?, SigningSecrets::new(&secret_key)?);
     let proofs = Proofs { digests, signing, tokens: Tokens::new(secret_key) };
     let vault = Vault::new(&root("DB_ENCRYPTION_KEY", roots.db_encryption_key)?)?;

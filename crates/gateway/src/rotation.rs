@@ -166,12 +166,7 @@ fn spent(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<String>, StoreErro
     Ok(spent)
 }
 
-fn record(
-    conn: &mut AnyConnection,
-    action: &'static str,
-    key: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+fn record(conn: &mut AnyConnection, action: &'static str, key: &str, now_ms: i64) -> Result<(), StoreError> {
     let target = Some(Target { kind: "data_key", id: Some(key.to_owned()) });
     audit::append(conn, &Entry { target, ..deed::of_system(action) }, now_ms)?;
     Ok(())

@@ -79,7 +79,8 @@ impl Clean {
 
 /// One word of letters, digits and the marks of paths, versions and media types: no attack fits in there.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b':'))
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b':'))
         && !text.contains("--")
 }
 
@@ -114,6 +115,8 @@ mod tests {
         }
         assert!(clean.hashes.borrow().len() <= CLEAN_MAX);
         let attack = "1' OR '1'='1";
-        assert!(clean.look(Position::Header, attack).is_some() && clean.look(Position::Header, attack).is_some());
+        assert!(
+            clean.look(Position::Header, attack).is_some() && clean.look(Position::Header, attack).is_some()
+        );
     }
 }

@@ -91,9 +91,10 @@ impl Upkeep {
         let told = self.anchor.replace(newest.clone());
         self.anchored_at_ms = Some(now_ms);
         // the first time, of the last sealed day and the open one
-        let from = told.as_ref().map_or_else(|| anchors.len().saturating_sub(2), |told| {
-            anchors.partition_point(|anchor| anchor.day < told.day)
-        });
+        let from = told.as_ref().map_or_else(
+            || anchors.len().saturating_sub(2),
+            |told| anchors.partition_point(|anchor| anchor.day < told.day),
+        );
         anchors.drain(..from);
         anchors.retain(|anchor| Some(anchor) != told.as_ref());
         Ok(anchors)

@@ -101,6 +101,8 @@ pub struct Grant {
     pub parent: Option<Uuid>,
     /// A session key's own bounds; no other key bears any.
     pub rights: Option<Rights>,
+    /// Whether the token is worth nothing where what bounds the key is not known.
+    pub is_bound: bool,
     /// From 1 to [`MAX_LIFETIME_S`], a session key's in [`SESSION_LIFETIME_S`].
     pub lifetime_s: u64,
 }
@@ -115,6 +117,8 @@ pub struct Verified {
     pub parent: Option<Uuid>,
     /// A session key's own bounds, beside its parent's; no other key bears any.
     pub rights: Option<Rights>,
+    /// Whether the key, or a session key's parent, must be known to whoever takes the token.
+    pub is_bound: bool,
     /// Unix seconds.
     pub issued_at_s: u64,
     /// Unix seconds; from then on the token is not accepted.
@@ -243,7 +247,15 @@ mod tests {
 
     fn minted(tokens: &Tokens, lifetime_s: u64) -> String {
         let key = Uuid::from_u128(1);
-        let grant = Grant { key, level: Level::App, team: None, parent: None, rights: None, lifetime_s };
+        let grant = Grant {
+            key,
+            level: Level::App,
+            team: None,
+            parent: None,
+            rights: None,
+            is_bound: false,
+            lifetime_s,
+        };
         tokens.mint(&grant, NOW_S).ok().unwrap().expose().to_owned()
     }
 

@@ -37,6 +37,7 @@ diesel::table! {
         retires_at -> Nullable<BigInt>,
         replaced_by -> Nullable<Text>,
         max_requests -> Nullable<BigInt>,
+        is_bound -> Bool,
         last_used_at -> Nullable<BigInt>,
         created_by -> Text,
         updated_at -> BigInt,

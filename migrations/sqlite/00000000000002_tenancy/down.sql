@@ -45,6 +45,7 @@ ALTER TABLE keys DROP COLUMN signing_generation;
 ALTER TABLE keys DROP COLUMN is_disabled;
 ALTER TABLE keys DROP COLUMN retires_at;
 ALTER TABLE keys DROP COLUMN replaced_by;
+ALTER TABLE keys DROP COLUMN is_bound;
 ALTER TABLE keys DROP COLUMN max_requests;
 ALTER TABLE keys DROP COLUMN last_used_at;
 ALTER TABLE keys DROP COLUMN created_by;

@@ -20,6 +20,8 @@ ALTER TABLE keys ADD COLUMN is_disabled BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE keys ADD COLUMN retires_at BIGINT;
 ALTER TABLE keys ADD COLUMN replaced_by TEXT;
 ALTER TABLE keys ADD COLUMN max_requests BIGINT;
+-- Whether the token says that it is worth nothing where this row is not known.
+ALTER TABLE keys ADD COLUMN is_bound BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE keys ADD COLUMN last_used_at BIGINT;
 ALTER TABLE keys ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE keys ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;

@@ -60,6 +60,7 @@ fn session(rights: Rights) -> String {
         team: Some(TEAM),
         parent: Some(KEY),
         rights: Some(rights),
+        is_bound: false,
         lifetime_s: 60,
     };
     format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())

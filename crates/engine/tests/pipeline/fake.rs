@@ -299,6 +299,6 @@ pub fn tokens() -> Tokens {
 /// A key's `Authorization` header.
 pub fn bearer(level: Level) -> String {
     let (key, team) = (Uuid::from_u128(99), Some(TEAM));
-    let grant = Grant { key, level, team, parent: None, rights: None, lifetime_s: 3600 };
+    let grant = Grant { key, level, team, parent: None, rights: None, is_bound: false, lifetime_s: 3600 };
     format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())
 }

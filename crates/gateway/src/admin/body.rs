@@ -2,14 +2,17 @@
 //!
 //! Every text the administration is told in a body passes [`collect`], and only after the caller was let in.
 
-use std::time::Duration;
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use actix_web::{
     HttpRequest,
     http::header,
     web::{Bytes, Payload},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_path_to_error::Segment;
 use utoipa::{
     ToSchema,
@@ -62,6 +65,9 @@ impl<T: DeserializeOwned + ToSchema + 'static> Body for Json<T> {
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let mut json = serde_json::Deserializer::from_slice(bytes);
+        if !matches!(bytes.trim_ascii_start().first(), Some(b'{') | None) {
+            return Err(Problem::new(Kind::BadRequest, "the body is no JSON object"));
+        }
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let pointer = pointer(error.path().iter());
             problem(pointer, error.inner())
@@ -73,6 +79,25 @@ impl<T: DeserializeOwned + ToSchema + 'static> Body for Json<T> {
     fn describe(components: &mut Components) -> Option<RefOr<Schema>> {
         Some(components.schema::<T>())
     }
+}
+
+/// Reads an object that is written as an object; what is derived takes a list of its members too.
+pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    struct Members<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(members))
+        }
+    }
+
+    from.deserialize_map(Members(PhantomData))
 }
 
 /// A member of a patch: absent means unchanged, so `null` is a value. `Option<Option<T>>` takes `null`,
@@ -173,7 +198,8 @@ mod tests {
             (r#"{"name":1}"#, Some("/name")),
             (r#"{"name":"a","size":null}"#, Some("/size")),
             ("{}", Some("")),
-            ("[]", Some("")),
+            ("[]", None),
+            (r#"["a"]"#, None),
             ("", None),
             ("{", None),
             (r#"{"name":"a"} x"#, None),

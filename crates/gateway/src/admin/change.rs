@@ -197,8 +197,8 @@ async fn write<T: Send + 'static>(
     Err(problem)
 }
 
-/// Waits until the world on this node knows of the change. A key proves itself before the world has heard of
-/// its bounds, so nobody is given one until then; and who reads after a change finds it at work.
+/// Waits until the world on this node knows of the change: who is told that a key was made, revoked or bound
+/// finds it so.
 async fn until_in_force(worker: &Worker, revision: i64) {
     let mut in_force = worker.admin.in_force.clone();
     let known = in_force.wait_for(|known| *known >= revision);

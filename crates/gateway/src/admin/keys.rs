@@ -121,24 +121,27 @@ fn body_of(conn: &mut AnyConnection, key: &Key, now_ms: i64) -> Result<KeyBody, 
 }
 
 pub async fn create(call: Call<(), Json<NewKey>>) -> Result<Recorded<Created<MintedKey>>, Problem> {
-    let (now_ms, id, maker) = (call.now_ms(), call.fresh_id(), call.caller.actor.id);
+    let (now_ms, id, caller) = (call.now_ms(), call.fresh_id(), call.caller.clone());
     let recipe = recipe(&call, now_ms)?;
     let mint = mint(&call);
-    call.change("key.create", move |conn| {
+    let made = call.change("key.create", move |conn| {
+        let recipe = recipe.granted(&caller)?;
         if let Some(team) = recipe.team {
             let team = team::show(conn, team, None)?;
             let team = team.ok_or_else(|| Problem::at("/team_id", "there is no such team"))?;
             rights::check_within("/scope", &recipe.scope, &team.scope)?;
         }
-        let recipe = Recipe { created_by: trail::known_by(conn, maker)?, ..recipe };
+        let recipe = Recipe { created_by: trail::known_by(conn, caller.actor.id)?, ..recipe };
         let minted = mint.strike(id, recipe, now_ms)?;
         key::create(conn, &minted.row)?;
         answered(conn, minted, now_ms)
-    })
-    .await
+    });
+    let made = made.await?;
+    call.until_known(id).await;
+    Ok(made)
 }
 
-/// What the request asks for, as far as the caller may give it.
+/// What the request asks for.
 fn recipe(call: &Call<(), Json<NewKey>>, now_ms: i64) -> Result<Recipe, Problem> {
     let Json(wish) = &call.body;
     let level = Level::from(wish.level);
@@ -154,13 +157,11 @@ fn recipe(call: &Call<(), Json<NewKey>>, now_ms: i64) -> Result<Recipe, Problem>
     let scope = check.scope("/scope", &wish.scope);
     let lifetime_s = lifetime(&mut check, wish, now_ms.div_euclid(1000));
     check.finish()?;
-    let role = wish.role.map(Into::into);
-    let scope = Wish { level, team, role, scope }.granted(&call.caller)?;
     Ok(Recipe {
         level,
         team,
         name: wish.name.clone(),
-        role,
+        role: wish.role.map(Into::into),
         scope,
         form: wish.form,
         signing: wish.signing.into(),
@@ -263,7 +264,7 @@ pub async fn rotate(call: Call<(), Json<Rotation>>) -> Result<Recorded<Created<M
     check.within("/overlap_seconds", overlap_seconds, 0, OVERLAP_S_MAX);
     check.finish()?;
     let (caller, mint) = (call.caller.clone(), mint(&call));
-    call.change("key.rotate", move |conn| {
+    let made = call.change("key.rotate", move |conn| {
         let own = caller.reach.team();
         let (key, before) = found(read(conn, id, own, now_ms)?)?;
         if key.level == Level::Session || before.state != StateWord::Active {
@@ -278,26 +279,28 @@ pub async fn rotate(call: Call<(), Json<Rotation>>) -> Result<Recorded<Created<M
             Rotated::Before => Err(Problem::new(Kind::Conflict, "the key was replaced before").into()),
             Rotated::Unknown => Err(Kind::NotFound.into()),
         }
-    })
-    .await
+    });
+    let made = made.await?;
+    call.until_known(fresh).await;
+    Ok(made)
 }
 
 /// What makes a key like this one, as far as the caller may: it lives as long as the other was to live.
 fn again(key: &Key, caller: &Caller) -> Result<Recipe, Problem> {
-    let wish = Wish { level: key.level, team: key.team, role: key.role, scope: key.scope.clone() };
-    Ok(Recipe {
+    let recipe = Recipe {
         level: key.level,
         team: key.team,
         name: key.name.clone(),
         role: key.role,
-        scope: wish.granted(caller)?,
+        scope: key.scope.clone(),
         form: key.form.into(),
         signing: key.signing,
         lifetime_s: key
             .expires_at_ms
             .map(|at_ms| at_ms.saturating_sub(key.created_at_ms).div_euclid(1000).max(1)),
         created_by: String::new(),
-    })
+    };
+    recipe.granted(caller)
 }
 
 /// Refuses the key from now on; it stays known.

@@ -1,12 +1,14 @@
 //! Scopes as requests and answers write them: lists of patterns and networks; an absent list sets no bound.
 
 use nexus_core::scope::Scope;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+
+use super::body;
 
 /// How far a right reaches. An absent list sets no bound, an empty one allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = Scope)]
 pub struct ScopeBody {
     /// Names of models; `*` stands for any run of characters.
@@ -21,6 +23,26 @@ pub struct ScopeBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 256, value_type = Option<Vec<NetworkText>>)]
     pub addresses: Option<Vec<String>>,
+}
+
+impl Serialize for ScopeBody {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for ScopeBody {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Written(ScopeBody);
+
+        impl<'de> Deserialize<'de> for Written {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                ScopeBody::deserialize(from).map(Self)
+            }
+        }
+
+        body::object(from).map(|Written(scope)| scope)
+    }
 }
 
 /// A name, with `*` for any run of characters.

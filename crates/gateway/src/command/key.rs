@@ -64,7 +64,10 @@ fn create(store: &Store, wish: &KeyCreate) -> Result<(), StartError> {
     let (row, token) = store.write_blocking(|conn| {
         let team = team_name.map(|name| team_of(conn, name, new_team, now_ms)).transpose()?;
         let team_id = team.as_ref().map(|team| team.id.0);
-        let grant = Grant { key: id, level: word, team: team_id, parent: None, rights: None, lifetime_s };
+        // what bounds the team bounds the key, and must be known before the key is good
+        let is_bound = team.as_ref().is_some_and(|team| !team.scope.is_open());
+        let grant =
+            Grant { key: id, level: word, team: team_id, parent: None, rights: None, is_bound, lifetime_s };
         let token = match keys.proofs.tokens.mint(&grant, now_s) {
             Ok(token) => token,
             // nothing is written yet
@@ -75,6 +78,7 @@ fn create(store: &Store, wish: &KeyCreate) -> Result<(), StartError> {
             team: team.as_ref().map(|team| team.id),
             name: wish.name.clone(),
             token_last_four: last_four.to_owned(),
+            is_bound,
             expires_at_ms: expires_at_s.and_then(|at| i64::try_from(at.saturating_mul(1000)).ok()),
             created_by: "cli".to_owned(),
             ..key::Key::plain(KeyId(id), level, now_ms)

@@ -96,7 +96,12 @@ fn status(store: &Store, output: Output) -> Result<(), StartError> {
             for key in &keys {
                 say(&format!("{:<28}  {:<7}  {} credentials", key.id, state(key), count(&key.id)));
             }
-            say(&format!("{:<28}  {:<7}  {} credentials", root::ROOT_VERSION, "root", count(root::ROOT_VERSION)));
+            say(&format!(
+                "{:<28}  {:<7}  {} credentials",
+                root::ROOT_VERSION,
+                "root",
+                count(root::ROOT_VERSION)
+            ));
             for id in &shut {
                 say(&format!("credential {id} does not open; enter its key again or delete it"));
             }

@@ -16,10 +16,7 @@ use nexus_store::{
     },
 };
 
-use super::{
-    Rotation, RotationError,
-    ring::Root,
-};
+use super::{Rotation, RotationError, ring::Root};
 use crate::reload::credential_place;
 
 /// Credentials sealed anew in one transaction.

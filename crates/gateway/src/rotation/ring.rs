@@ -79,9 +79,8 @@ impl Ring {
         read: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<(Root, T), StoreError> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let (root, keys, value) = store.read_blocking(|conn| {
-            Ok((Root::of(conn, &self.vault)?, data_key::list(conn)?, read(conn)?))
-        })?;
+        let (root, keys, value) = store
+            .read_blocking(|conn| Ok((Root::of(conn, &self.vault)?, data_key::list(conn)?, read(conn)?)))?;
         match root {
             Root::Ours => told.damaged(take(&self.vault, keys)),
             Root::Moved => told.moved(),

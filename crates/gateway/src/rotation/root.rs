@@ -40,7 +40,9 @@ const RESTART_MS: u64 = 86_400_000;
 /// What moving the root did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
-    Now { data_keys: usize },
+    Now {
+        data_keys: usize,
+    },
     /// The database is under the new root already.
     Before,
 }
@@ -50,7 +52,9 @@ pub enum Moved {
 pub enum CannotMove {
     #[error("the old and the new secret are the same; make a new one with `openssl rand -base64 32`")]
     Same,
-    #[error("the old secret is not the one this database was sealed with; name the variable that holds that one")]
+    #[error(
+        "the old secret is not the one this database was sealed with; name the variable that holds that one"
+    )]
     WrongRoot,
     #[error(transparent)]
     DataKey(#[from] CannotRewrap),

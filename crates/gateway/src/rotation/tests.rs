@@ -149,7 +149,12 @@ fn plain(id: CredentialId, generation: i64) -> String {
 fn sealed(vault: &Vault, id: CredentialId, generation: i64) -> SealedSecret {
     let secret = Secret::new(plain(id, generation));
     let text = vault.seal(&secret, credential_place(id, generation)).unwrap().into_text();
-    SealedSecret { sealed: SealedText(text), generation, last_four: String::new(), fingerprint: String::new() }
+    SealedSecret {
+        sealed: SealedText(text),
+        generation,
+        last_four: String::new(),
+        fingerprint: String::new(),
+    }
 }
 
 fn opens(vault: &Vault, id: CredentialId, secret: &SealedSecret) -> bool {
@@ -178,7 +183,8 @@ impl Load<'_> {
             let next = sealed(self.vault, id, row.secret.generation + 1);
             let is_next_open = opens(self.vault, id, &next);
             let change = Change { secret: Some(next), ..Change::default() };
-            let update = |conn: &mut AnyConnection| credential::update(conn, id, &change, row.version, START_MS);
+            let update =
+                |conn: &mut AnyConnection| credential::update(conn, id, &change, row.version, START_MS);
             let changed = patiently(|| self.site.store.write_blocking(update));
             let is_changed = matches!(changed, Changed::Now(_));
             self.failed.fetch_add(u64::from(!(is_open && is_next_open && is_changed)), Ordering::SeqCst);
@@ -204,7 +210,7 @@ fn two_hundred_hours_under_load_leave_few_keys_and_every_row_open() {
     let site = Site::new();
     let mut node = site.node(OURS);
     let vault = Arc::clone(&node.vault);
-    for number in 1..=120 {
+    for number in 1..=60 {
         site.plant(&vault, number);
     }
     node.rotation.turn().unwrap();

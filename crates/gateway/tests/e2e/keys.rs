@@ -41,6 +41,7 @@ fn every_bad_key_gets_the_same_answer() {
         team: Some("01981d3a-0000-7000-8000-000000000002".parse().unwrap()),
         parent: None,
         rights: None,
+        is_bound: false,
         lifetime_s,
     };
     let foreign =

@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod audit;
 mod chat;
 mod client;
 mod crash;
@@ -18,5 +19,6 @@ mod keys;
 mod lifecycle;
 mod node;
 mod people;
+mod rotation;
 mod secrets;
 mod streams;

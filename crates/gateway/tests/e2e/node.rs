@@ -103,11 +103,18 @@ impl Site {
 
     /// Starts the gateway and waits until it is ready.
     pub fn start_with(&self, arguments: &[&str]) -> Node<'_> {
+        self.start_under(ENCRYPTION_KEY, arguments)
+    }
+
+    /// The same with another `DB_ENCRYPTION_KEY`.
+    pub fn start_under(&self, encryption_key: &str, arguments: &[&str]) -> Node<'_> {
         let port = self.api.port().to_string();
         let mut all = vec!["serve", "--config", "nexus.yaml", "--port", &port, "--workers", "2"];
         all.extend(arguments);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.file("nexus.log")).unwrap();
-        let mut node = Node { site: self, child: self.command(&all).stderr(log).spawn().unwrap() };
+        let mut command = self.command(&all);
+        command.env("DB_ENCRYPTION_KEY", encryption_key).stderr(log);
+        let mut node = Node { site: self, child: command.spawn().unwrap() };
         until("the gateway is ready", || {
             if let Some(status) = node.child.try_wait().unwrap() {
                 panic!("the gateway ended with {status}:\n{}", self.log());

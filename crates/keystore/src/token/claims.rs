@@ -35,6 +35,13 @@ pub(super) struct Claims<'a> {
     par: Option<&'a str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rights: Option<Cow<'a, Rights>>,
+    /// Present and true, or absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    bound: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Ids as text, for claims to borrow.
@@ -67,6 +74,7 @@ impl<'a> Claims<'a> {
             scope: grant.level.scope(),
             par: grant.parent.map(|parent| &*parent.hyphenated().encode_lower(&mut ids.parent)),
             rights: grant.rights.as_ref().map(Cow::Borrowed),
+            bound: grant.is_bound,
         }
     }
 
@@ -101,6 +109,7 @@ impl<'a> Claims<'a> {
             team: claims.team.map(id).transpose()?,
             parent: claims.par.map(id).transpose()?,
             rights: claims.rights.map(Cow::into_owned),
+            is_bound: claims.bound,
             issued_at_s: claims.iat,
             expires_at_s: claims.exp,
         })

@@ -22,7 +22,15 @@ pub(crate) fn tokens(root: &str) -> Tokens {
 }
 
 pub(crate) fn grant() -> Grant {
-    Grant { key: KEY, level: Level::App, team: Some(TEAM), parent: None, rights: None, lifetime_s: 60 }
+    Grant {
+        key: KEY,
+        level: Level::App,
+        team: Some(TEAM),
+        parent: None,
+        rights: None,
+        is_bound: false,
+        lifetime_s: 60,
+    }
 }
 
 pub(crate) fn session() -> Grant {

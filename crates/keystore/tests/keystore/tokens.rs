@@ -24,11 +24,14 @@ fn a_token_says_what_it_was_minted_for_on_every_node() {
         Grant { team: None, rights: None, lifetime_s: *SESSION_LIFETIME_S.start(), ..session() },
         Grant { rights: Some(Rights::default()), lifetime_s: *SESSION_LIFETIME_S.end(), ..session() },
         Grant { rights: Some(Rights { providers: Some(vec![]), ..Rights::default() }), ..session() },
+        Grant { is_bound: true, ..grant() },
+        Grant { is_bound: true, ..session() },
     ] {
         let token = forge::tokens(ROOT).mint(&grant, NOW_S).unwrap_or_else(|error| panic!("{error}"));
-        let Grant { key, level, team, parent, rights, lifetime_s } = grant;
+        let Grant { key, level, team, parent, rights, is_bound, lifetime_s } = grant;
         let expires_at_s = NOW_S + lifetime_s;
-        let expected = Verified { key, level, team, parent, rights, issued_at_s: NOW_S, expires_at_s };
+        let issued_at_s = NOW_S;
+        let expected = Verified { key, level, team, parent, rights, is_bound, issued_at_s, expires_at_s };
         let node = forge::tokens(ROOT);
         for presented in [token.expose().to_owned(), format!("sk-{}", token.expose())] {
             for _ in 0..2 {

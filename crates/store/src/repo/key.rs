@@ -54,6 +54,8 @@ pub struct Key {
     pub is_disabled: bool,
     /// How many requests a session key is good for.
     pub max_requests: Option<u64>,
+    /// Whether the token is worth nothing where this row is not known, so that no bound on it can be missed.
+    pub is_bound: bool,
     /// `None`: does not expire.
     pub expires_at_ms: Option<i64>,
     /// When a key that was replaced ends.
@@ -86,6 +88,7 @@ impl Key {
             signing_generation: 0,
             is_disabled: false,
             max_requests: None,
+            is_bound: false,
             expires_at_ms: None,
             retires_at_ms: None,
             replaced_by: None,
@@ -163,6 +166,7 @@ struct KeyRow {
     retires_at: Option<i64>,
     replaced_by: Option<String>,
     max_requests: Option<i64>,
+    is_bound: bool,
     last_used_at: Option<i64>,
     created_by: String,
     updated_at: i64,
@@ -196,6 +200,7 @@ impl KeyRow {
             name: self.name,
             token_last_four: self.token_last_four,
             is_disabled: self.is_disabled,
+            is_bound: self.is_bound,
             expires_at_ms: self.expires_at,
             retires_at_ms: self.retires_at,
             revoked_at_ms: self.revoked_at,
@@ -230,6 +235,7 @@ impl From<&Key> for KeyRow {
             retires_at: key.retires_at_ms,
             replaced_by: key.replaced_by.map(|by| by.to_string()),
             max_requests: key.max_requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX)),
+            is_bound: key.is_bound,
             last_used_at: key.last_used_at_ms,
             created_by: key.created_by.clone(),
             updated_at: key.updated_at_ms,

@@ -94,7 +94,8 @@ impl PolicyRow {
     }
 }
 
-/// The policies of keys that are neither revoked nor expired and differ from what every key may.
+/// The policies of keys that are neither revoked nor expired and differ from what every key may, or whose
+/// tokens want them known.
 ///
 /// A session key's token says itself what its row said when it was made; only one that was changed since
 /// is here.
@@ -110,7 +111,7 @@ pub(super) fn policies(
         .filter(row::revoked_at.is_null())
         .filter(row::expires_at.is_null().or(row::expires_at.gt(now_ms)))
         .filter(row::level.ne(Level::Session.as_str()).or(row::version.gt(1)))
-        .filter(has_bounds.or(is_signed).or(may_end))
+        .filter(has_bounds.or(is_signed).or(may_end).or(row::is_bound.eq(true)))
         .select((
             row::id,
             row::scope,

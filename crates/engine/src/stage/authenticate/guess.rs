@@ -72,7 +72,7 @@ mod tests {
         let [one, other] = [1_u128, 2].map(|number| {
             let key = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | number << 20 | number);
             let grant =
-                Grant { key, level: Level::App, team: None, parent: None, rights: None, lifetime_s: 60 };
+                Grant { key, level: Level::App, team: None, parent: None, rights: None, is_bound: false, lifetime_s: 60 };
             tokens.mint(&grant, 1_790_000_000).ok().unwrap().expose().to_owned()
         });
         assert!(claimed(&one).is_some_and(|claim| claim.len() == 12));

@@ -60,6 +60,7 @@ impl Proof {
                     team: key.team,
                     parent: None,
                     scope: None,
+                    is_bound: false,
                     allowance: None,
                 })
             }
@@ -83,6 +84,7 @@ fn principal(verified: Verified) -> Result<Principal, Bad> {
         team: verified.team.map(TeamId),
         parent: verified.parent.map(KeyId),
         scope: (!scope.is_open()).then(|| Arc::new(scope)),
+        is_bound: verified.is_bound,
         allowance,
     })
 }

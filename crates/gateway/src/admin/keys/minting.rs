@@ -17,9 +17,10 @@ use nexus_keystore::{
 };
 use nexus_store::repo::key::{Form, Key};
 
-use super::FormWord;
+use super::{FormWord, rights::Wish};
 use crate::admin::{
     Admin,
+    gate::Caller,
     problem::{Kind, Problem},
 };
 
@@ -36,6 +37,14 @@ pub struct Recipe {
     /// Whole seconds; `None`: does not expire.
     pub lifetime_s: Option<i64>,
     pub created_by: String,
+}
+
+impl Recipe {
+    /// The same, as far as its maker may make it.
+    pub fn granted(self, maker: &Caller) -> Result<Self, Problem> {
+        let Self { level, team, role, scope, .. } = self.clone();
+        Ok(Self { scope: Wish { level, team, role, scope }.granted(maker)?, ..self })
+    }
 }
 
 /// A key that was made.
@@ -80,6 +89,7 @@ impl Mint {
             retires_at_ms: None,
             replaced_by: None,
             max_requests: None,
+            is_bound: true,
             last_used_at_ms: None,
             created_by: recipe.created_by,
             created_at_ms: now_ms,
@@ -108,7 +118,8 @@ impl Mint {
         };
         let lifetime_s = recipe.lifetime_s.map_or(Ok(MAX_LIFETIME_S), u64::try_from).unwrap_or_default();
         let team = recipe.team.map(|team| team.0);
-        let grant = Grant { key: id.0, level, team, parent: None, rights: None, lifetime_s };
+        let (key, is_bound) = (id.0, true);
+        let grant = Grant { key, level, team, parent: None, rights: None, is_bound, lifetime_s };
         let now_s = u64::try_from(now_s).unwrap_or_default();
         self.shared.keys.tokens.mint(&grant, now_s).map_err(|error| failed(&error))
     }

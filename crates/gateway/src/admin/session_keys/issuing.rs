@@ -162,6 +162,7 @@ fn strike(
             addresses: lists.addresses,
             max_requests: wish.max_requests,
         }),
+        is_bound: maker.is_bound,
         lifetime_s,
     };
     let secret = shared.keys.tokens.mint(&grant, u64::try_from(now_s).unwrap_or_default()).map_err(cannot)?;
@@ -170,6 +171,7 @@ fn strike(
         id,
         team: parent.team,
         level: Level::Session,
+        is_bound: false,
         name: wish.name,
         token_last_four: keys::last_four(&secret),
         role: None,

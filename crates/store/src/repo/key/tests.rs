@@ -37,6 +37,7 @@ fn a_key_is_shown_as_it_was_stored_and_each_change_alone() {
         signing_generation: 3,
         is_disabled: true,
         max_requests: Some(10),
+        is_bound: true,
         retires_at_ms: Some(11),
         replaced_by: Some(id(8)),
         revoked_at_ms: Some(12),

@@ -157,6 +157,7 @@ fn a_damaged_right_refuses_what_it_was_to_bound() {
             team: key.team,
             parent: None,
             scope: None,
+            is_bound: false,
             allowance: None,
         };
         assert_eq!(loaded(&store, 10).admits(&caller, 10), is_admitted, "{statement}");
