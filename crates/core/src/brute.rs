@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn trying_without_failing_is_never_refused() {
         let failures = failures(1, 1);
-        for now in 0..1000 {
-            assert_eq!(failures.may_try(address(1), now), Ok(()));
+        for at_ms in 0..1000 {
+            assert_eq!(failures.may_try(address(1), at_ms), Ok(()));
         }
     }
 

@@ -1,3 +1,5 @@
+//! Turning under a squeezed clock: every row opens at every step, whoever reads, seals or dies meanwhile.
+
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},

@@ -1,3 +1,5 @@
+//! The trail and what expires, kept up under a squeezed clock.
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use nexus_store::{

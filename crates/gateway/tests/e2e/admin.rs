@@ -9,6 +9,7 @@ mod problems;
 mod providers;
 mod routes;
 mod sessions;
+mod signed;
 mod teams;
 
 use serde_json::Value;

@@ -65,16 +65,17 @@ impl StreamDecoder for OpenAiStream {
         }
         // what the client sees is about as long as what came: one growth instead of many
         out.reserve(piece.len() + piece.len() / 8 + 64);
-        let mut rest = piece;
-        if self.frames.is_between_frames() {
-            let Relay { pattern, generated, .. } = &mut self.relay;
-            rest = pattern.relay_all(piece, out, |text| generated.push(text));
-            if rest.is_empty() {
-                return Ok(self.relay.progress);
-            }
+        let is_begin = self.frames.unread().is_some_and(<[u8]>::is_empty);
+        let rest = if is_begin { self.relay.relay_all(piece, out) } else { piece };
+        if rest.is_empty() {
+            return Ok(self.relay.progress);
         }
         self.frames.push(rest);
         while self.relay.progress != Progress::Done {
+            if let Some(unread) = self.frames.unread() {
+                let passed = unread.len() - self.relay.relay_all(unread, out).len();
+                self.frames.pass(passed);
+            }
             let frame = self.frames.next_frame().map_err(|error| {
                 bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
             })?;
@@ -154,6 +155,13 @@ fn is_ordinary(said: &Completion<'_>) -> bool {
 }
 
 impl Relay {
+    /// Relays the frames at the beginning of these bytes that say what the one before said, with other
+    /// text, and returns the rest.
+    fn relay_all<'a>(&mut self, bytes: &'a [u8], out: &mut BytesMut) -> &'a [u8] {
+        let generated = &mut self.generated;
+        self.pattern.relay_all(bytes, out, |text| generated.push(text))
+    }
+
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         if let Some(text) = self.pattern.relay(frame, out) {
             self.generated.push(text);
