@@ -161,8 +161,7 @@ pub trait Answer {
 }
 
 fn json_doc<T: ToSchema>(components: &mut Components, status: u16, description: &'static str) -> AnswerDoc {
-    let content = vec![(JSON, Some(components.schema::<T>()))];
-    AnswerDoc { status, description, content, has_etag: false, has_location: false }
+    AnswerDoc { content: vec![(JSON, Some(components.schema::<T>()))], ..plain_doc(status, description) }
 }
 
 impl<T: Serialize + ToSchema> Answer for Listing<T> {
@@ -171,7 +170,8 @@ impl<T: Serialize + ToSchema> Answer for Listing<T> {
     }
 
     fn describe(components: &mut Components) -> AnswerDoc {
-        json_doc::<Self>(components, 200, "A page of the list")
+        let schema = components.schema_named::<Self>(format!("{}List", T::name()));
+        AnswerDoc { content: vec![(JSON, Some(schema))], ..plain_doc(200, "A page of the list") }
     }
 }
 

@@ -38,7 +38,11 @@ pub struct Components(BTreeMap<String, RefOr<Schema>>);
 impl Components {
     /// A reference to the type's schema, which is kept with everything it refers to.
     pub fn schema<T: ToSchema>(&mut self) -> RefOr<Schema> {
-        let name = T::name().into_owned();
+        self.schema_named::<T>(T::name().into_owned())
+    }
+
+    /// The same under another name: a generic type's own is the same whatever it is made of.
+    pub fn schema_named<T: ToSchema>(&mut self, name: String) -> RefOr<Schema> {
         let mut inner = Vec::new();
         T::schemas(&mut inner);
         self.0.extend(inner);
@@ -248,6 +252,18 @@ mod tests {
                     assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_list_says_what_it_is_a_list_of() {
+        let described = described();
+        for (path, item) in [("/teams", "Team"), ("/keys", "Key"), ("/audit-logs", "AuditRow")] {
+            let content = &described["paths"][path]["get"]["responses"]["200"]["content"];
+            let list = format!("{item}List");
+            assert_eq!(content["application/json"]["schema"]["$ref"], format!("#/components/schemas/{list}"));
+            let data = &described["components"]["schemas"][list]["properties"]["data"];
+            assert_eq!(data["items"]["$ref"], format!("#/components/schemas/{item}"), "{path}");
         }
     }
 

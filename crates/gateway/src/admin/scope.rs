@@ -12,15 +12,15 @@ use super::body;
 #[schema(as = Scope)]
 pub struct ScopeBody {
     /// Names of models; `*` stands for any run of characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "body::present", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 256, value_type = Option<Vec<PatternText>>)]
     pub models: Option<Vec<String>>,
     /// Names of providers; `*` stands for any run of characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "body::present", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 256, value_type = Option<Vec<PatternText>>)]
     pub providers: Option<Vec<String>>,
     /// Networks callers may come from, such as `192.0.2.0/24` or `2001:db8::/32`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "body::present", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 256, value_type = Option<Vec<NetworkText>>)]
     pub addresses: Option<Vec<String>>,
 }
@@ -64,6 +64,26 @@ impl From<&Scope> for ScopeBody {
             models: texts(scope.models.as_ref(), |pattern| pattern.as_str().to_owned()),
             providers: texts(scope.providers.as_ref(), |pattern| pattern.as_str().to_owned()),
             addresses: texts(scope.addresses.as_ref(), ToString::to_string),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_comes_back_as_it_was_written_and_is_nothing_but_an_object_of_lists() {
+        for json in
+            ["{}", r#"{"models":[]}"#, r#"{"models":["a*"],"providers":["b"],"addresses":["::1/128"]}"#]
+        {
+            let scope: ScopeBody = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&scope).unwrap(), json);
+        }
+        for json in
+            ["[]", "null", r#"[["a"],[],[]]"#, r#"{"models":null}"#, r#"{"model":[]}"#, r#"{"models":"a"}"#]
+        {
+            assert!(serde_json::from_str::<ScopeBody>(json).is_err(), "{json}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod foreign;
 mod keys;
 mod lists;
 mod matrix;
