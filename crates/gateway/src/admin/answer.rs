@@ -170,6 +170,7 @@ impl<T: Serialize + ToSchema> Answer for Listing<T> {
     }
 
     fn describe(components: &mut Components) -> AnswerDoc {
+        components.schema::<T>();
         let schema = components.schema_named::<Self>(format!("{}List", T::name()));
         AnswerDoc { content: vec![(JSON, Some(schema))], ..plain_doc(200, "A page of the list") }
     }
