@@ -1,7 +1,8 @@
-//! The README's commands, run as they stand: every fenced block whose info string ends in `run`.
+//! The commands of pages, run as they stand: every fenced block whose info string ends in `run`.
 //!
 //! ` ```sh run ` is run by bash, ` ```python run ` by Python with the OpenAI SDK, both with `NEXUS_KEY` set to an
-//! application key. The addresses that `dev` prints are replaced by those of the instance under test.
+//! application key and `NEXUS_ADMIN_KEY` to an admin key of the platform. The addresses that `dev` prints are
+//! replaced by those of the instance under test.
 //! A comment `<!-- prints: TEXT -->` above a block demands that its output holds TEXT.
 
 use std::io::Write;
@@ -13,10 +14,13 @@ use clap::CommandFactory;
 use super::scenario::Scenario;
 use super::sdk;
 use super::tally::Tally;
-use crate::host;
+use crate::host::{self, Need};
 use crate::instance::Binaries;
 use crate::workspace::Workspace;
 
+/// The pages whose commands are run.
+const PAGES: [&str; 2] = ["README.md", "docs/administration.md"];
+const JQ: Need = Need { name: "jq", probe: "jq --version", packages: &["jq"] };
 const PROMISE: &str = "<!-- prints:";
 /// The addresses a reader of the README has, from `dev`.
 const GATEWAY: [&str; 2] = ["127.0.0.1:8080", "localhost:8080"];
@@ -35,28 +39,35 @@ struct Block {
 }
 
 pub(super) fn run(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
-    let blocks = blocks(&workspace.shell.read_file("README.md")?);
+    host::ensure(&workspace.shell, &[host::CURL, JQ])?;
+    let scenario = Scenario::start(workspace, binaries)?;
     let mut tally = Tally::default();
+    for page in PAGES {
+        run_page(workspace, &scenario, page, &mut tally)?;
+    }
+    Ok(tally)
+}
+
+fn run_page(workspace: &Workspace, scenario: &Scenario, page: &str, tally: &mut Tally) -> Result<()> {
+    let blocks = blocks(&workspace.shell.read_file(page)?);
     for block in &blocks {
         for unknown in unknown_tasks(&block.code) {
-            println!("README.md:{}: `cargo xtask {unknown}` is no task", block.line);
+            println!("{page}:{}: `cargo xtask {unknown}` is no task", block.line);
             tally.failed += 1;
         }
     }
     let runnable: Vec<&Block> = blocks.iter().filter(|block| block.is_run).collect();
-    ensure!(!runnable.is_empty(), "README.md has no block marked `run`, for example ```sh run");
-    host::ensure(&workspace.shell, &[host::CURL])?;
-    let scenario = Scenario::start(workspace, binaries)?;
+    ensure!(!runnable.is_empty(), "{page} has no block marked `run`, for example ```sh run");
     for block in runnable {
-        match run_block(workspace, &scenario, block) {
+        match run_block(workspace, scenario, block) {
             Ok(()) => tally.passed += 1,
             Err(error) => {
-                println!("README.md:{}: {error:#}", block.line);
+                println!("{page}:{}: {error:#}", block.line);
                 tally.failed += 1;
             }
         }
     }
-    Ok(tally)
+    Ok(())
 }
 
 fn run_block(workspace: &Workspace, scenario: &Scenario, block: &Block) -> Result<()> {

@@ -1,10 +1,14 @@
 //! A throw-away gateway before a mock provider, with an alias for each behaviour the suites ask for.
 //! The aliases are the contract with `tests/sdk`: rename them there and here together.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use xshell::TempDir;
 
-use crate::instance::{Binaries, Instance, Keys, Mock, Plan};
+use crate::instance::{Binaries, DATA, Instance, Keys, Mock, Plan, Secrets};
+use crate::service::Program;
 use crate::workspace::Workspace;
 
 /// Alias, and the mock's model that behaves so.
@@ -25,7 +29,8 @@ const ALIASES: &[(&str, &str)] = &[
 /// All that a suite needs; everything stops and vanishes when it is dropped.
 pub(super) struct Scenario {
     pub(super) instance: Instance,
-    pub(super) keys: Keys,
+    keys: Keys,
+    docs: PathBuf,
     // Dropped after the gateway: it may still be writing there.
     _mock: Mock,
     _home: TempDir,
@@ -37,8 +42,8 @@ impl Scenario {
         let mock = Mock::start(binaries, home.path(), 0, None)?;
         let config = format!("providers:\n{}", mock.row(ALIASES));
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
-        let keys = instance.make_keys()?;
-        Ok(Self { instance, keys, _mock: mock, _home: home })
+        let keys = Keys { admin: platform_key(binaries, home.path())?, ..instance.make_keys()? };
+        Ok(Self { instance, keys, docs: workspace.root.join("docs"), _mock: mock, _home: home })
     }
 
     /// What a suite reads from its environment.
@@ -48,6 +53,30 @@ impl Scenario {
             ("NEXUS_METRICS_URL", self.instance.metrics_url()),
             ("NEXUS_KEY", self.keys.app.clone()),
             ("NEXUS_ADMIN_KEY", self.keys.admin.clone()),
+            ("NEXUS_DOCS", self.docs.display().to_string()),
         ]
     }
+}
+
+/// An admin key of no team, which may do everything; it proves itself and is good at once.
+fn platform_key(binaries: &Binaries, home: &Path) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Created {
+        key: String,
+    }
+    let program = Program {
+        name: "nexus",
+        binary: binaries.path("nexus"),
+        args: ["key", "create", "--level", "admin", "--output", "json"].map(str::to_owned).to_vec(),
+        env: Secrets::kept(&home.join(DATA).join("dev.env"))?.0,
+        folder: home.to_owned(),
+        log: None,
+        core: None,
+    };
+    let output = program.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`nexus key create` failed: {}", said.trim());
+    let created: Created =
+        serde_json::from_slice(&output.stdout).context("`nexus key create` printed no JSON with a `key`")?;
+    Ok(created.key)
 }

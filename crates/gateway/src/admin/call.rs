@@ -2,10 +2,10 @@
 //!
 //! A handler has no other way to the database than [`Call::read`] and [`Call::change`].
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use actix_web::{HttpRequest, http::header, web};
-use nexus_core::id::{KeyId, Uuid};
+use nexus_core::id::Uuid;
 use nexus_engine::identity;
 use nexus_store::{AnyConnection, StoreError};
 
@@ -57,16 +57,6 @@ impl<Q, B> Call<Q, B> {
         let missing = || Problem::new(Kind::NotConditional, "send the `ETag` you read as `If-Match`");
         let stated = self.request.headers().get(header::IF_MATCH).ok_or_else(missing)?;
         expected(stated.to_str().unwrap_or_default()).ok_or_else(|| Kind::Stale.into())
-    }
-
-    /// Waits, a second at the most, until this node's world knows a key: it is good when it is handed out.
-    pub async fn until_known(&self, key: KeyId) {
-        for _ in 0..50 {
-            if self.worker.engine.shared.worlds.current().snapshot.keys.contains_key(&key) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// Runs queries that see one state of the database.

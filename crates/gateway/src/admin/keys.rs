@@ -124,7 +124,7 @@ pub async fn create(call: Call<(), Json<NewKey>>) -> Result<Recorded<Created<Min
     let (now_ms, id, caller) = (call.now_ms(), call.fresh_id(), call.caller.clone());
     let recipe = recipe(&call, now_ms)?;
     let mint = mint(&call);
-    let made = call.change("key.create", move |conn| {
+    call.change("key.create", move |conn| {
         let recipe = recipe.granted(&caller)?;
         if let Some(team) = recipe.team {
             let team = team::show(conn, team, None)?;
@@ -135,10 +135,8 @@ pub async fn create(call: Call<(), Json<NewKey>>) -> Result<Recorded<Created<Min
         let minted = mint.strike(id, recipe, now_ms)?;
         key::create(conn, &minted.row)?;
         answered(conn, minted, now_ms)
-    });
-    let made = made.await?;
-    call.until_known(id).await;
-    Ok(made)
+    })
+    .await
 }
 
 /// What the request asks for.
@@ -264,7 +262,7 @@ pub async fn rotate(call: Call<(), Json<Rotation>>) -> Result<Recorded<Created<M
     check.within("/overlap_seconds", overlap_seconds, 0, OVERLAP_S_MAX);
     check.finish()?;
     let (caller, mint) = (call.caller.clone(), mint(&call));
-    let made = call.change("key.rotate", move |conn| {
+    call.change("key.rotate", move |conn| {
         let own = caller.reach.team();
         let (key, before) = found(read(conn, id, own, now_ms)?)?;
         if key.level == Level::Session || before.state != StateWord::Active {
@@ -279,10 +277,8 @@ pub async fn rotate(call: Call<(), Json<Rotation>>) -> Result<Recorded<Created<M
             Rotated::Before => Err(Problem::new(Kind::Conflict, "the key was replaced before").into()),
             Rotated::Unknown => Err(Kind::NotFound.into()),
         }
-    });
-    let made = made.await?;
-    call.until_known(fresh).await;
-    Ok(made)
+    })
+    .await
 }
 
 /// What makes a key like this one, as far as the caller may: it lives as long as the other was to live.
