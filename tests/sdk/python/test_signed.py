@@ -7,7 +7,7 @@ import urllib.request
 import uuid
 from unittest import mock
 
-import httpx
+import httpx2
 import openai
 
 import page
@@ -41,15 +41,15 @@ class Signed(unittest.TestCase):
         return self.page["Signed"](**own)
 
     def client(self, auth=None, **options):
-        return client(api_key=self.key["key"], http_client=httpx.Client(auth=auth), **options)
+        return client(api_key=self.key["key"], http_client=httpx2.Client(auth=auth), **options)
 
     def request(self, path="/v1/chat/completions", method="POST", **body):
         """A request of our own, not signed yet."""
         headers = {"Authorization": f"Bearer {self.key['key']}"}
-        return httpx.Request(method, f"{URL}{path}", headers=headers, json=body or None)
+        return httpx2.Request(method, f"{URL}{path}", headers=headers, json=body or None)
 
     def ask(self, request):
-        with httpx.Client(timeout=30) as plain:
+        with httpx2.Client(timeout=30) as plain:
             return plain.send(request)
 
     def sign(self, request, **other):
@@ -123,7 +123,7 @@ class Signed(unittest.TestCase):
         self.assertEqual(minted.status_code, 200, minted.text)
         session = minted.json()["key"]
         for auth, code in [(self.signed(), None), (None, "signature_missing")]:
-            caller = client(api_key=session, http_client=httpx.Client(auth=auth))
+            caller = client(api_key=session, http_client=httpx2.Client(auth=auth))
             with self.subTest(code):
                 if code is None:
                     self.assertEqual(caller.chat.completions.create(model=ALIAS, messages=HELLO).model, ALIAS)
@@ -133,7 +133,7 @@ class Signed(unittest.TestCase):
                 self.assertEqual(caught.exception.code, code)
 
     def test_a_key_that_does_not_sign_is_not_held_up_by_a_signature(self):
-        caller = client(api_key=KEY, http_client=httpx.Client(auth=self.signed()))
+        caller = client(api_key=KEY, http_client=httpx2.Client(auth=self.signed()))
         self.assertEqual(caller.chat.completions.create(model=ALIAS, messages=HELLO).model, ALIAS)
 
 
@@ -142,7 +142,7 @@ class Async(unittest.IsolatedAsyncioTestCase):
         Signed.setUpClass()
         signed = Signed().signed()
         async with openai.AsyncOpenAI(
-            base_url=f"{URL}/v1", api_key=Signed.key["key"], max_retries=0, http_client=httpx.AsyncClient(auth=signed)
+            base_url=f"{URL}/v1", api_key=Signed.key["key"], max_retries=0, http_client=httpx2.AsyncClient(auth=signed)
         ) as caller:
             answer = await caller.chat.completions.create(model=ALIAS, messages=HELLO)
         self.assertEqual(answer.model, ALIAS)

@@ -22,8 +22,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("crlf", "mock-gpt+crlf"),
     ("limited", "mock-gpt+fault=status:429,retry_after:1"),
     ("broken", "mock-gpt+fault=status:500"),
-    ("dies", "mock-gpt+events=10+fault=error_event:3"),
-    ("cut", "mock-gpt+events=10+fault=cut_after_events:3"),
+    ("dies", "mock-gpt+events=10+delay_ms=between:20+fault=error_event:3"),
+    ("cut", "mock-gpt+events=10+delay_ms=between:20+fault=cut_after_events:3"),
 ];
 
 /// All that a suite needs; everything stops and vanishes when it is dropped.
