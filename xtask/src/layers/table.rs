@@ -166,6 +166,8 @@ pub(crate) const HEAVY: &[Heavy] = &[
     heavy("tracing-appender", "telemetry"),
     heavy("bpe-openai", "tokens"),
     heavy("libinjectionrs", "shield"),
+    heavy("argon2", "keystore"),
+    heavy("sfv", "keystore"),
     heavy("xshell", "xtask"),
     Heavy {
         package: "anyhow",

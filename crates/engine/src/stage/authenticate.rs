@@ -31,15 +31,14 @@ pub fn authenticate(
     known: &Known,
 ) -> Result<Principal, Refusal> {
     let now_ms = shared.clock.unix_ms();
-    let seen = match known.find(shown.0, now_ms) {
-        Some(seen) => Ok(seen),
+    let who = match known.find(shown.0, now_ms) {
+        Some(seen) => seen.proof.principal(&world.snapshot, now_ms).map(|principal| (principal, seen)),
         None => {
             let guess = Guess::of(shown.0, line, shared);
             guess.may_be_made()?;
-            known.meet(shown.0, shared, now_ms).inspect_err(|_| guess.was_wrong())
+            known.meet(shown.0, shared, &world.snapshot, now_ms).inspect_err(|_| guess.was_wrong())
         }
     };
-    let who = seen.and_then(|seen| Ok((seen.proof.principal(&world.snapshot, now_ms)?, seen)));
     let (principal, seen) = match who {
         Ok(who) => who,
         Err(Bad(reason)) => {

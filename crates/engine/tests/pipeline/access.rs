@@ -181,6 +181,12 @@ async fn guessing_is_slow_and_holds_up_nobody_whose_key_is_known() {
     let denial = ask(&bench, "Bearer nonsense").await.err().unwrap();
     assert_eq!(denial.error.status(), 429);
     assert!(denial.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0) && !denial.is_final);
+    // a made-up key in short form is a guess like any other, however well it is made up
+    let other = world(|_| {});
+    for expected in std::iter::repeat_n(401, FAILURES_MAX as usize).chain([429]) {
+        let made_up = format!("Bearer {}", opaque::mint().unwrap().expose());
+        assert_eq!(status(&other, &made_up).await, expected);
+    }
     // a good key that is new here waits with the rest; one that is known does not
     assert_eq!(status(&bench, &session(Rights::default())).await, 429);
     assert_eq!(status(&bench, &good).await, 200);

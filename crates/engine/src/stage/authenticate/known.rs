@@ -9,6 +9,8 @@ use std::{
     rc::Rc,
 };
 
+use nexus_core::{principal::Principal, snapshot::Snapshot};
+
 use super::proof::{Bad, Proof};
 use crate::shared::Shared;
 
@@ -35,16 +37,23 @@ impl Known {
         self.0.borrow().get(shown).filter(|seen| !seen.proof.is_over(now_ms)).map(Rc::clone)
     }
 
-    /// Proves a key, and remembers it if it is good.
-    pub(super) fn meet(&self, shown: &str, shared: &Shared, now_ms: i64) -> Result<Rc<Seen>, Bad> {
+    /// Proves a key, and remembers it if this world knows it: what is made up displaces nothing.
+    pub(super) fn meet(
+        &self,
+        shown: &str,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        now_ms: i64,
+    ) -> Result<(Principal, Rc<Seen>), Bad> {
         let proof = Proof::of(shown, &shared.keys, now_ms)?;
+        let principal = proof.principal(snapshot, now_ms)?;
         let seen = Rc::new(Seen { proof, minute: Cell::new(i64::MIN), addresses: RefCell::default() });
         let mut known = self.0.borrow_mut();
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
         known.insert(shown.into(), Rc::clone(&seen));
-        Ok(seen)
+        Ok((principal, seen))
     }
 }
 
