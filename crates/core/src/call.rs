@@ -26,4 +26,6 @@ pub struct Call {
     pub is_stream: bool,
     /// Whether the application asked for the usage chunk at the end of a stream.
     pub wants_usage: bool,
+    /// When it came, Unix seconds: the `created` of an answer whose vendor says no time.
+    pub asked_at_s: u64,
 }

@@ -6,6 +6,7 @@ use crate::{
     endpoint::Endpoint,
     id::{ProviderId, RouteId},
     limit::RateLimit,
+    site::{Options, Site},
 };
 
 /// The alias that takes every model name no other alias takes.
@@ -19,6 +20,7 @@ pub struct Provider {
     /// The vendor's id in the table of dialects, such as `openai` or `deepseek`.
     pub kind: Arc<str>,
     pub endpoint: Endpoint,
+    pub options: Options,
     /// Whether addresses inside private networks may be connected to.
     pub allow_private_network: bool,
     /// Share among the providers of one alias; 0 takes no traffic while another can.
@@ -34,11 +36,18 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The provider's own name of the model; [`WILDCARD`] hands on the name that was asked for.
     pub real_model: Arc<str>,
+    /// The vendor's region it is had in; `None`: the provider's own, where it has one.
+    pub region: Option<Arc<str>>,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<Arc<RateLimit>>,
 }
 
 impl Target {
+    /// Where at the vendor its requests go.
+    pub fn site(&self) -> Site<'_> {
+        Site { region: self.region.as_deref(), options: &self.provider.options }
+    }
+
     /// The name to send upstream when `asked` was asked for.
     pub fn model_for<'a>(&'a self, asked: &'a str) -> &'a str {
         if &*self.real_model == WILDCARD { asked } else { &self.real_model }
@@ -124,6 +133,7 @@ mod tests {
             name: "one".into(),
             kind: "openai".into(),
             endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+            options: Options::default(),
             allow_private_network: false,
             weight: 1,
             rate_limit: None,
@@ -132,6 +142,7 @@ mod tests {
             route: RouteId(Uuid::from_u128(2)),
             provider,
             real_model: model.into(),
+            region: None,
             rate_limit: None,
         };
         Route { alias: alias.into(), created_at_s: 7, targets: vec![Arc::new(target)] }

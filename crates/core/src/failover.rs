@@ -78,6 +78,7 @@ mod tests {
             name: "p".into(),
             kind: "openai".into(),
             endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+            options: Default::default(),
             allow_private_network: false,
             weight: 1,
             rate_limit: None,
@@ -88,6 +89,7 @@ mod tests {
                     route: RouteId(Uuid::from_u128(at)),
                     provider: Arc::clone(&provider),
                     real_model: "m".into(),
+                    region: None,
                     rate_limit: None,
                 })
             })

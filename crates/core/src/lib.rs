@@ -20,5 +20,6 @@ pub mod refusal;
 pub mod role;
 pub mod scope;
 pub mod select;
+pub mod site;
 pub mod snapshot;
 pub mod usage;

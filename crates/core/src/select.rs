@@ -50,6 +50,7 @@ mod tests {
                     name: at.to_string().into(),
                     kind: "openai".into(),
                     endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+                    options: Default::default(),
                     allow_private_network: false,
                     weight: *weight,
                     rate_limit: None,
@@ -58,6 +59,7 @@ mod tests {
                     route: RouteId(Uuid::from_u128(at as u128)),
                     provider: Arc::new(provider),
                     real_model: "m".into(),
+                    region: None,
                     rate_limit: None,
                 })
             })

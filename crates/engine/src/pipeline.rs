@@ -80,7 +80,9 @@ async fn way<T: Transport, B: BodyStream>(
     let caller = identify(engine, &head, &world)?;
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
     let signature = signed::head(&head, &caller, &world, shared)?;
-    let asked = parse::body(&head.headers, body, &shared.limits).instrument(debug_span!("parse")).await?;
+    let asked = parse::body(&head.headers, body, &shared.limits, &*shared.clock)
+        .instrument(debug_span!("parse"))
+        .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
     let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     let plan = debug_span!("select")

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
+    site::Site,
     usage::Usage,
 };
 use nexus_wire::chat::ChatRequest;
@@ -23,6 +24,13 @@ pub enum AuthScheme {
     Header(&'static str),
     /// No credential is sent, even if one is configured.
     Open,
+    /// Signed as AWS wants it (Signature Version 4) for this service, with an access key; an API key goes as
+    /// [`AuthScheme::Bearer`].
+    Aws { service: &'static str },
+    /// An access token of Google's for this scope, made from a service account.
+    Google { scope: &'static str },
+    /// A key in the header of this name, or a token of Microsoft Entra for this scope as a bearer.
+    Entra { header: &'static str, scope: &'static str },
 }
 
 /// A request in OpenAI's words, with what the dialect needs to say it in its own.
@@ -35,6 +43,7 @@ pub struct Ask<'a> {
     pub request: &'a ChatRequest,
     /// The provider's name of the model.
     pub real_model: &'a str,
+    pub site: Site<'a>,
 }
 
 /// A request in the vendor's words.
@@ -129,6 +138,11 @@ pub trait Dialect: Send + Sync {
 
     /// Reads a whole answer of status 2xx.
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault>;
+
+    /// The media type of its streams.
+    fn stream_media(&self) -> &'static str {
+        "text/event-stream"
+    }
 
     /// A decoder for one stream of status 2xx.
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder>;

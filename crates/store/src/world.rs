@@ -13,6 +13,7 @@ use nexus_core::{
     catalogue::{Catalogue, Provider, Route, Target, WILDCARD},
     id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
+    site::Options,
     snapshot::Snapshot,
 };
 
@@ -99,6 +100,7 @@ fn provider(stored: StoredProvider, limits: &mut Limits) -> Provider {
         name: stored.name.into(),
         kind: stored.kind.into(),
         endpoint: stored.endpoint,
+        options: Options::default(),
         allow_private_network: stored.allow_private_network,
         weight: stored.weight,
     }
@@ -130,6 +132,7 @@ fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> R
         route: stored.id,
         provider,
         real_model: stored.real_model.into(),
+        region: None,
         rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
     };
     let created_at_s = stored.created_at_ms.div_euclid(1000);

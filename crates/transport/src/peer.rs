@@ -124,6 +124,7 @@ pub(crate) mod tests {
             name: "one".into(),
             kind: "openai".into(),
             endpoint: Endpoint::parse(endpoint).unwrap(),
+            options: Default::default(),
             allow_private_network,
             weight: 1,
             rate_limit: None,

@@ -126,6 +126,9 @@ fn show_credential(buffer: &mut Vec<u8>, outbound: &Outbound<'_>) -> Result<(), 
         AuthScheme::Open => return Ok(()),
         AuthScheme::Bearer => ("authorization", "Bearer "),
         AuthScheme::Header(name) => (name, ""),
+        AuthScheme::Aws { .. } | AuthScheme::Google { .. } | AuthScheme::Entra { .. } => {
+            return Err(Fault::new(Class::Credential, "this kind of credential cannot be shown yet"));
+        }
     };
     if !is_one_line(secret) {
         return Err(Fault::new(

@@ -13,6 +13,7 @@ pub fn adapt(routed: &Routed, target: &Target, backend: &Backend) -> Result<Enco
         body: &asked.body,
         request: &asked.request,
         real_model: target.model_for(&asked.call.alias),
+        site: target.site(),
     };
     backend
         .dialect

@@ -43,7 +43,11 @@ where
 {
     let media = inbound.content_type.as_deref().map(essence);
     match media.as_deref() {
-        Some("text/event-stream") | None if call.is_stream => {
+        Some(streamed) if call.is_stream && streamed == dialect.stream_media() => {
+            let patience = Duration::from_millis(limits.heartbeat_ms);
+            open(inbound.body, dialect.stream(call), patience).await.map(Begun::Stream)
+        }
+        None if call.is_stream => {
             let patience = Duration::from_millis(limits.heartbeat_ms);
             open(inbound.body, dialect.stream(call), patience).await.map(Begun::Stream)
         }

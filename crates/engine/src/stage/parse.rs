@@ -15,6 +15,7 @@ use nexus_wire::chat::ChatRequest;
 
 use crate::{
     arrival::{BodyCut, BodyStream, Headers},
+    port::Clock,
     shared::Limits,
 };
 
@@ -47,7 +48,12 @@ pub struct Asked {
 }
 
 /// Reads and understands the body of a chat completion.
-pub async fn body<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -> Result<Asked, Refusal> {
+pub async fn body<B: BodyStream>(
+    headers: &Headers<'_>,
+    body: B,
+    limits: &Limits,
+    clock: &dyn Clock,
+) -> Result<Asked, Refusal> {
     if !headers.content_type.is_none_or(is_json) {
         return Err(Refusal::UnsupportedMediaType);
     }
@@ -62,6 +68,7 @@ pub async fn body<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits
         alias: request.model.clone(),
         is_stream: request.is_stream,
         wants_usage: request.wants_usage,
+        asked_at_s: u64::try_from(clock.unix_ms()).unwrap_or_default() / 1000,
     };
     Ok(Asked { call, body, request })
 }

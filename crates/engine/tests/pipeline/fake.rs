@@ -20,6 +20,7 @@ use nexus_core::{
     fault::Fault,
     id::{ProviderId, RouteId, Uuid},
     limit::RateLimit,
+    site::Options,
     snapshot::Snapshot,
     usage::UsageRecord,
 };
@@ -269,6 +270,7 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             name: (*name).into(),
             kind: "openai".into(),
             endpoint: Endpoint::parse("https://provider.example/v1").unwrap(),
+            options: Options::default(),
             allow_private_network: false,
             weight: 1,
             rate_limit: None,
@@ -277,6 +279,7 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             route: RouteId(Uuid::from_u128(at as u128)),
             provider: Arc::new(provider),
             real_model: "gpt-4".into(),
+            region: None,
             rate_limit: per_minute.filter(|_| at == 0).map(|limit| Arc::new(RateLimit::new(limit))),
         })
     });

@@ -2,7 +2,7 @@
 //!
 //! What becomes of each member is written in [`member::MEMBERS`]. Thoughts are shown as
 //! `reasoning_content`, and once more in `thinking_blocks`, sealed: a client that sends a message back
-//! with its `thinking_blocks` lets the model go on from them. `created` is 0: the vendor says no time.
+//! with its `thinking_blocks` lets the model go on from them.
 
 mod answer;
 mod block;

@@ -6,6 +6,8 @@
 mod repeat;
 mod stream;
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 use nexus_wire::{
@@ -64,7 +66,7 @@ impl Dialect for Vendor {
             return Err(bad_answer("the provider's answer has no `choices`"));
         }
         let alias = splice::model_text(&call.alias);
-        let missing = missing(&said, &alias, Form::Whole);
+        let missing = missing(&said, &alias, call.asked_at_s, Form::Whole);
         let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
         let consumed = match &said.usage {
             Some(usage) => counted(said.tokens, usage.raw, self.quirks),
@@ -115,13 +117,13 @@ enum Form {
 }
 
 /// The members that OpenAI always sends and this vendor did not, to be put before the closing brace.
-fn missing(said: &Completion<'_>, alias: &str, form: Form) -> String {
+fn missing(said: &Completion<'_>, alias: &str, created: u64, form: Form) -> String {
     let object = if form == Form::Whole { "\"chat.completion\"" } else { "\"chat.completion.chunk\"" };
-    let members = [
-        ("id", said.id.is_none(), "\"chatcmpl-unknown\""),
-        ("object", said.object.is_none(), object),
-        ("created", said.created.is_none(), "0"),
-        ("model", said.model.is_none(), alias),
+    let members: [(_, _, &dyn Display); 4] = [
+        ("id", said.id.is_none(), &"\"chatcmpl-unknown\""),
+        ("object", said.object.is_none(), &object),
+        ("created", said.created.is_none(), &created),
+        ("model", said.model.is_none(), &alias),
     ];
     let missing = members.iter().filter(|(_, is_missing, _)| *is_missing);
     missing.map(|(name, _, value)| format!(",\"{name}\":{value}")).collect()

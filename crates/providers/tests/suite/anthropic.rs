@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use bytes::{Bytes, BytesMut};
+use nexus_core::site::Site;
 use nexus_providers::dialect::{Ask, Encoded, Unsayable};
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -18,7 +19,13 @@ fn encode(body: &Value, real_model: &str) -> Option<Result<Encoded, Unsayable>> 
     let body = Bytes::from(body.to_string());
     let request = ChatRequest::read(&body).ok()?;
     let call = call(request.is_stream, request.wants_usage);
-    Some(vendor("anthropic").encode(Ask { call: &call, body: &body, request: &request, real_model }))
+    Some(vendor("anthropic").encode(Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model,
+        site: Site::PLAIN,
+    }))
 }
 
 fn text_is_not_blank(block: &Value) {

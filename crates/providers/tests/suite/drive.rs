@@ -18,6 +18,8 @@ use nexus_providers::{
 use serde_json::Value;
 
 pub(crate) const ALIAS: &str = "nexus-gpt4";
+/// When every request of the suite came, Unix seconds.
+pub(crate) const ASKED_AT_S: u64 = 1_764_000_000;
 
 /// Larger streams are fed in larger pieces than bytes.
 const SMALL_BYTES: usize = 32 * 1024;
@@ -30,7 +32,13 @@ pub(crate) fn vendor(id: &str) -> &'static dyn Dialect {
 }
 
 pub(crate) fn call(is_stream: bool, wants_usage: bool) -> Call {
-    Call { operation: Operation::ChatCompletions, alias: ALIAS.into(), is_stream, wants_usage }
+    Call {
+        operation: Operation::ChatCompletions,
+        alias: ALIAS.into(),
+        is_stream,
+        wants_usage,
+        asked_at_s: ASKED_AT_S,
+    }
 }
 
 /// The files of a folder of cases in a fixed order.

@@ -204,6 +204,7 @@ pub(crate) fn provider(endpoint: &str) -> Provider {
         name: "scripted".into(),
         kind: "openai".into(),
         endpoint: Endpoint::parse(endpoint).unwrap(),
+        options: Default::default(),
         allow_private_network: true,
         weight: 1,
         rate_limit: None,

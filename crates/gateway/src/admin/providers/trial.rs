@@ -8,6 +8,7 @@ use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
     fault::{Class, Fault},
+    site::Site,
 };
 use nexus_engine::port::Clock;
 use nexus_keystore::{secret::Secret, vault::Vault};
@@ -116,7 +117,9 @@ async fn ask(provider: &StoredProvider, key: Option<&Secret>) -> Result<Fetched,
     let shown = match dialect.auth() {
         AuthScheme::Bearer => bearer.as_ref().map(|bearer| ("authorization", bearer.expose())),
         AuthScheme::Header(name) => key.map(|key| (name, key.expose())),
-        AuthScheme::Open => None,
+        AuthScheme::Open | AuthScheme::Aws { .. } | AuthScheme::Google { .. } | AuthScheme::Entra { .. } => {
+            None
+        }
     };
     let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(shown).collect();
     let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
@@ -139,8 +142,15 @@ fn own_headers(dialect: &dyn Dialect) -> Vec<(&'static str, String)> {
         alias: request.model.clone(),
         is_stream: false,
         wants_usage: false,
+        asked_at_s: 0,
     };
-    let encoded = dialect.encode(Ask { call: &call, body: &body, request: &request, real_model: "m" });
+    let encoded = dialect.encode(Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model: "m",
+        site: Site::PLAIN,
+    });
     encoded.map(|encoded| encoded.headers).unwrap_or_default()
 }
 

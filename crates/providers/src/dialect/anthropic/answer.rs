@@ -88,7 +88,7 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
     let completion = Completion {
         id: id(&said),
         object: "chat.completion",
-        created: 0,
+        created: call.asked_at_s,
         model: &call.alias,
         usage: tally.shown(),
         choices: [Choice {

@@ -40,6 +40,7 @@ impl AnthropicStream {
             relay: Relay {
                 alias: splice::model_text(&call.alias),
                 wants_usage: call.wants_usage,
+                asked_at_s: call.asked_at_s,
                 head: String::new(),
                 open: None,
                 calls: 0,
@@ -118,6 +119,7 @@ struct Relay {
     /// The alias as a JSON string.
     alias: String,
     wants_usage: bool,
+    asked_at_s: u64,
     /// What every chunk begins with, up to `"choices":`; empty before `message_start`.
     head: String,
     /// The open block, by the vendor's index.
@@ -177,8 +179,8 @@ impl Relay {
         }
         let id = Value::from(answer::id(message));
         self.head = format!(
-            r#"{{"id":{id},"object":"chat.completion.chunk","created":0,"model":{},"choices":"#,
-            self.alias
+            r#"{{"id":{id},"object":"chat.completion.chunk","created":{},"model":{},"choices":"#,
+            self.asked_at_s, self.alias
         );
         if let Some(usage) = message.raw("usage") {
             self.tally.note(usage, Stand::First);

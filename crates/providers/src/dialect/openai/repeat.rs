@@ -154,6 +154,7 @@ mod tests {
             alias: "alias".into(),
             is_stream: true,
             wants_usage: false,
+            asked_at_s: 0,
         };
         let mut stream = registry::dialect("openai").unwrap().stream(&call);
         let mut out = BytesMut::new();
@@ -187,6 +188,7 @@ mod tests {
             alias: "alias".into(),
             is_stream: true,
             wants_usage: false,
+            asked_at_s: 0,
         };
         let texts = ["a", "b", "c", "", "d", "\u{1f980}", "e", r"\n", "f", "g"];
         let stream: String = texts

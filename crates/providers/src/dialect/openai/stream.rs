@@ -44,6 +44,7 @@ impl OpenAiStream {
             relay: Relay {
                 alias: splice::model_text(&call.alias),
                 wants_usage: call.wants_usage,
+                asked_at_s: call.asked_at_s,
                 quirks,
                 usage: String::new(),
                 last_chunk: LastChunk::None,
@@ -132,6 +133,7 @@ struct Relay {
     /// The alias as a JSON string.
     alias: String,
     wants_usage: bool,
+    asked_at_s: u64,
     quirks: Quirks,
     /// The last usage object that was said; empty before.
     usage: String,
@@ -237,7 +239,10 @@ impl Relay {
         self.last_chunk = LastChunk::Made;
         if self.head.is_empty() {
             let id = said.id.as_ref().map_or("\"chatcmpl-unknown\"", |id| id.raw);
-            let created = said.created.as_ref().map_or("0", |created| created.raw);
+            let created = said
+                .created
+                .as_ref()
+                .map_or_else(|| self.asked_at_s.to_string(), |created| created.raw.to_owned());
             self.head = format!("\"id\":{id},\"object\":\"chat.completion.chunk\",\"created\":{created}");
         }
     }
@@ -250,7 +255,7 @@ impl Relay {
         form: Form,
         out: &mut BytesMut,
     ) -> Result<(), Fault> {
-        let missing = missing(said, &self.alias, form);
+        let missing = missing(said, &self.alias, self.asked_at_s, form);
         let edits = edits(said, &missing, &self.alias, form)?;
         let Some(place) = &frame.data_place else {
             encode::data(&splice::splice(frame.data, &edits), out);

@@ -1,7 +1,10 @@
 //! The table is complete, and the encoder does what it says.
 
 use bytes::Bytes;
-use nexus_core::call::{Call, Operation};
+use nexus_core::{
+    call::{Call, Operation},
+    site::Site,
+};
 use nexus_wire::chat::{ChatRequest, KNOWN};
 
 use super::{super::Anthropic, *};
@@ -19,8 +22,15 @@ fn encoded(members: &str) -> Result<String, Unsayable> {
         alias: request.model.clone(),
         is_stream: request.is_stream,
         wants_usage: request.wants_usage,
+        asked_at_s: 0,
     };
-    let ask = Ask { call: &call, body: &body, request: &request, real_model: "claude-sonnet-4-5" };
+    let ask = Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model: "claude-sonnet-4-5",
+        site: Site::PLAIN,
+    };
     Anthropic.encode(ask).map(|encoded| String::from_utf8(encoded.body.to_vec()).unwrap())
 }
 

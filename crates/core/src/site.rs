@@ -1,0 +1,63 @@
+//! Where at a vendor a request goes, beyond the endpoint: a region, and what else the vendor's kind takes.
+//!
+//! No secret belongs here: options are shown, exported and logged.
+
+use std::collections::BTreeMap;
+
+/// What a provider is configured with that its vendor alone gives a meaning, such as `api_version`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options(BTreeMap<Box<str>, Box<str>>);
+
+impl Options {
+    /// No option at all.
+    pub const NONE: &Options = &Options(BTreeMap::new());
+
+    /// The value of one.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+
+    /// Every one with its value, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Options {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(named: I) -> Self {
+        Self(named.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// The part of a vendor that one request goes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The target's region, where it has one; before the provider's option `region`.
+    pub region: Option<&'a str>,
+    pub options: &'a Options,
+}
+
+impl<'a> Site<'a> {
+    /// The endpoint alone.
+    pub const PLAIN: Site<'static> = Site { region: None, options: Options::NONE };
+
+    /// The region: the target's own, else the provider's.
+    pub fn region(self) -> Option<&'a str> {
+        self.region.or_else(|| self.options.option("region"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_targets_region_goes_before_the_providers() {
+        let options: Options = [("region", "eu-west-1"), ("api_version", "v1")].into_iter().collect();
+        let site = Site { region: None, options: &options };
+        assert_eq!(site.region(), Some("eu-west-1"));
+        assert_eq!(Site { region: Some("us-east-1"), ..site }.region(), Some("us-east-1"));
+        assert_eq!(Site::PLAIN.region(), None);
+        assert_eq!(options.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["api_version", "region"]);
+    }
+}
