@@ -10,9 +10,13 @@ use nexus_core::{
     site::Site,
     usage::Usage,
 };
-use nexus_wire::chat::ChatRequest;
+use nexus_wire::{
+    chat::{BodyError, ChatRequest},
+    conversation::members::Wrong,
+};
 
 pub mod anthropic;
+pub mod member;
 pub mod openai;
 
 /// How a vendor wants to be shown the credential.
@@ -63,6 +67,18 @@ pub struct Unsayable {
     pub param: String,
     /// What cannot be said and what to do instead.
     pub message: String,
+}
+
+impl From<BodyError> for Unsayable {
+    fn from(error: BodyError) -> Self {
+        Self { param: error.param.unwrap_or_default(), message: error.message }
+    }
+}
+
+impl From<Wrong> for Unsayable {
+    fn from(wrong: Wrong) -> Self {
+        BodyError::from(wrong).into()
+    }
 }
 
 /// The parts of an answer's head that a dialect may need.

@@ -1,44 +1,8 @@
-//! What becomes of each member of a chat request: one row a member, which the encoder obeys and a page
-//! for people can be made from.
-//!
-//! A hint is dropped; what would change the answer's meaning is refused. A member in no row is unknown
-//! and dropped: it asks for something that neither side has agreed on.
+//! What becomes of each member of a chat request in the vendor's words.
 
-use nexus_wire::conversation::Conversation;
+use super::super::member::{Row, dropped, mapped, refused};
 
-use super::super::Unsayable;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Said in the vendor's words.
-    Mapped,
-    /// A hint without counterpart: left out in silence.
-    Dropped,
-    /// A 400 that names the member, unless its value is one of these (as JSON without spaces) or `null`.
-    Refused { unless: &'static [&'static str] },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub member: &'static str,
-    pub decision: Decision,
-    /// How it is said, why it is dropped, or what to do instead: for people.
-    pub note: &'static str,
-}
-
-const fn mapped(member: &'static str, note: &'static str) -> Row {
-    Row { member, decision: Decision::Mapped, note }
-}
-
-const fn dropped(member: &'static str, note: &'static str) -> Row {
-    Row { member, decision: Decision::Dropped, note }
-}
-
-const fn refused(member: &'static str, unless: &'static [&'static str], note: &'static str) -> Row {
-    Row { member, decision: Decision::Refused { unless }, note }
-}
-
-/// The table. The last rows are extensions beyond OpenAI's API.
+/// The last rows are extensions beyond OpenAI's API.
 #[rustfmt::skip]
 pub const MEMBERS: &[Row] = &[
     mapped("model", "`model`: the target's real name"),
@@ -81,22 +45,6 @@ pub const MEMBERS: &[Row] = &[
     mapped("top_k", "an extension: `top_k`, as it is"),
     mapped("thinking", "an extension: `thinking`, as it is, before `reasoning_effort`"),
 ];
-
-/// The first member that cannot be said.
-pub(super) fn refuse(said: &Conversation<'_>) -> Result<(), Unsayable> {
-    for row in MEMBERS {
-        let Decision::Refused { unless } = row.decision else { continue };
-        let Some(value) = said.raw(row.member) else { continue };
-        let value: String = value.get().split_ascii_whitespace().collect();
-        if !unless.contains(&value.as_str()) {
-            return Err(Unsayable {
-                param: row.member.to_owned(),
-                message: format!("`{}` cannot be said to this model: {}", row.member, row.note),
-            });
-        }
-    }
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests;

@@ -2,17 +2,14 @@
 
 use std::borrow::Cow;
 
-use nexus_wire::{
-    chat::BodyError,
-    conversation::{Conversation, members::Wrong, tool::ResponseFormat},
-};
+use nexus_wire::conversation::{Conversation, tool::ResponseFormat};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    super::{Ask, Encoded, Unsayable},
+    super::{Ask, Encoded, Unsayable, member},
     block::Block,
-    member,
+    member::MEMBERS,
     model::{self, Abilities, Sampling},
     thinking::{self, Beside, Effort, Thinking},
     tool::{self, Choice, JSON_INSTRUCTION, Offer, Parallel, Tool},
@@ -84,21 +81,9 @@ struct Sampled {
     top_k: Option<u64>,
 }
 
-impl From<BodyError> for Unsayable {
-    fn from(error: BodyError) -> Self {
-        Self { param: error.param.unwrap_or_default(), message: error.message }
-    }
-}
-
-impl From<Wrong> for Unsayable {
-    fn from(wrong: Wrong) -> Self {
-        BodyError::from(wrong).into()
-    }
-}
-
 pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     let said = Conversation::read(ask.body)?;
-    member::refuse(&said)?;
+    member::refuse(MEMBERS, &said)?;
     let abilities = model::abilities(ask.real_model);
     let max_tokens = abilities.max_tokens(ask.request.max_tokens);
     let mut turns = Turns::read(said.messages()?)?;
