@@ -17,6 +17,7 @@ pub mod root;
 mod seal;
 pub mod secret;
 pub mod signing_secret;
+pub mod sigv4;
 pub mod token;
 pub mod vault;
 
