@@ -7,6 +7,8 @@ pub mod dialect;
 pub mod registry;
 
 mod part {
+    pub(crate) mod chunks;
+    pub(crate) mod completion;
     pub(crate) mod fault;
     pub(crate) mod finish;
     pub(crate) mod scrub;

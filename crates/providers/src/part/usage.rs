@@ -1,7 +1,8 @@
-//! Taking a usage object apart into kinds that do not overlap.
+//! Taking a usage object apart into kinds that do not overlap, and putting one together from them.
 
 use nexus_core::usage::Usage;
 use nexus_wire::usage::TokenUsage;
+use serde::Serialize;
 
 /// Disjoint counts. Parts larger than their whole are cut down to it: the sum is never more than the
 /// vendor's own. `reasoning_outside` decides where `total_tokens` does not tell.
@@ -30,6 +31,45 @@ fn take(whole: &mut u64, wanted: u64) -> u64 {
     let taken = wanted.min(*whole);
     *whole = whole.saturating_sub(taken);
     taken
+}
+
+/// `usage` as OpenAI's clients read it: the prompt includes the cache, the completion the thoughts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Shown {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: PromptDetails,
+    completion_tokens_details: CompletionDetails,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct PromptDetails {
+    cached_tokens: u64,
+    cache_write_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct CompletionDetails {
+    reasoning_tokens: u64,
+}
+
+impl Shown {
+    /// Of disjoint counts.
+    pub(crate) fn of(usage: Usage) -> Self {
+        let prompt_tokens = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
+        let completion_tokens = usage.output.saturating_add(usage.reasoning);
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens.saturating_add(completion_tokens),
+            prompt_tokens_details: PromptDetails {
+                cached_tokens: usage.cache_read,
+                cache_write_tokens: usage.cache_write,
+            },
+            completion_tokens_details: CompletionDetails { reasoning_tokens: usage.reasoning },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -82,5 +122,15 @@ mod tests {
         for (name, raw, reasoning_outside, expected) in cases {
             assert_eq!(disjoint(&said(raw), reasoning_outside), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn openai_s_form_puts_the_cache_into_the_prompt_and_thoughts_into_the_completion() {
+        let usage =
+            Usage { input: 1, cache_read: 2, cache_write: 4, output: 16, reasoning: 8, ..Usage::default() };
+        assert_eq!(
+            serde_json::to_string(&Shown::of(usage)).unwrap(),
+            r#"{"prompt_tokens":7,"completion_tokens":24,"total_tokens":31,"prompt_tokens_details":{"cached_tokens":2,"cache_write_tokens":4},"completion_tokens_details":{"reasoning_tokens":8}}"#
+        );
     }
 }

@@ -7,66 +7,20 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
-use nexus_wire::{completion::Generated, conversation::members::Members};
-use serde::Serialize;
+use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
 use super::{
-    super::{COUNTED_TEXT_MAX, Decoded, bad_answer},
+    super::{Decoded, bad_answer},
     tool::ANSWER_TOOL,
-    usage::{Shown, Stand, Tally},
+    usage::{Stand, Tally},
 };
 use crate::part::{
+    completion::{Message, ToolCall},
     fault,
     finish::{self, Meaning},
     scrub::scrub,
 };
-
-#[derive(Serialize)]
-struct Completion<'a> {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: [Choice<'a>; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Shown>,
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u64,
-    message: Message<'a>,
-    logprobs: Option<u64>,
-    finish_reason: &'static str,
-}
-
-#[derive(Default, Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: Option<String>,
-    refusal: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    reasoning_content: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    thinking_blocks: Vec<&'a RawValue>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<ToolCall<'a>>,
-}
-
-#[derive(Serialize)]
-struct ToolCall<'a> {
-    id: Cow<'a, str>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: Cow<'a, str>,
-    arguments: &'a str,
-}
 
 pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
@@ -77,70 +31,36 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
     let blocks = said.raw("content").and_then(|blocks| serde_json::from_str(blocks.get()).ok());
     let blocks: Vec<&RawValue> =
         blocks.ok_or_else(|| bad_answer("the provider's answer has no `content`"))?;
-    let mut message = Message::read(&blocks);
+    let mut message = read(&blocks);
     message.refusal = explanation(&said);
     let mut tally = Tally::default();
     if let Some(usage) = said.raw("usage") {
         tally.note(usage, Stand::Final);
     }
-    let consumed = tally.consumed();
-    let counted = if consumed.usage.is_some() { String::new() } else { message.generated() };
-    let completion = Completion {
-        id: id(&said),
-        object: "chat.completion",
-        created: call.asked_at_s,
-        model: &call.alias,
-        usage: tally.shown(),
-        choices: [Choice {
-            index: 0,
-            logprobs: None,
-            finish_reason: finish_reason(&word(&said, "stop_reason"), message.tool_calls.len())?,
-            message,
-        }],
-    };
-    let body =
-        serde_json::to_vec(&completion).map_err(|_| bad_answer("the provider's answer cannot be read"))?;
-    Ok(Decoded { body: body.into(), consumed, text: counted })
+    let reason = finish_reason(&word(&said, "stop_reason"), message.tool_calls.len())?;
+    message.complete(call, &id(&said), reason, tally.consumed())
 }
 
-impl<'a> Message<'a> {
-    fn read(blocks: &[&'a RawValue]) -> Self {
-        let mut message = Self { role: "assistant", ..Self::default() };
-        let mut content = String::new();
-        for raw in blocks {
-            let Some(block) = Members::read(raw.get()) else { continue };
-            match &*word(&block, "type") {
-                "text" => content.push_str(&word(&block, "text")),
-                "thinking" => {
-                    message.reasoning_content.push_str(&word(&block, "thinking"));
-                    message.thinking_blocks.push(raw);
-                }
-                "redacted_thinking" => message.thinking_blocks.push(raw),
-                "tool_use" if word(&block, "name") == ANSWER_TOOL => content.push_str(input(&block)),
-                "tool_use" => message.tool_calls.push(ToolCall {
-                    id: word(&block, "id"),
-                    kind: "function",
-                    function: Function { name: word(&block, "name"), arguments: input(&block) },
-                }),
-                _ => {}
+fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
+    let mut message = Message::assistant();
+    for raw in blocks {
+        let Some(block) = Members::read(raw.get()) else { continue };
+        match &*word(&block, "type") {
+            "text" => message.say(&word(&block, "text")),
+            "thinking" => {
+                message.reasoning_content.push_str(&word(&block, "thinking"));
+                message.thinking_blocks.push(Cow::Borrowed(raw));
             }
+            "redacted_thinking" => message.thinking_blocks.push(Cow::Borrowed(raw)),
+            "tool_use" if word(&block, "name") == ANSWER_TOOL => message.say(input(&block)),
+            "tool_use" => {
+                let call = ToolCall::new(word(&block, "id"), word(&block, "name"), input(&block));
+                message.tool_calls.push(call);
+            }
+            _ => {}
         }
-        let says_nothing = content.is_empty() && !message.tool_calls.is_empty();
-        message.content = (!says_nothing).then_some(content);
-        message
     }
-
-    /// Everything that cost tokens, as far as it is kept for counting.
-    fn generated(&self) -> String {
-        let mut generated = Generated::new(COUNTED_TEXT_MAX);
-        generated.push(&self.reasoning_content);
-        generated.push(self.content.as_deref().unwrap_or_default());
-        for call in &self.tool_calls {
-            generated.push(&call.function.name);
-            generated.push(call.function.arguments);
-        }
-        generated.text
-    }
+    message
 }
 
 /// A string member; empty where it is none.

@@ -4,29 +4,23 @@
 //! tried elsewhere. Only the block that is open is remembered: memory does not grow with the stream.
 //! A stream that ends without `message_stop` is truncated, whatever came before.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
 };
 use nexus_wire::{
-    completion::Generated,
     conversation::members::Members,
-    splice,
-    sse::{
-        decode::{Frame, FrameDecoder},
-        encode,
-    },
+    sse::decode::{Frame, FrameDecoder},
 };
-use serde_json::{Value, value::RawValue};
 
 use super::{
-    super::{COUNTED_TEXT_MAX, Consumed, Progress, StreamDecoder, bad_answer},
+    super::{Consumed, Progress, StreamDecoder, bad_answer},
     answer,
     tool::ANSWER_TOOL,
     usage::{Stand, Tally},
 };
-use crate::part::fault;
+use crate::part::{chunks::Chunks, fault, usage::Shown};
 
 pub(super) struct AnthropicStream {
     frames: FrameDecoder,
@@ -38,16 +32,10 @@ impl AnthropicStream {
         Self {
             frames: FrameDecoder::default(),
             relay: Relay {
-                alias: splice::model_text(&call.alias),
-                wants_usage: call.wants_usage,
-                asked_at_s: call.asked_at_s,
-                head: String::new(),
+                chunks: Chunks::new(call),
                 open: None,
-                calls: 0,
-                thoughts: 0,
                 is_finished: false,
                 tally: Tally::default(),
-                generated: Generated::new(COUNTED_TEXT_MAX),
                 progress: Progress::Waiting,
             },
         }
@@ -91,7 +79,7 @@ impl StreamDecoder for AnthropicStream {
     }
 
     fn text(&self) -> &str {
-        &self.relay.generated.text
+        self.relay.chunks.text()
     }
 }
 
@@ -116,20 +104,12 @@ struct Arguments {
 }
 
 struct Relay {
-    /// The alias as a JSON string.
-    alias: String,
-    wants_usage: bool,
-    asked_at_s: u64,
-    /// What every chunk begins with, up to `"choices":`; empty before `message_start`.
-    head: String,
+    chunks: Chunks,
     /// The open block, by the vendor's index.
     open: Option<(u64, Open)>,
-    calls: usize,
-    thoughts: usize,
     /// The chunk with the finish reason has been written.
     is_finished: bool,
     tally: Tally,
-    generated: Generated,
     progress: Progress,
 }
 
@@ -156,11 +136,11 @@ impl Relay {
             // Pings, and events of the future.
             _ => return Ok(()),
         }
-        if self.head.is_empty() {
+        if !self.chunks.has_begun() {
             return Err(bad_answer("the provider's stream does not begin with `message_start`"));
         }
         if self.progress == Progress::Waiting {
-            self.chunk(r#"{"role":"assistant","content":""}"#, "null", out);
+            self.chunks.role(out);
             self.progress = Progress::Flowing;
         }
         match &*kind {
@@ -174,14 +154,10 @@ impl Relay {
     }
 
     fn begin(&mut self, message: &Members<'_>) -> Result<(), Fault> {
-        if !self.head.is_empty() {
+        if self.chunks.has_begun() {
             return Err(bad_answer("the provider began a second message in one stream"));
         }
-        let id = Value::from(answer::id(message));
-        self.head = format!(
-            r#"{{"id":{id},"object":"chat.completion.chunk","created":{},"model":{},"choices":"#,
-            self.asked_at_s, self.alias
-        );
+        self.chunks.begin(&answer::id(message));
         if let Some(usage) = message.raw("usage") {
             self.tally.note(usage, Stand::First);
         }
@@ -191,25 +167,16 @@ impl Relay {
     fn start(&mut self, index: u64, block: &Members<'_>, out: &mut BytesMut) {
         let open = match &*answer::word(block, "type") {
             "text" => {
-                self.content(block.raw("text"), out);
+                self.chunks.content(&answer::word(block, "text"), out);
                 Open::Text
             }
             "thinking" => {
-                let place = self.thoughts;
-                self.thoughts += 1;
-                let begin = format!(r#"{{"thinking_blocks":[{{"index":{place},"type":"thinking"}}]}}"#);
-                self.chunk(&begin, "null", out);
+                let place = self.chunks.thought(out);
                 self.thinking(place, block, out);
                 Open::Thinking(place)
             }
             "redacted_thinking" => {
-                let data = Value::from(answer::word(block, "data"));
-                let place = self.thoughts;
-                self.thoughts += 1;
-                let thought = format!(
-                    r#"{{"thinking_blocks":[{{"index":{place},"type":"redacted_thinking","data":{data}}}]}}"#
-                );
-                self.chunk(&thought, "null", out);
+                self.chunks.redacted(&answer::word(block, "data"), out);
                 Open::Hidden
             }
             "tool_use" => self.call(block, out),
@@ -221,19 +188,11 @@ impl Relay {
     fn call(&mut self, block: &Members<'_>, out: &mut BytesMut) -> Open {
         let first = answer::input(block).to_owned();
         let name = answer::word(block, "name");
-        let arguments = Arguments { call: self.calls, first, has_pieces: false };
         if name == ANSWER_TOOL {
-            return Open::Answer(arguments);
+            return Open::Answer(Arguments { call: self.chunks.calls(), first, has_pieces: false });
         }
-        self.calls += 1;
-        self.generated.push(&name);
-        let (id, name) = (Value::from(answer::word(block, "id")), Value::from(name));
-        let call = format!(
-            r#"{{"tool_calls":[{{"index":{},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}}}]}}"#,
-            arguments.call
-        );
-        self.chunk(&call, "null", out);
-        Open::Call(arguments)
+        let call = self.chunks.call(&answer::word(block, "id"), &name, out);
+        Open::Call(Arguments { call, first, has_pieces: false })
     }
 
     fn delta(&mut self, index: u64, delta: &Members<'_>, out: &mut BytesMut) -> Result<(), Fault> {
@@ -242,16 +201,17 @@ impl Relay {
         };
         match (&mut open, &*answer::word(delta, "type")) {
             (Open::Text, "text_delta") => {
-                self.content(delta.raw("text"), out);
+                self.chunks.content(&answer::word(delta, "text"), out);
             }
             (Open::Thinking(place), "thinking_delta" | "signature_delta") => {
                 self.thinking(*place, delta, out)
             }
             (Open::Call(arguments), "input_json_delta") => {
-                arguments.has_pieces |= self.arguments(arguments.call, delta.raw("partial_json"), out);
+                let piece = answer::word(delta, "partial_json");
+                arguments.has_pieces |= self.chunks.arguments(arguments.call, &piece, out);
             }
             (Open::Answer(arguments), "input_json_delta") => {
-                arguments.has_pieces |= self.content(delta.raw("partial_json"), out);
+                arguments.has_pieces |= self.chunks.content(&answer::word(delta, "partial_json"), out);
             }
             _ => {}
         }
@@ -266,10 +226,9 @@ impl Relay {
         if arguments.has_pieces {
             return;
         }
-        let Ok(first) = serde_json::value::to_raw_value(&arguments.first) else { return };
-        match open {
-            Open::Answer(_) => self.content(Some(&first), out),
-            _ => self.arguments(arguments.call, Some(&first), out),
+        match &open {
+            Open::Answer(_) => self.chunks.content(&arguments.first, out),
+            _ => self.chunks.arguments(arguments.call, &arguments.first, out),
         };
     }
 
@@ -283,14 +242,14 @@ impl Relay {
             return Ok(());
         }
         if let Some(refusal) = answer::explanation(&delta) {
-            self.chunk(&format!(r#"{{"refusal":{}}}"#, Value::from(refusal)), "null", out);
+            self.chunks.refusal(&refusal, out);
         }
         self.finished(&stop_reason, out)
     }
 
     fn finished(&mut self, stop_reason: &str, out: &mut BytesMut) -> Result<(), Fault> {
-        let reason = answer::finish_reason(stop_reason, self.calls)?;
-        self.chunk("{}", &format!("\"{reason}\""), out);
+        let reason = answer::finish_reason(stop_reason, self.chunks.calls())?;
+        self.chunks.finish(reason, out);
         self.is_finished = true;
         Ok(())
     }
@@ -300,61 +259,15 @@ impl Relay {
         if !self.is_finished {
             self.finished("", out)?;
         }
-        if self.wants_usage
-            && let Some(usage) = self.tally.shown().and_then(|usage| serde_json::to_string(&usage).ok())
-        {
-            encode::data(format!(r#"{}[],"usage":{usage}}}"#, self.head).as_bytes(), out);
-        }
-        out.put_slice(encode::DONE);
+        self.chunks.end(self.tally.consumed().usage.map(Shown::of), out);
         self.progress = Progress::Done;
         Ok(())
     }
 
-    /// A piece of the answer's text. Says whether there was one.
-    fn content(&mut self, raw: Option<&RawValue>, out: &mut BytesMut) -> bool {
-        let Some(piece) = self.piece(raw) else { return false };
-        self.chunk(&format!(r#"{{"content":{piece}}}"#), "null", out);
-        true
-    }
-
-    /// A piece of a call's arguments. Says whether there was one.
-    fn arguments(&mut self, call: usize, raw: Option<&RawValue>, out: &mut BytesMut) -> bool {
-        let Some(piece) = self.piece(raw) else { return false };
-        let delta = format!(r#"{{"tool_calls":[{{"index":{call},"function":{{"arguments":{piece}}}}}]}}"#);
-        self.chunk(&delta, "null", out);
-        true
-    }
-
-    /// Words of a thought, and its seal. Merged by `index`, as calls are, they give the block again.
+    /// Words of a thought, and its seal.
     fn thinking(&mut self, place: usize, said: &Members<'_>, out: &mut BytesMut) {
-        if let Some(piece) = self.piece(said.raw("thinking")) {
-            let delta = format!(
-                r#"{{"reasoning_content":{piece},"thinking_blocks":[{{"index":{place},"thinking":{piece}}}]}}"#
-            );
-            self.chunk(&delta, "null", out);
-        }
-        let seal = answer::word(said, "signature");
-        if !seal.is_empty() {
-            let seal = Value::from(seal);
-            let delta = format!(r#"{{"thinking_blocks":[{{"index":{place},"signature":{seal}}}]}}"#);
-            self.chunk(&delta, "null", out);
-        }
-    }
-
-    /// A string that is not empty, as JSON on one line. What it says is kept for counting.
-    fn piece(&mut self, raw: Option<&RawValue>) -> Option<String> {
-        let text: String = serde_json::from_str(raw?.get()).ok().filter(|text: &String| !text.is_empty())?;
-        self.generated.push(&text);
-        Some(Value::from(text).to_string())
-    }
-
-    fn chunk(&self, delta: &str, finish: &str, out: &mut BytesMut) {
-        let usage = if self.wants_usage { r#","usage":null"# } else { "" };
-        let chunk = format!(
-            r#"{}[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{usage}}}"#,
-            self.head
-        );
-        encode::data(chunk.as_bytes(), out);
+        self.chunks.thinking(place, &answer::word(said, "thinking"), out);
+        self.chunks.signature(place, &answer::word(said, "signature"), out);
     }
 }
 

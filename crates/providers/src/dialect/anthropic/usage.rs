@@ -1,12 +1,10 @@
-//! The vendor's token counts: added up over a stream, made disjoint for the books and overlapping for
-//! OpenAI's form.
+//! The vendor's token counts: added up over a stream and made disjoint.
 //!
-//! The vendor's input counts exclude the cache, OpenAI's include it. Counts in a stream are running
+//! The vendor's input counts exclude the cache. Counts in a stream are running
 //! totals: they replace, they never add. One count that cannot be makes all of them absent.
 
 use nexus_core::usage::Usage;
 use nexus_wire::conversation::members::Members;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::Consumed;
@@ -71,11 +69,6 @@ impl Tally {
             (first, last) => last.clone().or(first.clone()),
         };
         Consumed { usage: self.billed().map(Counts::disjoint), raw }
-    }
-
-    /// The counts in OpenAI's form.
-    pub(super) fn shown(&self) -> Option<Shown> {
-        self.billed().map(Counts::shown)
     }
 }
 
@@ -166,43 +159,6 @@ impl Counts {
             ..Usage::default()
         }
     }
-
-    fn shown(self) -> Shown {
-        let usage = self.disjoint();
-        let prompt_tokens = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
-        let completion_tokens = usage.output.saturating_add(usage.reasoning);
-        Shown {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: prompt_tokens.saturating_add(completion_tokens),
-            prompt_tokens_details: PromptDetails {
-                cached_tokens: usage.cache_read,
-                cache_write_tokens: usage.cache_write,
-            },
-            completion_tokens_details: CompletionDetails { reasoning_tokens: usage.reasoning },
-        }
-    }
-}
-
-/// `usage` as OpenAI's clients read it: the prompt includes the cache, the completion the thoughts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Shown {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-    prompt_tokens_details: PromptDetails,
-    completion_tokens_details: CompletionDetails,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct PromptDetails {
-    cached_tokens: u64,
-    cache_write_tokens: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct CompletionDetails {
-    reasoning_tokens: u64,
 }
 
 #[cfg(test)]
@@ -281,18 +237,6 @@ mod tests {
             assert_eq!(tally(said).consumed().usage, *expected, "{said:?}");
         }
         assert_eq!(tally(&[(Final, "7")]).consumed(), Consumed::default());
-    }
-
-    #[test]
-    fn openai_s_form_puts_the_cache_into_the_prompt_and_thoughts_into_the_completion() {
-        let tally = tally(&[(
-            Stand::Final,
-            r#"{"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":4,"output_tokens":24,"output_tokens_details":{"thinking_tokens":8}}"#,
-        )]);
-        assert_eq!(
-            serde_json::to_string(&tally.shown()).unwrap(),
-            r#"{"prompt_tokens":7,"completion_tokens":24,"total_tokens":31,"prompt_tokens_details":{"cached_tokens":2,"cache_write_tokens":4},"completion_tokens_details":{"reasoning_tokens":8}}"#
-        );
     }
 
     #[test]
