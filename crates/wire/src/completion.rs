@@ -105,6 +105,8 @@ pub struct Completion<'a> {
     pub finishes: Vec<Finish<'a>>,
     /// In no order; they never overlap.
     pub repairs: Vec<Repair>,
+    /// Where a `message` or a `delta` can be put into the choices that have neither.
+    pub bare: Vec<usize>,
     /// Where a further member can be put.
     pub closing_brace: usize,
 }
@@ -177,15 +179,22 @@ impl<'a> Top<'a, '_> {
         Ok(())
     }
 
-    /// `content`: a string, or (Mistral's reasoning models) an array of parts, made a string.
+    /// `content`: a string, or (Mistral's reasoning models) an array of parts, made a string with the
+    /// thoughts in it beside it.
     fn content(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
         if cursor.kind() != Kind::Array {
             return self.generate(cursor);
         }
         let value = cursor.value()?;
-        let parts = parts(value)?;
-        self.generated.push(&parts);
-        self.repair(json::place(self.text, value), json::quoted(&parts));
+        let parts = Parts::read(value)?;
+        self.generated.push(&parts.thoughts);
+        self.generated.push(&parts.text);
+        let mut text = json::quoted(&parts.text);
+        if !parts.thoughts.is_empty() {
+            text.push_str(",\"reasoning_content\":");
+            text.push_str(&json::quoted(&parts.thoughts));
+        }
+        self.repair(json::place(self.text, value), text);
         Ok(())
     }
 
@@ -228,22 +237,27 @@ impl<'a> Top<'a, '_> {
     }
 
     fn choice(&mut self, cursor: &mut Cursor<'a>, ordinal: u64) -> Result<(), Malformed> {
-        let mut first = None;
-        let mut index = None;
-        let mut finish = None;
+        let (mut first, mut index, mut finish) = (None, None, None);
+        let mut is_bare = true;
         self.calls_tools = false;
         let is_object = cursor.object(|cursor, name| {
             first = first.or(name.plain().map(|_| name));
             match &*name.unescaped() {
                 "index" => index = cursor.value()?.parse().ok(),
                 "finish_reason" => finish = Some(cursor.value()?),
-                "delta" | "message" => self.delta(cursor)?,
+                "delta" | "message" => {
+                    is_bare = false;
+                    self.delta(cursor)?;
+                }
                 _ => drop(cursor.value()?),
             }
             Ok(())
         })?;
         if !is_object {
             return Ok(());
+        }
+        if let Some(first) = first.filter(|_| is_bare) {
+            self.said.bare.push(json::place(self.text, first.inside).start.saturating_sub("\"".len()));
         }
         if index.is_none() {
             self.insert_before(first, format!("\"index\":{ordinal},"));
@@ -259,58 +273,97 @@ impl<'a> Top<'a, '_> {
         Ok(())
     }
 
+    /// `null` in the place of the message is made one.
     fn delta(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
-        let mut has_reasoning = false;
-        let is_object = cursor.object(|cursor, name| {
-            match &*name.unescaped() {
-                "content" => self.content(cursor)?,
-                "refusal" => self.generate(cursor)?,
-                // The same text under two names: some vendors send both.
-                "reasoning_content" | "reasoning" => {
-                    let said = cursor.string()?.filter(|text| !text.inside.is_empty());
-                    if let Some(text) = said.filter(|_| !has_reasoning && self.generated.has_room()) {
-                        self.generated.push(&text.unescaped());
+        let mut thoughts = Thoughts::default();
+        let said = cursor.spanned(|cursor| {
+            let is_object = cursor.object(|cursor, name| {
+                match &*name.unescaped() {
+                    "content" => self.content(cursor)?,
+                    "refusal" => self.generate(cursor)?,
+                    "reasoning_content" => {
+                        thoughts.content = Some(self.thought(cursor, thoughts)?);
                     }
-                    has_reasoning |= said.is_some();
+                    "reasoning" => thoughts.other = Some((name, self.thought(cursor, thoughts)?)),
+                    "tool_calls" => self.tool_calls(cursor)?,
+                    "function_call" => drop(self.function(cursor)?),
+                    _ => drop(cursor.value()?),
                 }
-                "tool_calls" => self.tool_calls(cursor)?,
-                "function_call" => drop(self.function(cursor)?),
+                Ok(())
+            });
+            is_object.map(drop)
+        })?;
+        if said == "null" {
+            self.repair(json::place(self.text, said), "{\"content\":null}".to_owned());
+        }
+        match thoughts {
+            Thoughts { content, other: Some((name, raw)) } if is_said(raw) => match content {
+                Some(content) if is_said(content) => {}
+                Some(empty) => self.repair(json::place(self.text, empty), raw.to_owned()),
+                None => self.insert_before(Some(name), format!("\"reasoning_content\":{raw},")),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A thought as it stands, counted unless it was said under its other name.
+    fn thought(&mut self, cursor: &mut Cursor<'a>, said: Thoughts<'a>) -> Result<&'a str, Malformed> {
+        let other = said.content.or(said.other.map(|(_, raw)| raw));
+        if other.is_some_and(is_said) {
+            return cursor.value();
+        }
+        cursor.spanned(|cursor| self.generate(cursor))
+    }
+}
+
+/// What a message or a delta calls its thoughts: some vendors send the same text under both names. Where
+/// only `reasoning` says them, `reasoning_content` is made to.
+#[derive(Clone, Copy, Default)]
+struct Thoughts<'a> {
+    /// `reasoning_content`
+    content: Option<&'a str>,
+    /// `reasoning`
+    other: Option<(Text<'a>, &'a str)>,
+}
+
+/// Whether a value is a string that says something.
+fn is_said(raw: &str) -> bool {
+    raw.starts_with('"') && raw != "\"\""
+}
+
+/// What an array of content parts says.
+#[derive(Default)]
+struct Parts {
+    /// Of parts of type `text`, and of parts that are plain strings.
+    text: String,
+    /// Of the parts under `thinking`.
+    thoughts: String,
+}
+
+impl Parts {
+    fn read(value: &str) -> Result<Self, Malformed> {
+        let mut parts = Self::default();
+        json::read(value, |cursor| cursor.array(|cursor, _| parts.take(cursor)).map(drop))?;
+        Ok(parts)
+    }
+
+    fn take(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
+        if cursor.kind() != Kind::Object {
+            self.text.extend(cursor.string()?.map(Text::unescaped));
+            return Ok(());
+        }
+        let is_object = cursor.object(|cursor, name| {
+            match (name.inside, cursor.kind()) {
+                ("text", _) => self.text.extend(cursor.string()?.map(Text::unescaped)),
+                ("thinking", Kind::Array) => self.thoughts.push_str(&Self::read(cursor.value()?)?.text),
+                ("thinking", _) => self.thoughts.extend(cursor.string()?.map(Text::unescaped)),
                 _ => drop(cursor.value()?),
             }
             Ok(())
         });
         is_object.map(drop)
     }
-}
-
-/// The text of content parts of type `text`, and of parts that are plain strings.
-fn parts(value: &str) -> Result<String, Malformed> {
-    let mut joined = String::new();
-    json::read(value, |cursor| {
-        let count = cursor.array(|cursor, _| {
-            if let Some(text) = part(cursor)? {
-                joined.push_str(&text.unescaped());
-            }
-            Ok(())
-        });
-        count.map(drop)
-    })?;
-    Ok(joined)
-}
-
-fn part<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Text<'a>>, Malformed> {
-    if cursor.kind() != Kind::Object {
-        return cursor.string();
-    }
-    let mut said = None;
-    cursor.object(|cursor, name| {
-        match name.inside {
-            "text" => said = cursor.string()?,
-            _ => drop(cursor.value()?),
-        }
-        Ok(())
-    })?;
-    Ok(said)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn every_kind_of_generated_text_is_counted_once() {
         (r#"{"reasoning":null,"reasoning_content":"r"}"#, "r"),
         (
             r#"{"content":[{"type":"text","text":"a"},{"type":"thinking","thinking":[{"text":"b"}]},"c",7]}"#,
-            "ac",
+            "bac",
         ),
         (r#"{"function_call":{"name":"f","arguments":"{}"}}"#, "f{}"),
         (r#"{"tool_calls":[{"id":"t","type":"custom","custom":{"name":"f","input":"x"}}]}"#, "fx"),
@@ -103,6 +103,22 @@ fn what_openai_s_form_lacks_is_repaired() {
             r#"{"choices":[{"index":0,"delta":{"content":"a\nb"}}]}"#,
         ),
         (
+            r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"m"}]},{"type":"thinking","thinking":"!"}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"","reasoning_content":"hm!"}}]}"#,
+        ),
+        (
+            r#"{"choices":[{"index":0,"delta":{"content":"","reasoning":"h\u0301m"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"","reasoning_content":"h\u0301m","reasoning":"h\u0301m"}}]}"#,
+        ),
+        (
+            r#"{"choices":[{"index":0,"delta":{"reasoning_content":null,"reasoning":"r"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r","reasoning":"r"}}]}"#,
+        ),
+        (
+            r#"{"choices":[{"index":0,"delta":{"reasoning":"","reasoning_details":[]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"reasoning":"","reasoning_details":[]}}]}"#,
+        ),
+        (
             r#"{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"f"}},{"index":4,"id":"","type":null,"function":{"name":"g"}}]}}]}"#,
             r#"{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"id":"call_c_0","type":"function","function":{"name":"f"}},{"index":4,"id":"call_c_4","type":"function","function":{"name":"g"}}]}}]}"#,
         ),
@@ -113,6 +129,15 @@ fn what_openai_s_form_lacks_is_repaired() {
     ] {
         assert_eq!(repaired(text), expected);
     }
+}
+
+#[test]
+fn a_choice_without_a_message_is_found() {
+    let text = r#"{"choices":[{ "index":0,"finish_reason":null},{"index":1,"delta":{}},{"index":2,"message":null},{"index":3},{}]}"#;
+    let (said, _) = read(text);
+    let rest: Vec<&str> = said.bare.iter().map(|at| &text[*at..at + 10]).collect();
+    assert_eq!(rest, ["\"index\":0,", "\"index\":3}"]);
+    assert!(repaired(text).contains(r#"{"index":2,"message":{"content":null}}"#));
 }
 
 #[test]
