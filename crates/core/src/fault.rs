@@ -102,6 +102,8 @@ pub struct Said {
     pub kind: Option<String>,
     pub param: Option<String>,
     pub code: Option<String>,
+    /// Further members that a caller may act on, each with its value as JSON.
+    pub more: Vec<(&'static str, Box<str>)>,
 }
 
 /// A failed attempt.

@@ -101,7 +101,11 @@ pub fn of_fault(fault: &Fault) -> PublicError {
             Some(said),
         ) => {
             let said_code = said.code.clone().filter(|_| code == ErrorCode::InvalidRequest);
-            error.with_message(said.message.as_str()).with_param(said.param.clone()).with_said_code(said_code)
+            error
+                .with_message(said.message.as_str())
+                .with_param(said.param.clone())
+                .with_said_code(said_code)
+                .with_more(said.more.clone())
         }
         (Class::RateLimited, None) => error.with_message(fault.message.as_str()),
         _ => error,

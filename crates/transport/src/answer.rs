@@ -9,7 +9,7 @@ use nexus_engine::port::Inbound;
 
 /// The headers that are read. From the fifth on, what the vendors call the id of a request: the first of these
 /// names that stands there is taken.
-const READ: [&str; 9] = [
+const READ: [&str; 11] = [
     "content-type",
     "content-encoding",
     "retry-after-ms",
@@ -18,6 +18,8 @@ const READ: [&str; 9] = [
     "x-request-id",
     "request-id",
     "x-amzn-requestid",
+    "apim-request-id",
+    "x-debug-trace-id",
     "cf-ray",
 ];
 

@@ -2,8 +2,11 @@
 //!
 //! One row a failure; nothing else in the workspace spells a `type` or a `code`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// A failure as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +134,8 @@ pub struct PublicError {
     pub param: Option<String>,
     /// In place of the row's `code`: what the provider called it.
     pub said_code: Option<String>,
+    /// Further members of what the provider said, each with its value as JSON.
+    pub more: Vec<(&'static str, Box<str>)>,
 }
 
 #[derive(Serialize)]
@@ -144,12 +149,14 @@ struct Body<'a> {
     r#type: &'a str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+    #[serde(flatten)]
+    more: BTreeMap<&'static str, &'a RawValue>,
 }
 
 impl PublicError {
     /// A failure in the row's own words.
     pub fn new(code: ErrorCode) -> Self {
-        Self { code, message: String::new(), param: None, said_code: None }
+        Self { code, message: String::new(), param: None, said_code: None, more: Vec::new() }
     }
 
     /// With a message of its own.
@@ -167,12 +174,18 @@ impl PublicError {
         Self { said_code, ..self }
     }
 
+    /// With further members, each with its value as JSON.
+    pub fn with_more(self, more: Vec<(&'static str, Box<str>)>) -> Self {
+        Self { more, ..self }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.code.row().status
     }
 
-    /// `{"error":{"message","type","param","code"}}`
+    /// `{"error":{"message","type","param","code"}}`, and what more was said. A value that is no JSON is
+    /// left out.
     pub fn to_json(&self) -> Bytes {
         let row = self.code.row();
         let error = Body {
@@ -180,6 +193,11 @@ impl PublicError {
             r#type: row.kind,
             param: self.param.as_deref(),
             code: self.said_code.as_deref().or(row.code),
+            more: self
+                .more
+                .iter()
+                .filter_map(|(name, value)| Some((*name, serde_json::from_str(value).ok()?)))
+                .collect(),
         };
         serde_json::to_vec(&Envelope { error }).map_or_else(|_| Bytes::new(), Bytes::from)
     }
@@ -234,5 +252,8 @@ mod tests {
             .with_said_code(Some("1214".into()));
         let json = r#"{"error":{"message":"a \"b\"\nc","type":"invalid_request_error","param":"model","code":"1214"}}"#;
         assert_eq!(error.to_json(), json);
+        let more = vec![("innererror", r#"{"b":1.50,"a":[]}"#.into()), ("other", "no json".into())];
+        let json = r#"{"error":{"message":"a \"b\"\nc","type":"invalid_request_error","param":"model","code":"1214","innererror":{"b":1.50,"a":[]}}}"#;
+        assert_eq!(error.with_more(more).to_json(), json);
     }
 }

@@ -1,6 +1,7 @@
 //! What providers' failures are taken for, in the shapes they come in.
 
 use super::*;
+use crate::part::scrub::MESSAGE_MAX_BYTES;
 
 /// Status, body, class, and what was said: message, type, param, code.
 type Case = (u16, &'static str, Class, Option<[&'static str; 4]>);
@@ -32,6 +33,20 @@ const CASES: &[Case] = &[
     (400, r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#, Class::Credential, Some(["API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT", "", "400"])),
     (402, r#"{"error":{"code":402,"message":"Insufficient credits"}}"#, Class::Billing, Some(["Insufficient credits", "", "", "402"])),
     (403, r#"{"error":{"code":403,"message":"Your input was flagged by a filter"}}"#, Class::ContentFilter, Some(["Your input was flagged by a filter", "", "", "403"])),
+    // Azure: a deployment, a key, a limit
+    (404, r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#, Class::ModelNotFound, Some(["The API deployment for this resource does not exist.", "", "", "DeploymentNotFound"])),
+    (401, r#"{"error":{"code":"401","message":"Access denied due to invalid subscription key"}}"#, Class::Credential, Some(["Access denied due to invalid subscription key", "", "", "401"])),
+    (429, r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 2 seconds."}"#, Class::RateLimited, Some(["Rate limit is exceeded. Try again in 2 seconds.", "", "", "429"])),
+    (429, r#"{"error":{"code":"RateLimitReached","message":"slow down","details":"x"}}"#, Class::RateLimited, Some(["slow down", "", "", "RateLimitReached"])),
+    // Cohere; xAI; DashScope; Moonshot; Together
+    (401, r#"{"id":"r","message":"Incorrect API key provided: ***********. You can find your API key"}"#, Class::Credential, Some(["Incorrect API key provided: [redacted]. You can find your API key", "", "", ""])),
+    (404, r#"{"id":"r","message":"model 'x' was removed"}"#, Class::ModelNotFound, Some(["model 'x' was removed", "", "", ""])),
+    (400, r#"{"message":"too many tokens: size limit exceeded by 9 tokens"}"#, Class::ContextLength, Some(["too many tokens: size limit exceeded by 9 tokens", "", "", ""])),
+    (429, r#"{"message":"You are using a Trial key, which is limited to 1000 API calls / month"}"#, Class::Billing, Some(["You are using a Trial key, which is limited to 1000 API calls / month", "", "", ""])),
+    (400, r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***ey."}"#, Class::Credential, Some(["Incorrect API key provided: [redacted].", "", "", "Client specified an invalid argument"])),
+    (400, r#"{"code":"c","error":"This model's maximum prompt length is 8 but the request contains 9 tokens."}"#, Class::ContextLength, Some(["This model's maximum prompt length is 8 but the request contains 9 tokens.", "", "", "c"])),
+    (400, r#"{"error":{"code":"InvalidParameter","message":"Range of input length should be [1, 8]","type":"invalid_request_error"}}"#, Class::ContextLength, Some(["Range of input length should be [1, 8]", "invalid_request_error", "", "InvalidParameter"])),
+    (400, r#"{"error":{"type":"invalid_request_error","message":"Your request exceeded model token limit: 8"}}"#, Class::ContextLength, Some(["Your request exceeded model token limit: 8", "invalid_request_error", "", ""])),
     // DeepSeek; Zhipu; Groq
     (400, r#"{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#, Class::ModelNotFound, Some(["Model Not Exist", "invalid_request_error", "", "invalid_request_error"])),
     (429, r#"{"error":{"code":"1113","message":"account overdue"}}"#, Class::Billing, Some(["account overdue", "", "", "1113"])),
@@ -90,6 +105,23 @@ fn an_answer_s_status_and_words_decide_its_class() {
         assert_eq!(fault.status, Some(*status));
         assert_eq!(fault.message, format!("the provider answered with status {status}"));
     }
+}
+
+#[test]
+fn what_a_filter_found_and_what_was_no_call_is_kept_without_credentials() {
+    let more = |error: &str| {
+        let said = of_answer(400, format!("{{\"error\":{error}}}").as_bytes()).said.unwrap();
+        said.more.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        more(r#"{"message":"m","innererror":{"code":"ResponsibleAIPolicyViolation","key":["sk-secret123"],"n":1}}"#),
+        [r#"innererror {"code":"ResponsibleAIPolicyViolation","key":["[redacted]"],"n":1}"#]
+    );
+    assert_eq!(more(r#"{"message":"m","failed_generation":"<f>"}"#), [r#"failed_generation "<f>""#]);
+    let none: [String; 0] = [];
+    assert_eq!(more(r#"{"message":"m","innererror":null,"other":1}"#), none);
+    let long = "x ".repeat(MESSAGE_MAX_BYTES);
+    assert_eq!(more(&format!(r#"{{"message":"m","innererror":["{long}","{long}","{long}"]}}"#)), none);
 }
 
 #[test]
