@@ -33,8 +33,13 @@ pub struct Quirks {
     pub reasoning_outside_completion: bool,
 }
 
-const NONE: Quirks =
-    Quirks { takes_stream_options: true, old_max_tokens: false, reasoning_outside_completion: false };
+impl Quirks {
+    /// OpenAI itself.
+    pub const NONE: Self =
+        Self { takes_stream_options: true, old_max_tokens: false, reasoning_outside_completion: false };
+}
+
+const NONE: Quirks = Quirks::NONE;
 const OLD_MAX: Quirks = Quirks { old_max_tokens: true, ..NONE };
 const UNASKED_USAGE: Quirks = Quirks { takes_stream_options: false, ..OLD_MAX };
 const REASONING_OUTSIDE: Quirks = Quirks { reasoning_outside_completion: true, ..NONE };

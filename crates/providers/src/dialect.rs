@@ -16,6 +16,7 @@ use nexus_wire::{
 };
 
 pub mod anthropic;
+pub mod azure;
 pub mod member;
 pub mod openai;
 

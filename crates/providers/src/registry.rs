@@ -2,7 +2,7 @@
 
 use crate::{
     compat::{self, Vendor},
-    dialect::{Dialect, anthropic::Anthropic},
+    dialect::{Dialect, anthropic::Anthropic, azure::Azure},
 };
 
 /// What a person must know to configure a provider of some kind.
@@ -19,20 +19,33 @@ pub struct Kind {
     pub is_local: bool,
 }
 
-const ANTHROPIC: Kind = Kind {
-    id: Anthropic::ID,
-    name: Anthropic::NAME,
-    base_url: Anthropic::BASE_URL,
-    key_variables: Anthropic::KEY_VARIABLES,
-    is_local: false,
-};
-
-/// The dialects that are not OpenAI's.
-const NATIVE: &[&dyn Dialect] = &[&Anthropic];
+/// The dialects that are not rows of the compatible table.
+const NATIVE: &[(Kind, &dyn Dialect)] = &[
+    (
+        Kind {
+            id: Anthropic::ID,
+            name: Anthropic::NAME,
+            base_url: Anthropic::BASE_URL,
+            key_variables: Anthropic::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Anthropic,
+    ),
+    (
+        Kind {
+            id: Azure::ID,
+            name: Azure::NAME,
+            base_url: "",
+            key_variables: Azure::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Azure,
+    ),
+];
 
 /// The dialect of this kind, if there is one.
 pub fn dialect(kind: &str) -> Option<&'static dyn Dialect> {
-    let native = NATIVE.iter().copied().find(|dialect| dialect.id() == kind);
+    let native = NATIVE.iter().find(|(known, _)| known.id == kind).map(|(_, dialect)| *dialect);
     native.or_else(|| vendors().iter().find(|vendor| vendor.id == kind).map(|vendor| vendor as &dyn Dialect))
 }
 
@@ -45,7 +58,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
         key_variables: vendor.key_variables,
         is_local: vendor.is_local,
     });
-    compatible.chain([ANTHROPIC])
+    compatible.chain(NATIVE.iter().map(|(kind, _)| *kind))
 }
 
 /// The vendors that speak OpenAI, in the order they are shown.
@@ -67,8 +80,9 @@ mod tests {
         for kind in kinds() {
             assert!(ids.insert(kind.id), "{} twice", kind.id);
             assert_eq!(dialect(kind.id).map(|dialect| dialect.id()), Some(kind.id));
-            assert!(kind.id == "custom" || Endpoint::parse(kind.base_url).is_ok(), "{}", kind.id);
+            let is_everywhere = ["custom", "azure"].contains(&kind.id);
+            assert_eq!(is_everywhere, kind.base_url.is_empty(), "{}", kind.id);
+            assert!(is_everywhere || Endpoint::parse(kind.base_url).is_ok(), "{}", kind.id);
         }
-        assert!(NATIVE.iter().all(|native| ids.contains(native.id())));
     }
 }

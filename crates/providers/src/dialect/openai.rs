@@ -40,53 +40,65 @@ impl Dialect for Vendor {
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
-        let stream_options = match (ask.request.is_stream, self.quirks.takes_stream_options) {
-            (true, true) if !ask.request.wants_usage => StreamOptions::AskUsage,
-            (_, false) => StreamOptions::Remove,
-            _ => StreamOptions::Keep,
-        };
-        let changes =
-            Retarget { model: ask.real_model, stream_options, old_max_tokens: self.quirks.old_max_tokens };
         Ok(Encoded {
             path: "/chat/completions".to_owned(),
             headers: Vec::new(),
-            body: splice::retarget(ask.body, ask.request, changes),
+            body: encode(ask, self.quirks),
         })
     }
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
-        let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
-        let mut generated = Generated::new(0);
-        let said = Completion::read(text, &mut generated)
-            .map_err(|_| bad_answer("the provider's answer is not JSON"))?;
-        if said.error.is_some() || is_flat_error(&said) {
-            return Err(fault::in_band(body));
-        }
-        if !matches!(said.choices, Choices::Array { .. }) {
-            return Err(bad_answer("the provider's answer has no `choices`"));
-        }
-        let alias = splice::model_text(&call.alias);
-        let missing = missing(&said, &alias, call.asked_at_s, Form::Whole);
-        let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
-        let consumed = match &said.usage {
-            Some(usage) => counted(said.tokens, usage.raw, self.quirks),
-            None => consumed(said.groq_usage, self.quirks),
-        };
-        if consumed.usage.is_some() {
-            return Ok(Decoded { body, consumed, text: String::new() });
-        }
-        let mut generated = Generated::new(COUNTED_TEXT_MAX);
-        let _ = Completion::read(text, &mut generated);
-        Ok(Decoded { body, consumed, text: generated.text })
+        decode(call, body, self.quirks)
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
-        Box::new(stream::OpenAiStream::new(call, self.quirks))
+        stream(call, self.quirks)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
         Fault { retry_after_ms: head.retry_after_ms, ..fault::of_answer(head.status, body) }
     }
+}
+
+/// The body with what must differ for a vendor of these quirks.
+pub(super) fn encode(ask: Ask<'_>, quirks: Quirks) -> Bytes {
+    let stream_options = match (ask.request.is_stream, quirks.takes_stream_options) {
+        (true, true) if !ask.request.wants_usage => StreamOptions::AskUsage,
+        (_, false) => StreamOptions::Remove,
+        _ => StreamOptions::Keep,
+    };
+    let changes = Retarget { model: ask.real_model, stream_options, old_max_tokens: quirks.old_max_tokens };
+    splice::retarget(ask.body, ask.request, changes)
+}
+
+pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decoded, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
+    let mut generated = Generated::new(0);
+    let said = Completion::read(text, &mut generated)
+        .map_err(|_| bad_answer("the provider's answer is not JSON"))?;
+    if said.error.is_some() || is_flat_error(&said) {
+        return Err(fault::in_band(body));
+    }
+    if !matches!(said.choices, Choices::Array { .. }) {
+        return Err(bad_answer("the provider's answer has no `choices`"));
+    }
+    let alias = splice::model_text(&call.alias);
+    let missing = missing(&said, &alias, call.asked_at_s, Form::Whole);
+    let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
+    let consumed = match &said.usage {
+        Some(usage) => counted(said.tokens, usage.raw, quirks),
+        None => consumed(said.groq_usage, quirks),
+    };
+    if consumed.usage.is_some() {
+        return Ok(Decoded { body, consumed, text: String::new() });
+    }
+    let mut generated = Generated::new(COUNTED_TEXT_MAX);
+    let _ = Completion::read(text, &mut generated);
+    Ok(Decoded { body, consumed, text: generated.text })
+}
+
+pub(super) fn stream(call: &Call, quirks: Quirks) -> Box<dyn StreamDecoder> {
+    Box::new(stream::OpenAiStream::new(call, quirks))
 }
 
 /// The raw usage object and what it counts to.
@@ -139,6 +151,8 @@ fn edits<'a>(
     let mut edits = Vec::new();
     edits.extend(said.model.as_ref().map(|model| Edit { place: model.place.clone(), text: alias }));
     edits.extend(said.repairs.iter().map(|repair| Edit { place: repair.place.clone(), text: &repair.text }));
+    let empty = if form == Form::Whole { "\"message\":{\"content\":null}," } else { "\"delta\":{}," };
+    edits.extend(said.bare.iter().map(|at| Edit { place: *at..*at, text: empty }));
     for finish in &said.finishes {
         let text = match finish::meaning(finish.word) {
             Meaning::Same => continue,

@@ -99,7 +99,7 @@ fn borders(body: &[u8]) -> Vec<usize> {
 /// Whether a cut stream is a whole answer all the same: it said so, or every choice in it finished,
 /// where the dialect takes that for an end.
 fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
-    let is_openai = registry::vendors().iter().any(|known| known.id == vendor.id());
+    let is_openai = vendor.id() == "azure" || registry::vendors().iter().any(|known| known.id == vendor.id());
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
     let mut finished: HashMap<u64, bool> = HashMap::new();
     for frame in text.split("\n\n").filter(|frame| frame.contains("data:")) {

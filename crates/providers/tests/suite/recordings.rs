@@ -29,7 +29,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("moonshotai", "moonshot"),
     ("zai", "zai"),
     ("alibaba", "qwen"),
-    ("azure", "custom"),
+    ("azure", "azure"),
     ("crusoe", "custom"),
     ("heroku", "custom"),
     ("snowflake", "custom"),

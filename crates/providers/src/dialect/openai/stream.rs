@@ -11,6 +11,7 @@ use nexus_core::{
 };
 use nexus_wire::{
     completion::{Choices, Completion, Generated, choice_bit},
+    conversation::members::Members,
     splice,
     sse::{
         decode::{Frame, FrameDecoder},
@@ -49,6 +50,7 @@ impl OpenAiStream {
                 usage: String::new(),
                 last_chunk: LastChunk::None,
                 head: String::new(),
+                preface: String::new(),
                 generated: Generated::new(COUNTED_TEXT_MAX),
                 pattern: Pattern::default(),
                 seen: 0,
@@ -140,6 +142,8 @@ struct Relay {
     last_chunk: LastChunk,
     /// `"id":..,"object":..,"created":..` of the stream, kept where a last chunk may have to be made.
     head: String,
+    /// Members of a chunk that was left out, for the next one.
+    preface: String,
     generated: Generated,
     pattern: Pattern,
     /// A bit for each choice that appeared, and for each that finished.
@@ -154,6 +158,19 @@ fn is_ordinary(said: &Completion<'_>) -> bool {
         && said.finishes.is_empty()
         && said.usage.is_none()
         && said.groq_usage.is_none()
+}
+
+/// Whether a chunk says neither whose it is nor anything of a choice: Azure's first. Clients that look at
+/// the first choice of whatever comes first would break on it.
+fn is_preface(said: &Completion<'_>) -> bool {
+    said.usage.is_none() && said.id.as_ref().is_none_or(|id| id.raw == "\"\"")
+}
+
+/// What a preface says of the prompt, as a further member of the next chunk.
+fn preface(frame: &Frame<'_>) -> String {
+    let members = std::str::from_utf8(frame.data).ok().and_then(Members::read).unwrap_or_default();
+    let results = members.raw("prompt_filter_results");
+    results.map_or_else(String::new, |results| format!(",\"prompt_filter_results\":{}", results.get()))
 }
 
 impl Relay {
@@ -193,8 +210,9 @@ impl Relay {
             return Err(bad_answer("the provider sent an event that is no chunk"));
         }
         let written_before = out.len();
+        let has_preface = !self.preface.is_empty();
         self.relay(frame, &said, out)?;
-        if is_ordinary(&said) {
+        if is_ordinary(&said) && !has_preface {
             let text = self.generated.text.get(generated_before..).unwrap_or_default();
             self.pattern.learn(frame, out.get(written_before..).unwrap_or_default(), text);
         }
@@ -203,6 +221,10 @@ impl Relay {
 
     fn relay(&mut self, frame: &Frame<'_>, said: &Completion<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         match said.choices {
+            Choices::Array { count: 0 } if is_preface(said) => {
+                self.preface = preface(frame);
+                return Ok(());
+            }
             Choices::Array { count: 0 } if said.usage.is_some() => {
                 if matches!(self.last_chunk, LastChunk::Made) {
                     let mut held = BytesMut::new();
@@ -210,7 +232,10 @@ impl Relay {
                     self.last_chunk = LastChunk::Frame(held);
                 }
             }
-            Choices::Array { .. } => self.write(frame, said, Form::Chunk, out)?,
+            Choices::Array { .. } => {
+                self.write(frame, said, Form::Chunk, out)?;
+                self.preface.clear();
+            }
             // Usage alone, or some notice of the vendor's: no chunk that a client could read.
             Choices::Absent | Choices::NoArray => {}
         }
@@ -255,7 +280,8 @@ impl Relay {
         form: Form,
         out: &mut BytesMut,
     ) -> Result<(), Fault> {
-        let missing = missing(said, &self.alias, self.asked_at_s, form);
+        let mut missing = missing(said, &self.alias, self.asked_at_s, form);
+        missing.push_str(&self.preface);
         let edits = edits(said, &missing, &self.alias, form)?;
         let Some(place) = &frame.data_place else {
             encode::data(&splice::splice(frame.data, &edits), out);

@@ -114,7 +114,9 @@ fn what_a_filter_found_and_what_was_no_call_is_kept_without_credentials() {
         said.more.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>()
     };
     assert_eq!(
-        more(r#"{"message":"m","innererror":{"code":"ResponsibleAIPolicyViolation","key":["sk-secret123"],"n":1}}"#),
+        more(
+            r#"{"message":"m","innererror":{"code":"ResponsibleAIPolicyViolation","key":["sk-secret123"],"n":1}}"#
+        ),
         [r#"innererror {"code":"ResponsibleAIPolicyViolation","key":["[redacted]"],"n":1}"#]
     );
     assert_eq!(more(r#"{"message":"m","failed_generation":"<f>"}"#), [r#"failed_generation "<f>""#]);
