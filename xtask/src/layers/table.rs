@@ -88,7 +88,7 @@ pub(crate) const ROWS: &[Row] = &[
         Level(3),
         "transport",
         "the way out to providers: one HTTP/1.1 client behind a port, awc for errands",
-        &["core", "engine", "providers", "telemetry"],
+        &["core", "engine", "keystore", "providers", "telemetry"],
         "network",
     )),
     waiting(row(
