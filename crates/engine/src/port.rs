@@ -10,6 +10,7 @@ use nexus_core::{
     catalogue::Provider,
     fault::Fault,
     id::{KeyId, TeamId},
+    site::Site,
     usage::UsageRecord,
 };
 use nexus_providers::dialect::AuthScheme;
@@ -33,6 +34,8 @@ pub struct Deadlines {
 #[derive(Debug)]
 pub struct Outbound<'a> {
     pub provider: &'a Provider,
+    /// The part of the vendor it goes to.
+    pub site: Site<'a>,
     /// Appended to the endpoint's base path; begins with `/`.
     pub path: &'a str,
     /// Names in lower case; values are checked by the transport.

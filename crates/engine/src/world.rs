@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use nexus_core::{
     catalogue::{Route, Target},
-    id::{ProviderId, RouteId},
+    id::{CredentialId, ProviderId, RouteId},
     snapshot::Snapshot,
 };
 use nexus_keystore::secret::Secret;
@@ -18,7 +18,13 @@ use crate::port::Dice;
 
 /// A provider's opened credential. It cannot be printed or serialised.
 #[derive(Clone)]
-pub struct Credential(pub Arc<Secret>);
+pub struct Credential {
+    pub id: CredentialId,
+    /// Another one whenever another secret is entered or the same is sealed anew: with the id it names one
+    /// secret for ever.
+    pub generation: i64,
+    pub secret: Arc<Secret>,
+}
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,6 +143,8 @@ impl Worlds {
 
 #[cfg(test)]
 mod tests {
+    use nexus_core::id::Uuid;
+
     use super::*;
 
     struct Loaded(u64);
@@ -153,9 +161,12 @@ mod tests {
     }
 
     fn drawn(shares: &[u32], roll: u64) -> Option<String> {
-        let named = |(at, share): (usize, &u32)| (Credential(Arc::new(Secret::new(at.to_string()))), *share);
+        let named = |(at, share): (usize, &u32)| {
+            let id = CredentialId(Uuid::from_u128(at as u128));
+            (Credential { id, generation: 1, secret: Arc::new(Secret::new(at.to_string())) }, *share)
+        };
         let pool = Credentials::new(shares.iter().enumerate().map(named).collect());
-        pool.pick(&Loaded(roll)).map(|credential| credential.0.expose().to_owned())
+        pool.pick(&Loaded(roll)).map(|credential| credential.secret.expose().to_owned())
     }
 
     #[test]

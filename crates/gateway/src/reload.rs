@@ -84,7 +84,7 @@ impl Loader {
             let StoredCredential { id, generation, ref sealed, .. } = stored;
             let known = self.opened.remove(&(id, generation)).filter(|_| root == Root::Moved);
             let credential = match self.ring.vault().open(&sealed.0, credential_place(id, generation)) {
-                Ok(secret) => Credential(Arc::new(secret)),
+                Ok(secret) => Credential { id, generation, secret: Arc::new(secret) },
                 Err(error) => match known {
                     Some(known) => known,
                     None => {

@@ -211,7 +211,7 @@ impl Node {
                 admin: Arc::clone(&admin),
                 engine: Engine {
                     shared: Arc::clone(&shared),
-                    transport: HttpTransport::new(&tls),
+                    transport: HttpTransport::new(&tls, Arc::clone(&shared.clock)),
                     dice: Box::new(WorkerDice::new()),
                     known: Known::default(),
                 },

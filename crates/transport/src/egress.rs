@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use nexus_core::catalogue::Provider;
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits))
@@ -79,6 +80,11 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// Where the connections of a provider may go.
+    pub fn of(provider: &Provider) -> Self {
+        if provider.allow_private_network { Self::Private } else { Self::Public }
+    }
+
     /// Whether an address may be connected to.
     pub(crate) fn allows(self, address: IpAddr) -> bool {
         let within = |table: &[IpNet]| table.iter().any(|net| net.contains(&address));

@@ -4,6 +4,7 @@
 //! No socket is opened but by `connector`, after every address was judged, and every answer is read by
 //! `framing`, so that no end of a message is ever in doubt.
 
+mod access;
 mod answer;
 mod body;
 mod connection;
@@ -23,6 +24,7 @@ mod space;
 mod tls;
 mod transport;
 
+pub use access::{Access, Showing, Shown};
 pub use body::AnswerBody;
 pub use egress::Reach;
 pub use fetch::{Errand, Fetched, Fetcher};

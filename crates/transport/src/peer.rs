@@ -92,8 +92,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// The peer of a provider.
     pub(crate) fn of(&self, provider: &Provider) -> Result<Rc<Peer>, Fault> {
-        let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
-        let place = Place::of(&provider.endpoint, reach);
+        let place = Place::of(&provider.endpoint, Reach::of(provider));
         let mut known = self.known.borrow_mut();
         if let Some(peer) = known.get(&place) {
             return Ok(Rc::clone(peer));

@@ -13,8 +13,9 @@ use std::{
 use bytes::Bytes;
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Outbound;
-use nexus_providers::dialect::AuthScheme;
 use tokio::io::AsyncWrite;
+
+use crate::access::Shown;
 
 /// What `user-agent` says.
 pub(crate) const SOFTWARE: &str = concat!("nexus/", env!("CARGO_PKG_VERSION"));
@@ -42,7 +43,12 @@ pub(crate) struct Request {
 
 impl Request {
     /// Puts a request together in an empty `buffer`. `fixed` comes from [`fixed_lines`].
-    pub(crate) fn new(mut buffer: Vec<u8>, fixed: &[u8], outbound: &Outbound<'_>) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        mut buffer: Vec<u8>,
+        fixed: &[u8],
+        outbound: &Outbound<'_>,
+        shown: &Shown<'_>,
+    ) -> Result<Self, Fault> {
         let endpoint = &outbound.provider.endpoint;
         let is_small = outbound.body.len() <= SMALL_BODY;
         buffer.reserve(1024 + if is_small { outbound.body.len() } else { 0 });
@@ -63,7 +69,7 @@ impl Request {
             }
             put_line(&mut buffer, name, &["", value]);
         }
-        show_credential(&mut buffer, outbound)?;
+        put_shown(&mut buffer, shown)?;
         // a vector takes whatever is written to it
         let _ = write!(buffer, "content-length: {}\r\n\r\n", outbound.body.len());
         let body = if is_small {
@@ -119,24 +125,16 @@ pub(crate) fn fixed_lines(host: &str) -> Result<Box<[u8]>, Fault> {
     Ok(lines.into())
 }
 
-fn show_credential(buffer: &mut Vec<u8>, outbound: &Outbound<'_>) -> Result<(), Fault> {
-    let Some(credential) = outbound.credential else { return Ok(()) };
-    let secret = credential.0.expose();
-    let (name, opening) = match outbound.auth {
-        AuthScheme::Open => return Ok(()),
-        AuthScheme::Bearer => ("authorization", "Bearer "),
-        AuthScheme::Header(name) => (name, ""),
-        AuthScheme::Aws { .. } | AuthScheme::Google { .. } | AuthScheme::Entra { .. } => {
-            return Err(Fault::new(Class::Credential, "this kind of credential cannot be shown yet"));
+fn put_shown(buffer: &mut Vec<u8>, shown: &Shown<'_>) -> Result<(), Fault> {
+    for (name, opening, value) in shown.lines() {
+        if !is_one_line(value) {
+            return Err(Fault::new(
+                Class::Credential,
+                "the provider's credential is not one line of printable ASCII; enter the `api_key` again",
+            ));
         }
-    };
-    if !is_one_line(secret) {
-        return Err(Fault::new(
-            Class::Credential,
-            "the provider's credential is not one line of printable ASCII; enter the `api_key` again",
-        ));
+        put_line(buffer, name, &[opening, value]);
     }
-    put_line(buffer, name, &[opening, secret]);
     Ok(())
 }
 
@@ -166,13 +164,12 @@ fn may_stand_in_path(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use nexus_engine::{port::Deadlines, world::Credential};
-    use nexus_keystore::secret::Secret;
+    use nexus_core::site::Site;
+    use nexus_engine::port::Deadlines;
+    use nexus_providers::dialect::AuthScheme;
 
     use super::*;
-    use crate::peer::tests::provider;
+    use crate::{access::tests::shown, peer::tests::provider};
 
     struct Case<'a> {
         path: &'a str,
@@ -187,17 +184,18 @@ mod tests {
 
     fn put(case: &Case<'_>) -> Result<Request, Fault> {
         let provider = provider("https://one.example/v1", false);
-        let credential = Credential(Arc::new(Secret::new(case.secret.to_owned())));
         let outbound = Outbound {
             provider: &provider,
+            site: Site::PLAIN,
             path: case.path,
             headers: case.extra,
             auth: case.auth,
-            credential: Some(&credential),
+            credential: None,
             body: case.body.clone(),
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         };
-        Request::new(Vec::new(), &fixed_lines("one.example").unwrap(), &outbound)
+        let fixed = fixed_lines("one.example").unwrap();
+        shown(case.auth, case.secret, |shown| Request::new(Vec::new(), &fixed, &outbound, shown))
     }
 
     fn text(request: &Request) -> &str {

@@ -1,48 +1,79 @@
 //! The way out of requests: a connection that waits or a new one, and one replay below failover.
 //!
-//! A request is sent again only if its connection had served before and not a byte of an answer came.
+//! A request is sent again only if its connection had served before and not a byte of an answer came, or if all
+//! that came is that a token which was good before is so no longer.
 
 use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
 
-use nexus_core::fault::Fault;
-use nexus_engine::port::{Inbound, Outbound, Transport};
-use tokio::time::Instant;
+use nexus_core::fault::{Class, Fault};
+use nexus_engine::port::{Clock, Inbound, Outbound, Transport};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    body::AnswerBody, connection::Connection, connector::Connector, deadline::Limits, exchange::Exchange,
-    network::System, peer::Peers, request::Request, tls::Tls,
+    access::{Access, Showing, Shown},
+    body::AnswerBody,
+    connection::Connection,
+    connector::Connector,
+    deadline::Limits,
+    egress::Reach,
+    exchange::Exchange,
+    network::System,
+    peer::Peers,
+    request::Request,
+    tls::Tls,
 };
 
 /// The way out over HTTP/1.1. Its connections, peers and futures stay on the thread it was made on.
 pub struct HttpTransport {
+    access: Access,
     connector: Connector,
     peers: Peers,
 }
 
 impl HttpTransport {
     /// A way out for the current worker thread. Call it inside that thread's runtime.
-    pub fn new(tls: &Tls) -> Self {
-        Self { connector: Connector::new(Rc::new(System), Arc::clone(&tls.0)), peers: Peers::default() }
+    pub fn new(tls: &Tls, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            access: Access::new(tls, clock),
+            connector: Connector::new(Rc::new(System), Arc::clone(&tls.0)),
+            peers: Peers::default(),
+        }
     }
-}
 
-impl Transport for HttpTransport {
-    type Body = AnswerBody;
+    async fn show<'a>(&self, request: &'a Outbound<'a>, by: Instant) -> Result<Shown<'a>, Fault> {
+        let showing = Showing {
+            scheme: request.auth,
+            credential: request.credential,
+            site: request.site,
+            endpoint: &request.provider.endpoint,
+            reach: Reach::of(request.provider),
+            method: "POST",
+            path: request.path,
+            headers: request.headers,
+            body: &request.body,
+        };
+        let late = |_| Fault::new(Class::Timeout, "no access token was had for the credential in time");
+        timeout_at(by, self.access.show(&showing)).await.map_err(late)?
+    }
 
     /// Asks, and asks again if the first request was lost on a connection that had gone stale in the pool.
     ///
     /// A provider closes idle connections, and its close can cross our request on the wire. What tells that from
     /// a provider that died over the request is only this: the connection had served before, and not one byte of
     /// an answer came. A chat is not idempotent, so a provider that did die may work twice for one answer; failover
-    /// would do no better, since [`Class::Reset`](nexus_core::fault::Class::Reset) may be retried anywhere.
-    async fn send(&self, request: Outbound<'_>) -> Result<Inbound<AnswerBody>, Fault> {
+    /// would do no better, since [`Class::Reset`] may be retried anywhere.
+    async fn ask(
+        &self,
+        request: &Outbound<'_>,
+        shown: &Shown<'_>,
+        limits: Limits,
+        whole_at: Instant,
+    ) -> Result<Inbound<AnswerBody>, Fault> {
         let mut now = Instant::now();
-        let limits = Limits::of(request.deadlines);
-        let whole_at = now + limits.whole;
         let peer = self.peers.of(request.provider)?;
         let mut lent = poll_fn(|cx| Poll::Ready(peer.lend(now, cx))).await;
         loop {
-            let written = Request::new(peer.space.lend(), &peer.fixed_lines, &request)?;
+            let written = Request::new(peer.space.lend(), &peer.fixed_lines, request, shown)?;
             let connection = match lent.take() {
                 Some(connection) => connection,
                 None => {
@@ -60,5 +91,24 @@ impl Transport for HttpTransport {
                 Err(broken) => return Err(broken.into()),
             }
         }
+    }
+}
+
+impl Transport for HttpTransport {
+    type Body = AnswerBody;
+
+    /// Asks, and asks once more if the token that was shown turns out to be good no longer.
+    async fn send(&self, request: Outbound<'_>) -> Result<Inbound<AnswerBody>, Fault> {
+        let limits = Limits::of(request.deadlines);
+        let whole_at = Instant::now() + limits.whole;
+        let shown = self.show(&request, whole_at).await?;
+        let answer = self.ask(&request, &shown, limits, whole_at).await?;
+        if !shown.is_outlived(answer.status) {
+            return Ok(answer);
+        }
+        let shown = self.show(&request, whole_at).await?;
+        let answer = self.ask(&request, &shown, limits, whole_at).await?;
+        shown.is_outlived(answer.status);
+        Ok(answer)
     }
 }

@@ -24,6 +24,7 @@ pub async fn send<T: Transport>(
 ) -> Result<Inbound<T::Body>, Fault> {
     let outbound = Outbound {
         provider: &target.provider,
+        site: target.site(),
         path: &encoded.path,
         headers: &encoded.headers,
         auth: backend.dialect.auth(),

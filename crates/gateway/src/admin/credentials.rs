@@ -254,5 +254,5 @@ pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
     });
     let (provider, credential) = found(rows.await?)?;
     let trial = Trial::new(provider, Some(&credential), &call.admin().vault);
-    Ok(Told(trial.run(&*call.worker().engine.shared.clock).await))
+    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
 }

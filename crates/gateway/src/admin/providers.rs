@@ -3,6 +3,8 @@
 mod object;
 mod trial;
 
+use std::sync::Arc;
+
 use nexus_core::id::{CredentialId, ProviderId};
 use nexus_store::{
     AnyConnection, StoreError,
@@ -241,5 +243,5 @@ pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
     let (provider, credentials) = found(rows.await?)?;
     let credential = credentials.iter().find(|credential| credential.is_active);
     let trial = Trial::new(provider, credential, &call.admin().vault);
-    Ok(Told(trial.run(&*call.worker().engine.shared.clock).await))
+    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
 }

@@ -1,6 +1,6 @@
 //! `nexus provider`: which kinds there are, which providers are configured, and whether they answer.
 
-use std::io::Read as _;
+use std::{io::Read as _, sync::Arc};
 
 use actix_web::rt::System;
 use nexus_core::{
@@ -171,7 +171,7 @@ fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result
         }
     };
     let trial = Trial::new(provider, credential, &keys.vault);
-    let verdict = System::new().block_on(trial.run(&SystemClock::new()));
+    let verdict = System::new().block_on(trial.run(Arc::new(SystemClock::new())));
     match output {
         Output::Json => say(&json!(verdict).to_string()),
         Output::Text if verdict.ok => {

@@ -10,10 +10,11 @@ use nexus_core::{
     catalogue::Provider,
     endpoint::Endpoint,
     fault::Fault,
-    id::{ProviderId, Uuid},
+    id::{CredentialId, ProviderId, Uuid},
+    site::Site,
 };
 use nexus_engine::{
-    port::{Deadlines, Inbound, Outbound, Transport},
+    port::{Clock, Deadlines, Inbound, Outbound, Transport},
     world::Credential,
 };
 use nexus_keystore::secret::Secret;
@@ -215,12 +216,25 @@ pub(crate) fn provider(endpoint: &str) -> Provider {
 pub(crate) const PATIENT: Deadlines =
     Deadlines { connect_ms: 60_000, first_byte_ms: 60_000, between_chunks_ms: 60_000, whole_ms: 120_000 };
 
+/// A clock that stands still.
+struct Stopped;
+
+impl Clock for Stopped {
+    fn unix_ms(&self) -> i64 {
+        1_800_000_000_000
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        0
+    }
+}
+
 pub(crate) fn transport() -> HttpTransport {
-    HttpTransport::new(&Tls::new(None).unwrap())
+    HttpTransport::new(&Tls::new(None).unwrap(), Arc::new(Stopped))
 }
 
 pub(crate) fn trusting(pem: &str) -> HttpTransport {
-    HttpTransport::new(&Tls::new(Some(pem.as_bytes())).unwrap())
+    HttpTransport::new(&Tls::new(Some(pem.as_bytes())).unwrap(), Arc::new(Stopped))
 }
 
 /// Sends one request.
@@ -230,9 +244,14 @@ pub(crate) async fn head_of(
     body: Bytes,
     deadlines: Deadlines,
 ) -> Result<Inbound<AnswerBody>, Fault> {
-    let credential = Credential(Arc::new(Secret::new("sk-secret".to_owned())));
+    let credential = Credential {
+        id: CredentialId(Uuid::from_u128(1)),
+        generation: 1,
+        secret: Arc::new(Secret::new("sk-secret".to_owned())),
+    };
     let outbound = Outbound {
         provider,
+        site: Site::PLAIN,
         path: "/chat/completions",
         headers: &[("accept", "application/json".to_owned())],
         auth: AuthScheme::Bearer,

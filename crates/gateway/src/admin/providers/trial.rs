@@ -2,7 +2,7 @@
 //!
 //! What a provider says may repeat the key it was shown; nothing of it leaves without the key taken out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use nexus_core::{
@@ -10,14 +10,14 @@ use nexus_core::{
     fault::{Class, Fault},
     site::Site,
 };
-use nexus_engine::port::Clock;
+use nexus_engine::{port::Clock, world::Credential as Opened};
 use nexus_keystore::{secret::Secret, vault::Vault};
 use nexus_providers::{
-    dialect::{Ask, AuthScheme, Dialect, Head},
+    dialect::{Ask, Dialect, Head},
     registry,
 };
 use nexus_store::repo::{credential::Credential, provider::StoredProvider};
-use nexus_transport::{Errand, Fetched, Fetcher, Reach, Tls};
+use nexus_transport::{Access, Errand, Fetched, Fetcher, Reach, Showing, Tls};
 use nexus_wire::chat::ChatRequest;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest list of models that is read.
 const LIST_BYTES_MAX: usize = 1 << 20;
+
+/// Where it is, behind the endpoint's base path.
+const LIST: &str = "/models";
 
 /// How many models are named.
 const NAMED_MAX: usize = 50;
@@ -71,27 +74,29 @@ pub struct FaultBody {
 pub struct Trial {
     provider: StoredProvider,
     /// The fault: there is a credential and it does not open.
-    key: Result<Option<Secret>, Fault>,
+    credential: Result<Option<Opened>, Fault>,
 }
 
 impl Trial {
     pub fn new(provider: StoredProvider, credential: Option<&Credential>, vault: &Vault) -> Self {
         let open = |credential: &Credential| {
-            let place = credential_place(credential.id, credential.secret.generation);
-            let opened = vault.open(&credential.secret.sealed.0, place);
-            opened.map_err(|closed| Fault::new(Class::Credential, closed.to_string()))
+            let (id, generation) = (credential.id, credential.secret.generation);
+            let opened = vault.open(&credential.secret.sealed.0, credential_place(id, generation));
+            let secret = opened.map_err(|closed| Fault::new(Class::Credential, closed.to_string()))?;
+            Ok(Opened { id, generation, secret: Arc::new(secret) })
         };
-        Self { provider, key: credential.map(open).transpose() }
+        Self { provider, credential: credential.map(open).transpose() }
     }
 
     /// Asks. Runs inside an actix runtime only.
-    pub async fn run(self, clock: &dyn Clock) -> Verdict {
-        let key = match self.key {
-            Ok(key) => key,
+    pub async fn run(self, clock: Arc<dyn Clock>) -> Verdict {
+        let credential = match self.credential {
+            Ok(credential) => credential,
             Err(fault) => return Verdict { fault: Some(told(fault, None)), ..Verdict::default() },
         };
+        let key = credential.as_ref().map(|credential| &*credential.secret);
         let began_us = clock.monotonic_us();
-        let fetched = ask(&self.provider, key.as_ref()).await;
+        let fetched = ask(&self.provider, credential.as_ref(), &clock).await;
         let latency_ms = clock.monotonic_us().saturating_sub(began_us) / 1000;
         let status = fetched.as_ref().ok().map(|fetched| fetched.status);
         let listed = fetched.and_then(|fetched| read(&self.provider, &fetched));
@@ -99,30 +104,40 @@ impl Trial {
         match listed {
             Ok(models) => {
                 let named = models.iter().take(NAMED_MAX);
-                let models_told = named.map(|model| quoted(model, key.as_ref())).collect();
+                let models_told = named.map(|model| quoted(model, key)).collect();
                 Verdict { ok: true, model_count: Some(models.len()), models: models_told, ..verdict }
             }
-            Err(fault) => Verdict { fault: Some(told(fault, key.as_ref())), ..verdict },
+            Err(fault) => Verdict { fault: Some(told(fault, key)), ..verdict },
         }
     }
 }
 
-async fn ask(provider: &StoredProvider, key: Option<&Secret>) -> Result<Fetched, Fault> {
+async fn ask(
+    provider: &StoredProvider,
+    credential: Option<&Opened>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Fetched, Fault> {
     let dialect = dialect(provider)?;
-    let url = Url::parse(&format!("{}/models", provider.endpoint))
+    let url = Url::parse(&format!("{}{LIST}", provider.endpoint))
         .map_err(|_| Fault::new(Class::Connect, "the endpoint is no URL"))?;
     let tls = Tls::new(None).map_err(|bad| Fault::new(Class::Connect, bad.to_string()))?;
-    let own = own_headers(dialect);
-    let bearer = key.map(|key| Secret::new(format!("Bearer {}", key.expose())));
-    let shown = match dialect.auth() {
-        AuthScheme::Bearer => bearer.as_ref().map(|bearer| ("authorization", bearer.expose())),
-        AuthScheme::Header(name) => key.map(|key| (name, key.expose())),
-        AuthScheme::Open | AuthScheme::Aws { .. } | AuthScheme::Google { .. } | AuthScheme::Entra { .. } => {
-            None
-        }
-    };
-    let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(shown).collect();
     let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
+    let own = own_headers(dialect);
+    let access = Access::new(&tls, Arc::clone(clock));
+    let showing = Showing {
+        scheme: dialect.auth(),
+        credential,
+        site: Site::PLAIN,
+        endpoint: &provider.endpoint,
+        reach,
+        method: "GET",
+        path: LIST,
+        headers: &own,
+        body: b"",
+    };
+    let shown = access.show(&showing).await?.headers();
+    let shown = shown.iter().map(|(name, value)| (*name, value.expose()));
+    let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(shown).collect();
     let errand =
         Errand { url: &url, headers: &headers, reach, limit_bytes: LIST_BYTES_MAX, timeout: PATIENCE };
     Fetcher::new(&tls).get(errand).await
