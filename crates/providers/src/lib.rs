@@ -7,10 +7,14 @@ pub mod dialect;
 pub mod registry;
 
 mod part {
+    pub(crate) mod arguments;
     pub(crate) mod chunks;
     pub(crate) mod completion;
+    pub(crate) mod data_url;
+    pub(crate) mod effort;
     pub(crate) mod fault;
     pub(crate) mod finish;
     pub(crate) mod scrub;
+    pub(crate) mod structured;
     pub(crate) mod usage;
 }

@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{Decoded, bad_answer},
-    tool::ANSWER_TOOL,
     usage::{Stand, Tally},
 };
 use crate::part::{
@@ -20,6 +19,7 @@ use crate::part::{
     fault,
     finish::{self, Meaning},
     scrub::scrub,
+    structured::ANSWER_TOOL,
 };
 
 pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {

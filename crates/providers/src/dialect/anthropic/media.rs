@@ -5,11 +5,7 @@ use std::borrow::Cow;
 use nexus_wire::conversation::{members::Wrong, message::File};
 
 use super::block::{Block, Source};
-
-const PDF: &str = "application/pdf";
-
-/// How the bytes of every PDF begin in base64.
-const PDF_BEGINS: &str = "JVBERi0";
+use crate::part::data_url::{self, PDF, PDF_BEGINS, Url};
 
 pub(super) fn image<'a>(url: Cow<'a, str>) -> Result<Block<'a>, Wrong> {
     let wrong = || Wrong::new("image_url.url", "an https address or base64 of a JPEG, PNG, GIF or WebP");
@@ -50,28 +46,9 @@ fn is_image(source: &Source<'_>) -> bool {
 
 /// An address, or a `data:` URL in base64.
 fn source(url: Cow<'_, str>) -> Option<Source<'_>> {
-    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-    if begins("https://") || begins("http://") {
-        return Some(Source::Url { url });
-    }
-    if !begins("data:") {
-        return None;
-    }
-    let comma = url.find(',')?;
-    let head = url.get("data:".len()..comma)?.to_ascii_lowercase();
-    let media_type = head.strip_suffix(";base64")?.split(';').next().unwrap_or_default().trim();
-    let media_type = if media_type == "image/jpg" { "image/jpeg" } else { media_type };
-    Some(Source::Base64 { media_type: Cow::Owned(media_type.to_owned()), data: after(url, comma + 1) })
-}
-
-/// What follows `at`, borrowed where the whole is.
-fn after(text: Cow<'_, str>, at: usize) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(at..).unwrap_or_default()),
-        Cow::Owned(mut text) => {
-            text.drain(..at);
-            Cow::Owned(text)
-        }
+    match data_url::read(url)? {
+        Url::Address(url) => Some(Source::Url { url }),
+        Url::Inline { media_type, data } => Some(Source::Base64 { media_type: Cow::Owned(media_type), data }),
     }
 }
 

@@ -11,10 +11,11 @@ use super::{
     block::Block,
     member::MEMBERS,
     model::{self, Abilities, Sampling},
-    thinking::{self, Beside, Effort, Thinking},
-    tool::{self, Choice, JSON_INSTRUCTION, Offer, Parallel, Tool},
+    thinking::{self, Beside, Thinking},
+    tool::{self, Choice, Offer, Parallel, Tool},
     turn::{Turn, Turns},
 };
+use crate::part::{effort::Effort, structured::JSON_INSTRUCTION};
 
 const VERSION: &str = "2023-06-01";
 

@@ -17,10 +17,9 @@ use nexus_wire::{
 use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
     answer,
-    tool::ANSWER_TOOL,
     usage::{Stand, Tally},
 };
-use crate::part::{chunks::Chunks, fault, usage::Shown};
+use crate::part::{chunks::Chunks, fault, structured::ANSWER_TOOL, usage::Shown};
 
 pub(super) struct AnthropicStream {
     frames: FrameDecoder,

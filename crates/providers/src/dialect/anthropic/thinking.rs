@@ -3,43 +3,17 @@
 //! Effort is a wish and never makes a request fail: where the vendor would refuse thinking beside
 //! something the caller needs, it is left off.
 
-use nexus_wire::conversation::members::{Members, Wrong};
+use nexus_wire::conversation::members::Members;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::model;
+use crate::part::effort::Effort;
 
 /// The least budget the vendor takes, in tokens.
 const BUDGET_MIN: u64 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    ExtraHigh,
-    Max,
-}
-
 impl Effort {
-    pub(super) fn read(word: &str) -> Result<Self, Wrong> {
-        Ok(match word {
-            "none" => Self::None,
-            "minimal" => Self::Minimal,
-            "low" => Self::Low,
-            "medium" => Self::Medium,
-            "high" => Self::High,
-            "xhigh" => Self::ExtraHigh,
-            "max" => Self::Max,
-            _ => {
-                let words = "`none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`";
-                return Err(Wrong::new("reasoning_effort", words));
-            }
-        })
-    }
-
     /// The share of the answer's length that may be spent on thinking, in percent.
     fn share(self) -> u64 {
         match self {

@@ -1,8 +1,4 @@
 //! Tools, which of them must be called, and the form an answer must have.
-//!
-//! Where a model cannot be bound to a schema, it must call the tool [`ANSWER_TOOL`] whose arguments are
-//! the answer. A dialect remembers nothing, so the name alone tells the answer from a call: no caller
-//! may have a tool of that name.
 
 use std::borrow::Cow;
 
@@ -14,13 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::model::Schema;
-
-pub(super) const ANSWER_TOOL: &str = "nexus_structured_answer";
-
-const ANSWER_TOOL_IS_FOR: &str = "Give the final answer with this tool, and only with it.";
-
-/// For `json_object`, which the vendor has no word for.
-pub(super) const JSON_INSTRUCTION: &str = "Answer with one JSON object and nothing before or after it.";
+use crate::part::structured::{self, ANSWER_TOOL};
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Tool<'a> {
@@ -88,12 +78,7 @@ pub(super) fn offer<'a>(
     format: &ResponseFormat<'a>,
     schemas: Schema,
 ) -> Result<Offer<'a>, Wrong> {
-    if let Some(at) = tools.iter().position(|tool| tool.name == ANSWER_TOOL) {
-        return Err(Wrong::new(
-            format!("tools[{at}].function.name"),
-            "a name the gateway does not use itself",
-        ));
-    }
+    structured::check_names(&tools)?;
     let tools: Vec<_> = tools.into_iter().map(|tool| offered(tool, schemas)).collect();
     match format {
         ResponseFormat::JsonSchema { schema, .. } if schemas == Schema::Native => {
@@ -106,7 +91,7 @@ pub(super) fn offer<'a>(
             Ok(Offer { choice: chosen(choice, parallel, &tools), tools, schema: None })
         }
         ResponseFormat::JsonSchema { schema, description } => {
-            Ok(with_answer_tool(tools, &choice, schema, description.clone()))
+            Ok(with_answer_tool(tools, &choice, schema, description.as_deref()))
         }
         ResponseFormat::Text | ResponseFormat::JsonObject => {
             Ok(Offer { choice: chosen(choice, parallel, &tools), tools, schema: None })
@@ -129,13 +114,12 @@ fn with_answer_tool<'a>(
     mut tools: Vec<Tool<'a>>,
     choice: &ToolChoice<'a>,
     schema: &'a RawValue,
-    description: Option<Cow<'a, str>>,
+    description: Option<&str>,
 ) -> Offer<'a> {
     let is_alone = tools.is_empty() || *choice == ToolChoice::None;
-    let description = description.map(|own| format!("{ANSWER_TOOL_IS_FOR} {own}"));
     tools.push(Tool {
         name: Cow::Borrowed(ANSWER_TOOL),
-        description: Some(description.map_or(Cow::Borrowed(ANSWER_TOOL_IS_FOR), Cow::Owned)),
+        description: Some(structured::answer_tool_is_for(description)),
         input_schema: input_schema(Some(schema)),
         strict: false,
         cache_control: None,

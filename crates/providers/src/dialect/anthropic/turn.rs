@@ -16,6 +16,7 @@ use super::{
     block::{Block, Source},
     media,
 };
+use crate::part::arguments;
 
 /// Said by nobody: the vendor wants a user to begin, also where a conversation begins otherwise.
 const BEGINNING: &str = "(the conversation begins)";
@@ -160,26 +161,7 @@ fn thinking<'a>(said: &Members<'a>) -> Option<Block<'a>> {
 
 fn call(call: ToolCall<'_>) -> Block<'_> {
     let ToolCall { id: call_id, name, arguments } = call;
-    Block::ToolUse { id: id(call_id), name, input: input(&arguments), cache_control: None }
-}
-
-/// Arguments as an object. What a model said that is none is told as such, so that a loop can go on.
-fn input(arguments: &str) -> Box<RawValue> {
-    let arguments = arguments.trim();
-    let said = match arguments.as_bytes().first() {
-        None => Ok(RawValue::from_string("{}".to_owned())),
-        Some(b'{') => Ok(RawValue::from_string(arguments.to_owned())),
-        Some(_) => Err(()),
-    };
-    match said {
-        Ok(Ok(input)) => input,
-        _ => serde_json::value::to_raw_value(&Invalid { invalid_json: arguments }).unwrap_or_default(),
-    }
-}
-
-#[derive(Serialize)]
-struct Invalid<'a> {
-    invalid_json: &'a str,
+    Block::ToolUse { id: id(call_id), name, input: arguments::object(&arguments), cache_control: None }
 }
 
 /// A call's id in the letters the vendor allows; other vendors' ids have more.
