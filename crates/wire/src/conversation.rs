@@ -55,6 +55,11 @@ impl<'a> Conversation<'a> {
         Ok(self.members.read_as(name, "an integer of at least 0")?)
     }
 
+    /// A member that must be an integer.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, BodyError> {
+        Ok(self.members.read_as(name, "an integer")?)
+    }
+
     /// A member that must be `true` or `false`.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, BodyError> {
         Ok(self.members.read_as(name, "`true` or `false`")?)

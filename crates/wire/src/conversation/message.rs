@@ -1,7 +1,8 @@
 //! One message: who says it, its parts, and the tools it calls or answers.
 //!
-//! Two members are no part of OpenAI's API: `cache_control` (on a part or the message) marks a prompt's
-//! cacheable beginning, and `thinking_blocks` is what an answer gave out to be sent back unchanged.
+//! Three members are no part of OpenAI's API: `cache_control` (on a part or the message) marks a prompt's
+//! cacheable beginning, and `thinking_blocks` and `extra_content` (on the message or a call) are what an
+//! answer gave out to be sent back unchanged.
 
 use std::borrow::Cow;
 
@@ -27,6 +28,8 @@ pub struct Message<'a> {
     /// Which call a [`Role::Tool`] message answers; empty in others.
     pub call_id: Cow<'a, str>,
     pub thinking_blocks: Vec<Members<'a>>,
+    /// A vendor's own members under its name.
+    pub extra_content: Option<Members<'a>>,
     pub cache_control: Option<&'a RawValue>,
 }
 
@@ -43,6 +46,8 @@ pub enum Content<'a> {
     /// `image_url.url`: an address or a `data:` URL.
     Image(Cow<'a, str>),
     File(File<'a>),
+    /// `input_audio`.
+    Audio(Audio<'a>),
     /// A kind that only some dialects know, by its `type`.
     Other(Cow<'a, str>),
 }
@@ -55,6 +60,14 @@ pub struct File<'a> {
     pub name: Option<Cow<'a, str>>,
 }
 
+#[derive(Clone, Debug)]
+pub struct Audio<'a> {
+    /// Base64.
+    pub data: Cow<'a, str>,
+    /// `wav` or `mp3`, by the letter.
+    pub format: Cow<'a, str>,
+}
+
 /// A call of a function, as the model made it.
 #[derive(Clone, Debug)]
 pub struct ToolCall<'a> {
@@ -62,6 +75,8 @@ pub struct ToolCall<'a> {
     pub name: Cow<'a, str>,
     /// What the model said, which need not be JSON.
     pub arguments: Cow<'a, str>,
+    /// A vendor's own members under its name.
+    pub extra_content: Option<Members<'a>>,
 }
 
 impl<'a> Message<'a> {
@@ -84,9 +99,15 @@ impl<'a> Message<'a> {
             calls,
             call_id: if role == Role::Tool { members.needed("tool_call_id")? } else { Cow::Borrowed("") },
             thinking_blocks,
+            extra_content: extra_content(&members),
             cache_control: members.raw("cache_control"),
         })
     }
+}
+
+/// What is no object here is nobody's.
+fn extra_content<'a>(members: &Members<'a>) -> Option<Members<'a>> {
+    members.raw("extra_content").and_then(|value| Members::read(value.get()))
 }
 
 fn role(members: &Members<'_>) -> Result<Role, Wrong> {
@@ -131,6 +152,11 @@ impl<'a> Part<'a> {
                     name: word("filename")?,
                 })
             }
+            "input_audio" => {
+                let audio = members.object("input_audio")?.unwrap_or_default();
+                let word = |name| audio.needed(name).map_err(|wrong| wrong.under("input_audio"));
+                Content::Audio(Audio { data: word("data")?, format: word("format")? })
+            }
             _ => Content::Other(kind),
         };
         Ok(Self { content, cache_control: members.raw("cache_control") })
@@ -160,6 +186,7 @@ impl<'a> ToolCall<'a> {
             id: members.needed("id")?,
             name: function.needed("name").map_err(inside)?,
             arguments: function.text("arguments").map_err(inside)?.unwrap_or_default(),
+            extra_content: extra_content(&members),
         })
     }
 }

@@ -13,12 +13,13 @@ fn body(members: &str) -> String {
 fn read(body: &str) -> Result<String, BodyError> {
     let said = Conversation::read(body.as_bytes())?;
     Ok(format!(
-        "{:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
         said.messages()?,
         said.tools()?,
         said.tool_choice()?,
         said.response_format()?,
-        said.stops()?
+        said.stops()?,
+        said.integer("seed")?
     ))
 }
 
@@ -28,9 +29,9 @@ fn messages_are_read_with_their_parts_calls_and_marks() {
         r#""messages":[
         {"role":"developer","content":"be \"brief\"","cache_control":{"type":"ephemeral"}},
         {"role":"user","content":[{"type":"text","text":"hi","cache_control":{"ttl":"1h"}},{"type":"image_url","image_url":{"url":"u"}},
-            {"type":"image_url","image_url":"v"},{"type":"file","file":{"file_data":"d","filename":"f"}},{"type":"input_audio"}]},
-        {"role":"assistant","content":null,"refusal":"no","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{"}}],
-            "thinking_blocks":[{"type":"thinking"}]},
+            {"type":"image_url","image_url":"v"},{"type":"file","file":{"file_data":"d","filename":"f"}},{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}},{"type":"video"}]},
+        {"role":"assistant","content":null,"refusal":"no","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{"},"extra_content":{"v":{"s":"t"}}}],
+            "thinking_blocks":[{"type":"thinking"}],"extra_content":{"v":1}},
         {"role":"tool","tool_call_id":"1","content":""}]"#,
     );
     let said = Conversation::read(body.as_bytes()).unwrap();
@@ -44,9 +45,15 @@ fn messages_are_read_with_their_parts_calls_and_marks() {
     assert!(matches!(&parts[1].content, Content::Image(url) if url == "u"));
     assert!(matches!(&parts[2].content, Content::Image(url) if url == "v"));
     assert!(matches!(&parts[3].content, Content::File(file) if file.name.as_deref() == Some("f")));
-    assert!(matches!(&parts[4].content, Content::Other(kind) if kind == "input_audio"));
+    assert!(
+        matches!(&parts[4].content, Content::Audio(audio) if audio.data == "AA" && audio.format == "wav")
+    );
+    assert!(matches!(&parts[5].content, Content::Other(kind) if kind == "video"));
     assert!(matches!(&messages[2].parts[0].content, Content::Text(text) if text == "no"));
     assert_eq!((&*messages[2].calls[0].arguments, messages[2].thinking_blocks.len()), ("{", 1));
+    let extra = messages[2].calls[0].extra_content.as_ref().unwrap().raw("v").unwrap();
+    assert_eq!(extra.get(), r#"{"s":"t"}"#);
+    assert_eq!(messages[2].extra_content.as_ref().unwrap().raw("v").unwrap().get(), "1");
     assert_eq!((&*messages[3].call_id, messages[3].parts.len()), ("1", 1));
 }
 
@@ -96,6 +103,11 @@ fn what_is_wrong_is_named_by_its_path() {
             Some("messages[1].content[0].image_url.url"),
             "a string",
         ),
+        (
+            message(r#""role":"user","content":[{"type":"input_audio","input_audio":{"data":"A"}}]"#),
+            Some("messages[1].content[0].input_audio.format"),
+            "a string",
+        ),
         (message(r#""role":"tool","content":"""#), Some("messages[1].tool_call_id"), "a string"),
         (
             message(r#""role":"assistant","tool_calls":[{"id":"1","type":"custom"}]"#),
@@ -126,6 +138,7 @@ fn what_is_wrong_is_named_by_its_path() {
             Some("response_format.json_schema.schema"),
             "an object",
         ),
+        (body(r#""seed":1.5"#), Some("seed"), "an integer"),
         (body(r#""stop":3"#), Some("stop"), "an array"),
         (body(r#""stop":[3]"#), Some("stop[0]"), "a string"),
     ];

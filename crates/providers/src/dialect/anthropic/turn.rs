@@ -81,7 +81,7 @@ impl<'a> Turns<'a> {
     }
 
     fn take(&mut self, message: Message<'a>) -> Result<(), Wrong> {
-        let Message { role, parts, calls, call_id, thinking_blocks, cache_control } = message;
+        let Message { role, parts, calls, call_id, thinking_blocks, cache_control, .. } = message;
         let said = blocks(parts)?;
         match role {
             Role::System => {
@@ -135,7 +135,9 @@ fn blocks(parts: Vec<Part<'_>>) -> Result<Vec<Block<'_>>, Wrong> {
             Content::Text(text) => Ok(Block::text(text, None)),
             Content::Image(url) => media::image(url).map(Some),
             Content::File(file) => media::file(file).map(Some),
-            Content::Other(_) => Err(Wrong::new("type", "`text`, `image_url` or `file` for this model")),
+            Content::Audio(_) | Content::Other(_) => {
+                Err(Wrong::new("type", "`text`, `image_url` or `file` for this model"))
+            }
         };
         let block = block.map_err(|wrong| wrong.under(&format!("content[{at}]")))?;
         blocks.extend(block.map(|mut block| {
@@ -160,7 +162,7 @@ fn thinking<'a>(said: &Members<'a>) -> Option<Block<'a>> {
 }
 
 fn call(call: ToolCall<'_>) -> Block<'_> {
-    let ToolCall { id: call_id, name, arguments } = call;
+    let ToolCall { id: call_id, name, arguments, .. } = call;
     Block::ToolUse { id: id(call_id), name, input: arguments::object(&arguments), cache_control: None }
 }
 
