@@ -16,5 +16,6 @@ mod part {
     pub(crate) mod finish;
     pub(crate) mod scrub;
     pub(crate) mod structured;
+    pub(crate) mod tool;
     pub(crate) mod usage;
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     compat::{self, Vendor},
-    dialect::{Dialect, anthropic::Anthropic, azure::Azure},
+    dialect::{Dialect, anthropic::Anthropic, azure::Azure, cohere::Cohere},
 };
 
 /// What a person must know to configure a provider of some kind.
@@ -40,6 +40,16 @@ const NATIVE: &[(Kind, &dyn Dialect)] = &[
             is_local: false,
         },
         &Azure,
+    ),
+    (
+        Kind {
+            id: Cohere::ID,
+            name: Cohere::NAME,
+            base_url: Cohere::BASE_URL,
+            key_variables: Cohere::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Cohere,
     ),
 ];
 

@@ -123,6 +123,21 @@ impl Chunks {
         self.delta(&delta, out);
     }
 
+    /// A piece of a thought that does not go back to the vendor.
+    pub(crate) fn reasoning(&mut self, piece: &str, out: &mut BytesMut) {
+        let Some(piece) = self.piece(piece) else { return };
+        self.delta(&format!(r#"{{"reasoning_content":{piece}}}"#), out);
+    }
+
+    /// What a passage rests on: an object of the vendor's, by its place among them. Says whether it is one.
+    pub(crate) fn citation(&mut self, place: usize, raw: &str, out: &mut BytesMut) -> bool {
+        let Some(rest) = raw.strip_prefix('{') else { return false };
+        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+        let delta = format!(r#"{{"citations":[{{"index":{place}{comma}{rest}]}}"#);
+        self.delta(&delta.replace(['\n', '\r'], " "), out);
+        true
+    }
+
     /// A thought's seal.
     pub(crate) fn signature(&mut self, place: usize, seal: &str, out: &mut BytesMut) {
         if !seal.is_empty() {

@@ -43,6 +43,9 @@ pub(crate) struct Message<'a> {
     pub(crate) thinking_blocks: Vec<Cow<'a, RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tool_calls: Vec<ToolCall<'a>>,
+    /// What passages rest on, as the vendor says it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) citations: Vec<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -56,12 +59,12 @@ pub(crate) struct ToolCall<'a> {
 #[derive(Serialize)]
 struct Function<'a> {
     name: Cow<'a, str>,
-    arguments: &'a str,
+    arguments: Cow<'a, str>,
 }
 
 impl<'a> ToolCall<'a> {
-    pub(crate) fn new(id: Cow<'a, str>, name: Cow<'a, str>, arguments: &'a str) -> Self {
-        Self { id, kind: "function", function: Function { name, arguments } }
+    pub(crate) fn new(id: Cow<'a, str>, name: Cow<'a, str>, arguments: impl Into<Cow<'a, str>>) -> Self {
+        Self { id, kind: "function", function: Function { name, arguments: arguments.into() } }
     }
 }
 
@@ -75,6 +78,7 @@ impl<'a> Message<'a> {
             reasoning_content: String::new(),
             thinking_blocks: Vec::new(),
             tool_calls: Vec::new(),
+            citations: Vec::new(),
         }
     }
 
@@ -114,7 +118,7 @@ impl<'a> Message<'a> {
         generated.push(self.content.as_deref().unwrap_or_default());
         for call in &self.tool_calls {
             generated.push(&call.function.name);
-            generated.push(call.function.arguments);
+            generated.push(&call.function.arguments);
         }
         generated.text
     }

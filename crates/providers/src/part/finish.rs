@@ -2,7 +2,9 @@
 //!
 //! Only `stop`, `length`, `tool_calls`, `content_filter` and `function_call` may reach a client.
 
-use nexus_core::fault::Class;
+use nexus_core::fault::{Class, Fault};
+
+use super::scrub::scrub;
 
 /// What a vendor's word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +28,12 @@ pub(crate) fn meaning(word: &str) -> Meaning {
         "model_length" | "model_context_window_exceeded" | "max_tokens" | "MAX_TOKENS" => {
             Meaning::Says("\"length\"")
         }
-        // Zhipu; Gemini behind compatible surfaces.
-        "sensitive" | "refusal" | "safety" | "SAFETY" => Meaning::Says("\"content_filter\""),
-        "tool_use" | "tool_call" => Meaning::Says("\"tool_calls\""),
-        // OpenRouter, Mistral; Zhipu.
-        "error" | "network_error" => Meaning::Broken(Class::Internal),
+        // Zhipu; Gemini behind compatible surfaces; Cohere.
+        "sensitive" | "refusal" | "safety" | "SAFETY" | "ERROR_TOXIC" => Meaning::Says("\"content_filter\""),
+        "tool_use" | "tool_call" | "TOOL_CALL" => Meaning::Says("\"tool_calls\""),
+        // OpenRouter, Mistral; Zhipu; Cohere.
+        "error" | "network_error" | "ERROR" => Meaning::Broken(Class::Internal),
+        "TIMEOUT" => Meaning::Broken(Class::Timeout),
         // DeepSeek.
         "insufficient_system_resource" => Meaning::Broken(Class::Overloaded),
         // Together's `eos`, Hugging Face's `eos_token` and `stop_sequence`, and whatever comes next.
@@ -38,9 +41,46 @@ pub(crate) fn meaning(word: &str) -> Meaning {
     }
 }
 
+/// OpenAI's word for an answer that is over, given how many calls the client sees in it. What is not said,
+/// or not known, is some way to stop.
+pub(crate) fn reason(word: &str, calls: usize) -> Result<&'static str, Fault> {
+    let stopped = if calls > 0 { "tool_calls" } else { "stop" };
+    match meaning(word) {
+        Meaning::Broken(class) => {
+            Err(Fault::new(class, format!("the provider broke off with `{}`", scrub(word))))
+        }
+        Meaning::Says(quoted) => match quoted.trim_matches('"') {
+            "stop" | "tool_calls" => Ok(stopped),
+            other => Ok(other),
+        },
+        Meaning::Same if word == "length" => Ok("length"),
+        Meaning::Same if word == "content_filter" => Ok("content_filter"),
+        Meaning::Same | Meaning::Unfinished => Ok(stopped),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_is_over_has_a_reason_that_fits_its_calls() {
+        for (word, calls, expected) in [
+            ("COMPLETE", 0, "stop"),
+            ("COMPLETE", 1, "tool_calls"),
+            ("stop", 2, "tool_calls"),
+            ("", 0, "stop"),
+            ("TOOL_CALL", 0, "stop"),
+            ("TOOL_CALL", 1, "tool_calls"),
+            ("MAX_TOKENS", 1, "length"),
+            ("length", 1, "length"),
+            ("content_filter", 0, "content_filter"),
+            ("load", 0, "stop"),
+        ] {
+            assert_eq!(reason(word, calls).unwrap(), expected, "{word} {calls}");
+        }
+        assert_eq!(reason("ERROR", 0).unwrap_err().class, Class::Internal);
+    }
 
     #[test]
     fn only_openai_s_words_are_left() {
@@ -58,6 +98,13 @@ mod tests {
             ("model_context_window_exceeded", Meaning::Says("\"length\"")),
             ("sensitive", Meaning::Says("\"content_filter\"")),
             ("tool_use", Meaning::Says("\"tool_calls\"")),
+            ("COMPLETE", Meaning::Says("\"stop\"")),
+            ("STOP_SEQUENCE", Meaning::Says("\"stop\"")),
+            ("MAX_TOKENS", Meaning::Says("\"length\"")),
+            ("TOOL_CALL", Meaning::Says("\"tool_calls\"")),
+            ("ERROR_TOXIC", Meaning::Says("\"content_filter\"")),
+            ("ERROR", Meaning::Broken(Class::Internal)),
+            ("TIMEOUT", Meaning::Broken(Class::Timeout)),
             ("error", Meaning::Broken(Class::Internal)),
             ("network_error", Meaning::Broken(Class::Internal)),
             ("insufficient_system_resource", Meaning::Broken(Class::Overloaded)),

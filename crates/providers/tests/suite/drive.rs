@@ -86,9 +86,10 @@ pub(crate) fn decode(vendor: &dyn Dialect, body: &[u8]) -> Result<Decoded, Fault
 }
 
 /// The ends of a stream's frames.
-fn borders(body: &[u8]) -> Vec<usize> {
+fn borders(vendor: &dyn Dialect, body: &[u8]) -> Vec<usize> {
     let text = String::from_utf8_lossy(body);
-    let mut borders: Vec<usize> = ["\n\n", "\r\n\r\n"]
+    let ends: &[&str] = if is_by_line(vendor) { &["\n"] } else { &["\n\n", "\r\n\r\n"] };
+    let mut borders: Vec<usize> = ends
         .iter()
         .flat_map(|end| text.match_indices(end).map(|(at, _)| at + end.len()).collect::<Vec<_>>())
         .collect();
@@ -96,11 +97,20 @@ fn borders(body: &[u8]) -> Vec<usize> {
     borders
 }
 
+/// Whether a stream is one JSON text a line.
+fn is_by_line(vendor: &dyn Dialect) -> bool {
+    vendor.stream_media() == "application/x-ndjson"
+}
+
 /// Whether a cut stream is a whole answer all the same: it said so, or every choice in it finished,
 /// where the dialect takes that for an end.
 fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
     let is_openai = vendor.id() == "azure" || registry::vendors().iter().any(|known| known.id == vendor.id());
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
+    if is_by_line(vendor) {
+        let said = |line| serde_json::from_str::<Value>(line).unwrap_or_default();
+        return text.lines().any(|line| said(line)["done"] == true);
+    }
     let mut finished: HashMap<u64, bool> = HashMap::new();
     for frame in text.split("\n\n").filter(|frame| frame.contains("data:")) {
         let data: Vec<&str> = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
@@ -109,7 +119,7 @@ fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
             return true;
         }
         let chunk: Value = serde_json::from_str(&data).unwrap_or_default();
-        if !is_openai && chunk["type"] == "message_stop" {
+        if !is_openai && (chunk["type"] == "message_stop" || chunk["type"] == "message-end") {
             return true;
         }
         for (ordinal, choice) in chunk["choices"].as_array().into_iter().flatten().enumerate() {
@@ -128,13 +138,13 @@ pub(crate) fn check_cuts(name: &str, vendor: &dyn Dialect, body: &[u8]) -> [Outc
         assert_eq!(run(vendor, wants_usage, &bytes), whole, "{name} byte by byte");
         let mut frames = Vec::new();
         let mut done = 0;
-        for border in borders(body) {
+        for border in borders(vendor, body) {
             frames.push(&body[done..border]);
             done = border;
         }
         frames.push(&body[done..]);
         assert_eq!(run(vendor, wants_usage, &frames), whole, "{name} frame by frame");
-        let borders = borders(body);
+        let borders = borders(vendor, body);
         for border in borders.iter().copied().step_by(borders.len() / CUTS_MAX + 1) {
             let cut = run(vendor, wants_usage, &[&body[..border]]);
             assert!(

@@ -59,7 +59,7 @@ fn requests_reach_the_vendor_in_its_words_with_nothing_changed_but_what_must_be(
         let ask = Ask { call: &call, body: &body, request: &request, real_model, site: Site::PLAIN };
         match vendor(id).encode(ask) {
             Ok(encoded) => {
-                assert_eq!(encoded.headers.is_empty(), is_openai);
+                assert!(encoded.headers.is_empty() || !is_openai);
                 let headers = encoded.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
                 let body = String::from_utf8(encoded.body.to_vec()).unwrap();
                 format!("{}\n{}{body}", encoded.path, headers.collect::<String>())

@@ -30,6 +30,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("zai", "zai"),
     ("alibaba", "qwen"),
     ("azure", "azure"),
+    ("cohere", "cohere"),
     ("crusoe", "custom"),
     ("heroku", "custom"),
     ("snowflake", "custom"),
@@ -39,7 +40,7 @@ const FOLDERS: &[(&str, &str)] = &[
 /// Whether a recording's endpoint is one that the dialects speak.
 fn is_spoken(endpoint: &str) -> bool {
     let endpoint = endpoint.split('?').next().unwrap_or_default();
-    endpoint.contains("chat/completions") || endpoint.ends_with("messages")
+    endpoint.contains("chat/completions") || endpoint.ends_with("messages") || endpoint.ends_with("/chat")
 }
 
 /// Some files hold the streams of a whole conversation, one behind the other: no body of one answer.
@@ -227,4 +228,47 @@ fn recorded_traffic_of_every_vendor_is_read_as_it_was_meant() {
     }
     assert!(count > 100);
     println!("fixtures: {count} recordings of {} vendors", FOLDERS.len());
+}
+
+/// Recordings that nobody has read for us: what is in them must be an answer, complete and counted.
+#[test]
+fn every_recorded_answer_of_cohere_is_complete_and_counted() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/cohere"));
+    if !folder.exists() {
+        println!("cohere: absent, no recordings run");
+        return;
+    }
+    let is_meta = |path: &PathBuf| path.to_string_lossy().ends_with(".meta.json");
+    let mut count = 0;
+    for path in drive::files(folder).into_iter().filter(is_meta) {
+        let name = path.to_string_lossy();
+        let meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let endpoint = meta["request"]["url"].as_str().or(meta["request"]["endpoint"].as_str()).unwrap();
+        let is_chat = endpoint.ends_with("/v2/chat") || endpoint == "chat" && !name.contains("embedding");
+        if !is_chat || meta["response"]["status"] != 200 {
+            continue;
+        }
+        let file = meta["response"]["file"].as_str().unwrap();
+        let body = fs::read(folder.join(file)).unwrap();
+        let (consumed, seen) = if file.ends_with(".sse") {
+            let [plain, _] = drive::check_cuts(&name, vendor("cohere"), &body);
+            assert_eq!(plain.end, Ok(()), "{name}");
+            (plain.consumed.clone(), drive::read_chunks(&name, &plain.shown))
+        } else {
+            let decoded = drive::decode(vendor("cohere"), &body).unwrap();
+            let mut shown: Value = serde_json::from_slice(&decoded.body).unwrap();
+            shown["choices"][0]["delta"] = shown["choices"][0]["message"].take();
+            shown.as_object_mut().unwrap().remove("usage");
+            (decoded.consumed, drive::read_chunks(&name, &format!("data: {shown}\n\n")))
+        };
+        assert!(consumed.usage.is_some_and(|usage| usage.total() > 0), "{name}");
+        assert!(!seen.text.is_empty() || !seen.calls.is_empty(), "{name}");
+        for (_, arguments) in &seen.calls {
+            assert!(serde_json::from_str::<Value>(arguments).unwrap().is_object(), "{name}: {arguments}");
+        }
+        assert_eq!(seen.finish.as_deref() == Some("tool_calls"), !seen.calls.is_empty(), "{name}");
+        count += 1;
+    }
+    assert!(count > 8);
+    println!("cohere: {count} answers");
 }

@@ -61,6 +61,11 @@ impl<'a> Members<'a> {
         self.raw(name).map(|value| string(value).map_err(|wrong| wrong.under(name))).transpose()
     }
 
+    /// A string; empty where there is none.
+    pub fn word(&self, name: &str) -> Cow<'a, str> {
+        self.text(name).ok().flatten().unwrap_or_default()
+    }
+
     /// A string that must be there.
     pub fn needed(&self, name: &str) -> Result<Cow<'a, str>, Wrong> {
         self.text(name)?.ok_or_else(|| Wrong::new(name, "a string"))

@@ -1,0 +1,63 @@
+//! The dialect of Cohere's chat, version 2: a request is put together anew, and so is every answer.
+//!
+//! What becomes of each member is written in [`member::MEMBERS`]. Thoughts are shown as
+//! `reasoning_content`, and once more in `thinking_blocks`, from which they go back; a plan before calls is
+//! shown as `reasoning_content` alone. Citations are kept under `citations`, as the vendor says them.
+
+mod answer;
+pub mod member;
+mod request;
+mod stream;
+mod turn;
+mod usage;
+
+use bytes::Bytes;
+use nexus_core::{
+    call::Call,
+    fault::{Class, Fault},
+};
+
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use crate::part::fault;
+
+/// The vendor's own API; also whatever else speaks it under another endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Cohere;
+
+impl Cohere {
+    pub const ID: &str = "cohere";
+    pub const NAME: &str = "Cohere";
+    pub const BASE_URL: &str = "https://api.cohere.com/v2";
+    pub const KEY_VARIABLES: &[&str] = &["COHERE_API_KEY", "CO_API_KEY"];
+}
+
+/// The vendor's status for a key that is none.
+const INVALID_TOKEN: u16 = 498;
+
+impl Dialect for Cohere {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Bearer
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        request::encode(ask)
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        answer::decode(call, body)
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(stream::CohereStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        let fault = fault::of_answer(head.status, body);
+        let class = if head.status == INVALID_TOKEN { Class::Credential } else { fault.class };
+        Fault { class, retry_after_ms: head.retry_after_ms, ..fault }
+    }
+}
