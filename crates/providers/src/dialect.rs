@@ -19,6 +19,7 @@ pub mod anthropic;
 pub mod azure;
 pub mod cohere;
 pub mod member;
+pub mod ollama;
 pub mod openai;
 
 /// How a vendor wants to be shown the credential.

@@ -14,6 +14,7 @@ mod part {
     pub(crate) mod effort;
     pub(crate) mod fault;
     pub(crate) mod finish;
+    pub(crate) mod lines;
     pub(crate) mod scrub;
     pub(crate) mod structured;
     pub(crate) mod tool;

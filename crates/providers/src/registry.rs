@@ -2,7 +2,7 @@
 
 use crate::{
     compat::{self, Vendor},
-    dialect::{Dialect, anthropic::Anthropic, azure::Azure, cohere::Cohere},
+    dialect::{Dialect, anthropic::Anthropic, azure::Azure, cohere::Cohere, ollama::Ollama},
 };
 
 /// What a person must know to configure a provider of some kind.
@@ -50,6 +50,16 @@ const NATIVE: &[(Kind, &dyn Dialect)] = &[
             is_local: false,
         },
         &Cohere,
+    ),
+    (
+        Kind {
+            id: Ollama::ID,
+            name: Ollama::NAME,
+            base_url: Ollama::BASE_URL,
+            key_variables: Ollama::KEY_VARIABLES,
+            is_local: true,
+        },
+        &Ollama,
     ),
 ];
 

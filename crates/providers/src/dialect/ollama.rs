@@ -1,0 +1,62 @@
+//! The dialect of Ollama's own chat, for what its OpenAI-compatible surface cannot be told: the size of the
+//! context and other `options`, how long a model stays loaded, whether it thinks.
+//!
+//! A request is put together anew, and so is every answer; what becomes of each member is written in
+//! [`member::MEMBERS`]. A stream is one JSON text a line.
+
+mod answer;
+pub mod member;
+mod request;
+mod stream;
+mod turn;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use crate::part::fault;
+
+/// A server of one's own, or whatever else speaks its API under another endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Ollama;
+
+impl Ollama {
+    pub const ID: &str = "ollama-native";
+    pub const NAME: &str = "Ollama, its own API";
+    pub const BASE_URL: &str = "http://127.0.0.1:11434";
+    pub const KEY_VARIABLES: &[&str] = &["OLLAMA_API_KEY"];
+    /// The option for the size of the context in tokens, where a request does not say it.
+    pub const CONTEXT: &str = "num_ctx";
+    /// The option for how long a model stays loaded, where a request does not say it.
+    pub const KEEP_ALIVE: &str = "keep_alive";
+}
+
+impl Dialect for Ollama {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Bearer
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        request::encode(ask)
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        answer::decode(call, body)
+    }
+
+    fn stream_media(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(stream::OllamaStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        Fault { retry_after_ms: head.retry_after_ms, ..fault::of_answer(head.status, body) }
+    }
+}
