@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod anthropic;
+mod chance;
 mod drive;
 mod golden;
 mod recordings;
