@@ -16,6 +16,7 @@ pub mod fault;
 pub mod id;
 pub mod limit;
 pub mod principal;
+pub mod quantity;
 pub mod refusal;
 pub mod role;
 pub mod scope;

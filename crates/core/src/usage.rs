@@ -3,53 +3,102 @@
 //! Vendors overlap their counts (cached tokens inside prompt tokens, reasoning inside completion
 //! tokens); whoever reads a vendor's usage takes them apart before it becomes a [`Usage`].
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
+    quantity::Kind,
 };
 
-/// Tokens by kind. The kinds are disjoint: every billed token is in exactly one field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Text input that was neither read from nor written to a cache.
-    pub input: u64,
-    /// Input read from the provider's prompt cache.
-    pub cache_read: u64,
-    /// Input written to the provider's prompt cache, kept minutes.
-    pub cache_write: u64,
-    /// Visible text output.
-    pub output: u64,
-    /// Output spent on reasoning.
-    pub reasoning: u64,
-    /// Audio input.
-    pub audio_in: u64,
-    /// Audio output.
-    pub audio_out: u64,
-}
+pub use crate::quantity::Quantity;
+
+/// How much of each quantity. Made with [`Usage::text`] and [`Usage::with`], read with [`Usage::of`].
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage([u64; Quantity::COUNT]);
 
 impl Usage {
     /// No count above this is believed: it is a broken or hostile provider.
     pub const PLAUSIBLE_MAX: u64 = 1 << 40;
 
-    /// Every kind with its word in metrics and rows.
-    pub fn kinds(&self) -> [(&'static str, u64); 7] {
-        [
-            ("input", self.input),
-            ("cache_read", self.cache_read),
-            ("cache_write", self.cache_write),
-            ("output", self.output),
-            ("reasoning", self.reasoning),
-            ("audio_in", self.audio_in),
-            ("audio_out", self.audio_out),
-        ]
+    /// Plain text, in and out.
+    pub fn text(input: u64, output: u64) -> Self {
+        Self::default().with(Quantity::Input, input).with(Quantity::Output, output)
     }
 
-    /// Everything together.
-    pub fn total(&self) -> u64 {
-        self.kinds().iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    /// How much of this quantity.
+    pub fn of(&self, quantity: Quantity) -> u64 {
+        self.0.get(usize::from(quantity.code())).copied().unwrap_or_default()
+    }
+
+    /// The same with so much of this quantity.
+    #[must_use]
+    pub fn with(mut self, quantity: Quantity, count: u64) -> Self {
+        if let Some(slot) = self.0.get_mut(usize::from(quantity.code())) {
+            *slot = count;
+        }
+        self
+    }
+
+    /// Every quantity there is any of, in the order of the codes.
+    pub fn counts(&self) -> impl Iterator<Item = (Quantity, u64)> + use<> {
+        Quantity::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Usage) -> Self {
+        other
+            .counts()
+            .fold(*self, |sum, (quantity, count)| sum.with(quantity, sum.of(quantity).saturating_add(count)))
+    }
+
+    /// All that was sent.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.sum(Kind::PromptToken)
+    }
+
+    /// All that was generated.
+    pub fn completion_tokens(&self) -> u64 {
+        self.sum(Kind::CompletionToken)
+    }
+
+    /// Every token; what is no token does not count.
+    pub fn tokens(&self) -> u64 {
+        self.prompt_tokens().saturating_add(self.completion_tokens())
+    }
+
+    fn sum(&self, kind: Kind) -> u64 {
+        let of_kind = self.counts().filter(|(quantity, _)| quantity.kind() == kind);
+        of_kind.fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+}
+
+impl fmt::Debug for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.counts().map(|(quantity, count)| (quantity.as_str(), count))).finish()
+    }
+}
+
+/// Why the provider's counts are not beyond doubt. Such a row is booked and flagged, never dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// They are negative, no integers, or more than anyone could use: they were not believed.
+    Nonsense,
+    /// A part is said to be more than its whole; it was cut down to it.
+    PartBeyondWhole,
+    /// They do not add up to the total the provider gives itself.
+    TotalDiffers,
+}
+
+impl Doubt {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Doubt::Nonsense => "nonsense",
+            Doubt::PartBeyondWhole => "part_beyond_whole",
+            Doubt::TotalDiffers => "total_differs",
+        }
     }
 }
 
@@ -117,6 +166,7 @@ pub struct UsageRecord {
     pub status: u16,
     pub usage: Usage,
     pub source: Source,
+    pub doubt: Option<Doubt>,
     /// The provider's `usage` object as it came, for audits and repricing.
     pub raw_usage: Option<Box<str>>,
     /// The provider's own id for the request.
@@ -134,17 +184,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_counts_every_kind_once_and_saturates() {
-        let usage = Usage {
-            input: 1,
-            cache_read: 2,
-            cache_write: 4,
-            output: 8,
-            reasoning: 16,
-            audio_in: 32,
-            audio_out: 64,
-        };
-        assert_eq!(usage.total(), 127);
-        assert_eq!(Usage { input: u64::MAX, output: 1, ..Usage::default() }.total(), u64::MAX);
+    fn every_token_is_in_one_sum_and_no_sum_overflows() {
+        let each = |usage: Usage, (at, quantity): (usize, Quantity)| usage.with(quantity, 1 << at);
+        let usage = Quantity::ALL.into_iter().enumerate().fold(Usage::default(), each);
+        let (prompt, completion) = (usage.prompt_tokens(), usage.completion_tokens());
+        assert_eq!(prompt & completion, 0);
+        assert_eq!(prompt | completion, usage.tokens());
+        assert_eq!(usage.tokens(), 0b111_1111_1111);
+        let much = Usage::default().with(Quantity::Input, u64::MAX).with(Quantity::Output, 1);
+        assert_eq!(much.tokens(), u64::MAX);
+        assert_eq!(much.plus(&much), much.with(Quantity::Output, 2));
+    }
+
+    #[test]
+    fn only_what_was_consumed_is_listed() {
+        let usage = Usage::default().with(Quantity::Searches, 2).with(Quantity::Input, 1);
+        assert_eq!(usage.counts().collect::<Vec<_>>(), [(Quantity::Input, 1), (Quantity::Searches, 2)]);
+        assert_eq!(format!("{usage:?}"), r#"{"input": 1, "searches": 2}"#);
     }
 }

@@ -5,13 +5,15 @@ use nexus_telemetry::target::TargetMeters;
 
 use crate::port::Ledger;
 
-/// Makes a closed record durable and counts its tokens. A ledger that cannot take it is reported and
+/// Makes a closed record durable and counts what it used. A ledger that cannot take it is reported and
 /// counted; the answer, which exists and may have been paid for, is not held back for it.
 pub fn book(ledger: &dyn Ledger, meters: &TargetMeters, record: &UsageRecord) {
     meters.attempt(word(record.outcome));
-    for (kind, tokens) in record.usage.kinds() {
-        if tokens > 0 {
-            meters.tokens(kind, tokens);
+    for (quantity, count) in record.usage.counts() {
+        if quantity.is_token() {
+            meters.tokens(quantity.as_str(), count);
+        } else {
+            meters.units(quantity.as_str(), count);
         }
     }
     if ledger.book(record).is_err() {

@@ -91,14 +91,10 @@ pub async fn count(request_body: Bytes, text: String) -> Usage {
 
 fn tally(request_body: &[u8], text: &str) -> Usage {
     let body = std::str::from_utf8(request_body).unwrap_or_default();
-    Usage {
-        input: nexus_tokens::count_chat_request(body),
-        output: nexus_tokens::count_text(text),
-        ..Usage::default()
-    }
+    Usage::text(nexus_tokens::count_chat_request(body), nexus_tokens::count_text(text))
 }
 
 fn guess(request_body: &[u8], text: &str) -> Usage {
     let tokens = |bytes: usize| (bytes as u64).div_ceil(BYTES_A_TOKEN);
-    Usage { input: tokens(request_body.len()), output: tokens(text.len()), ..Usage::default() }
+    Usage::text(tokens(request_body.len()), tokens(text.len()))
 }

@@ -54,7 +54,7 @@ enum Phase {
     /// The answer is complete, but its tokens have to be counted here before its end may be shown.
     Counting {
         usage: LocalBoxFuture<'static, Usage>,
-        raw: Option<Box<str>>,
+        said: Consumed,
     },
     /// Booked; what is left in `out` ends the stream.
     Closing,
@@ -120,15 +120,15 @@ where
     }
 
     fn complete(&mut self) {
-        let Consumed { usage, raw } = self.decoder.consumed();
-        match usage {
+        let said = self.decoder.consumed();
+        match said.usage {
             Some(usage) => {
-                self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Provider, raw);
+                self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Provider, said);
                 self.close(200);
             }
             None => {
                 let counted = count(self.bill.request_body(), self.decoder.text().to_owned());
-                self.phase = Phase::Counting { usage: Box::pin(counted), raw };
+                self.phase = Phase::Counting { usage: Box::pin(counted), said };
             }
         }
     }
@@ -159,9 +159,10 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let relay = self.get_mut();
         relay.gather(cx);
-        if let Phase::Counting { usage, raw } = &mut relay.phase {
+        if let Phase::Counting { usage, said } = &mut relay.phase {
             let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return Poll::Pending };
-            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, raw.take());
+            let said = std::mem::take(said);
+            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, said);
             relay.close(200);
         }
         if !relay.out.is_empty() {

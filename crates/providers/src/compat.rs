@@ -3,7 +3,7 @@
 //! A base URL is what the vendor's documentation gives for OpenAI clients, as of November 2026; a
 //! provider's `endpoint` replaces it. A quirk stands here only if code reads it.
 
-use crate::dialect::AuthScheme;
+use crate::{dialect::AuthScheme, part::usage::Convention};
 
 /// A vendor that speaks OpenAI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +29,20 @@ pub struct Quirks {
     pub takes_stream_options: bool,
     /// Knows `max_tokens` only, not `max_completion_tokens`.
     pub old_max_tokens: bool,
-    /// Counts reasoning beside `completion_tokens`, not inside, where `total_tokens` does not say.
-    pub reasoning_outside_completion: bool,
+    /// How its counts overlap.
+    pub usage: Convention,
 }
 
 impl Quirks {
     /// OpenAI itself.
     pub const NONE: Self =
-        Self { takes_stream_options: true, old_max_tokens: false, reasoning_outside_completion: false };
+        Self { takes_stream_options: true, old_max_tokens: false, usage: Convention::OPENAI };
 }
 
 const NONE: Quirks = Quirks::NONE;
 const OLD_MAX: Quirks = Quirks { old_max_tokens: true, ..NONE };
 const UNASKED_USAGE: Quirks = Quirks { takes_stream_options: false, ..OLD_MAX };
-const REASONING_OUTSIDE: Quirks = Quirks { reasoning_outside_completion: true, ..NONE };
+const REASONING_OUTSIDE: Quirks = Quirks { usage: Convention::REASONING_BESIDE, ..NONE };
 
 const fn remote(
     id: &'static str,

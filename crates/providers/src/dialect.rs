@@ -8,7 +8,7 @@ use nexus_core::{
     call::Call,
     fault::{Class, Fault},
     site::Site,
-    usage::Usage,
+    usage::{Doubt, Usage},
 };
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
@@ -93,11 +93,13 @@ pub struct Head<'a> {
     pub retry_after_ms: Option<u64>,
 }
 
-/// What an answer says it consumed, as read so far.
+/// What an answer says it consumed, as read so far. Make it with `..Consumed::default()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumed {
     /// The normalised counts; `None` while the provider has not said, or said nonsense.
     pub usage: Option<Usage>,
+    /// Why the counts are to be flagged.
+    pub doubt: Option<Doubt>,
     /// The provider's usage object as it came.
     pub raw: Option<Box<str>>,
 }

@@ -176,6 +176,41 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_tokens_become_rows_of_quantities_and_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        while revert(&store).unwrap().unwrap() != "00000000000005_quantities" {}
+        let path = folder.path().join("nexus.db");
+        let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        other
+            .batch_execute(
+                "INSERT INTO usage_hours VALUES (7, 'c', 3, 0, 10, 0, 20, 30, 0, 0, 0);
+                 INSERT INTO usage_attempts VALUES ('a', 'r', 1, 'c', 'answered', 200,
+                     '{\"input\":1,\"cache_write\":2}', 'provider', NULL, NULL, 1, NULL, 1);",
+            )
+            .unwrap();
+        run(&store).unwrap();
+        use crate::schema::{usage_attempts::dsl as a, usage_hours::dsl as h};
+        let sums: Vec<(String, i64)> = store
+            .read_blocking(|conn| Ok(h::usage_hours.select((h::measure, h::amount)).load(conn)?))
+            .unwrap();
+        let expected = [("attempts", 3), ("cache_write_5m", 20), ("input", 10), ("output", 30)];
+        assert_eq!(sums, expected.map(|(measure, amount)| (measure.to_owned(), amount)));
+        let quantities: String =
+            store.read_blocking(|conn| Ok(a::usage_attempts.select(a::quantities).first(conn)?)).unwrap();
+        assert_eq!(quantities, r#"{"input":1,"cache_write_5m":2}"#);
+        while revert(&store).unwrap().unwrap() != "00000000000005_quantities" {}
+        other
+            .batch_execute(
+                "CREATE TEMP TABLE one (a CHECK (a = 1));
+                 INSERT INTO one SELECT count(*) FROM usage_hours WHERE attempts = 3 AND input = 10
+                     AND cache_write = 20 AND output = 30 AND audio_out = 0;
+                 INSERT INTO one SELECT count(*) FROM usage_attempts WHERE quantities LIKE '%\"cache_write\":2%';",
+            )
+            .unwrap();
+    }
+
+    #[test]
     fn a_newer_database_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::scratch(folder.path());

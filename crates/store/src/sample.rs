@@ -8,7 +8,7 @@ use nexus_core::{
     role::Role,
     scope::{Pattern, Scope},
     snapshot::ShieldMode,
-    usage::{Outcome, Source, Usage, UsageRecord},
+    usage::{Outcome, Quantity, Source, Usage, UsageRecord},
 };
 
 use crate::repo::{
@@ -141,6 +141,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         status: 200,
         usage: usage(&[number]),
         source: Source::Provider,
+        doubt: None,
         raw_usage: Some(format!("{{\"total_tokens\":{number}}}").into()),
         provider_request_id: Some("req_1".into()),
         started_at_ms: 1_700_000_000_000 + number as i64,
@@ -153,5 +154,9 @@ pub(crate) fn record(number: u64) -> UsageRecord {
 pub(crate) fn usage(numbers: &[u64]) -> Usage {
     let sum = numbers.iter().sum();
     let count = numbers.len() as u64;
-    Usage { input: sum, cache_read: count, output: 2 * sum, reasoning: 3 * count, ..Usage::default() }
+    Usage::default()
+        .with(Quantity::Input, sum)
+        .with(Quantity::CacheRead, count)
+        .with(Quantity::Output, 2 * sum)
+        .with(Quantity::Reasoning, 3 * count)
 }

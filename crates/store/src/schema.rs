@@ -151,6 +151,7 @@ diesel::table! {
         status -> BigInt,
         quantities -> Text,
         source -> Text,
+        doubt -> Nullable<Text>,
         raw_usage -> Nullable<Text>,
         provider_request_id -> Nullable<Text>,
         started_at -> BigInt,
@@ -160,18 +161,11 @@ diesel::table! {
 }
 
 diesel::table! {
-    usage_hours (hour, context_id) {
+    usage_hours (hour, context_id, measure) {
         hour -> BigInt,
         context_id -> Text,
-        attempts -> BigInt,
-        failed -> BigInt,
-        input -> BigInt,
-        cache_read -> BigInt,
-        cache_write -> BigInt,
-        output -> BigInt,
-        reasoning -> BigInt,
-        audio_in -> BigInt,
-        audio_out -> BigInt,
+        measure -> Text,
+        amount -> BigInt,
     }
 }
 

@@ -43,21 +43,11 @@ pub(crate) fn ensure_context(conn: &mut AnyConnection, row: &ContextRow<'_>) -> 
     .map(drop)
 }
 
-/// Adds to the sums of an hour and a context.
+/// Adds to a sum of an hour and a context.
 pub(crate) fn add_to_hour(conn: &mut AnyConnection, row: &HourRow<'_>) -> QueryResult<()> {
     use usage_hours::dsl as h;
-    let added = (
-        h::attempts.eq(h::attempts + row.attempts),
-        h::failed.eq(h::failed + row.failed),
-        h::input.eq(h::input + row.input),
-        h::cache_read.eq(h::cache_read + row.cache_read),
-        h::cache_write.eq(h::cache_write + row.cache_write),
-        h::output.eq(h::output + row.output),
-        h::reasoning.eq(h::reasoning + row.reasoning),
-        h::audio_in.eq(h::audio_in + row.audio_in),
-        h::audio_out.eq(h::audio_out + row.audio_out),
-    );
-    let key = (h::hour, h::context_id);
+    let added = h::amount.eq(h::amount + row.amount);
+    let key = (h::hour, h::context_id, h::measure);
     match conn {
         AnyConnection::Sqlite(conn) => {
             insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added).execute(conn)
@@ -95,20 +85,9 @@ pub(crate) fn setting(conn: &mut AnyConnection, name: &str) -> QueryResult<Optio
     settings::table.find(name).select(settings::value).first(conn).optional()
 }
 
-/// The sums over all hours: of attempts, then of each kind of token.
-pub(crate) fn usage_sums(conn: &mut AnyConnection) -> QueryResult<[Option<i64>; 8]> {
+/// The sums over all hours by their measure.
+pub(crate) fn usage_sums(conn: &mut AnyConnection) -> QueryResult<Vec<(String, Option<i64>)>> {
     // a sum of bigints is a numeric on PostgreSQL: the cast makes both databases agree
-    let sums: (_, _, _, _, _, _, _, _) = usage_hours::table
-        .select((
-            sql::<Nullable<BigInt>>("CAST(SUM(attempts) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(input) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(cache_read) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(cache_write) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(output) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(reasoning) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(audio_in) AS BIGINT)"),
-            sql::<Nullable<BigInt>>("CAST(SUM(audio_out) AS BIGINT)"),
-        ))
-        .first(conn)?;
-    Ok(sums.into())
+    let sum = sql::<Nullable<BigInt>>("CAST(SUM(amount) AS BIGINT)");
+    usage_hours::table.group_by(usage_hours::measure).select((usage_hours::measure, sum)).load(conn)
 }

@@ -53,6 +53,12 @@ pub const TOKENS: Metric = Metric {
     labels: &["provider", "model", "kind"],
     help: "Tokens by kind; the kinds do not overlap.",
 };
+pub const UNITS: Metric = Metric {
+    name: "nexus_units_total",
+    kind: Kind::Counter,
+    labels: &["provider", "model", "kind"],
+    help: "What was used beside tokens, by kind: searches, tool calls, images, milliseconds, characters.",
+};
 pub const ATTEMPTS: Metric = Metric {
     name: "nexus_upstream_attempts_total",
     kind: Kind::Counter,
@@ -109,11 +115,12 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 13] = [
+pub const ALL: [&Metric; 14] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
     &TOKENS,
+    &UNITS,
     &ATTEMPTS,
     &IN_FLIGHT,
     &REFUSALS,

@@ -25,6 +25,7 @@ pub struct TargetMeters {
     latency: OnceLock<Histogram>,
     first_token: OnceLock<Histogram>,
     tokens: Slots<&'static str, 16>,
+    units: Slots<&'static str, 16>,
     attempts: Slots<&'static str, 32>,
 }
 
@@ -38,6 +39,7 @@ impl TargetMeters {
             latency: OnceLock::new(),
             first_token: OnceLock::new(),
             tokens: Slots::new(),
+            units: Slots::new(),
             attempts: Slots::new(),
         }
     }
@@ -64,6 +66,13 @@ impl TargetMeters {
     pub fn tokens(&self, kind: &'static str, count: u64) {
         if count > 0 {
             self.word(&self.tokens, &metric::TOKENS, kind, count);
+        }
+    }
+
+    /// So much of something that is no token was used.
+    pub fn units(&self, kind: &'static str, count: u64) {
+        if count > 0 {
+            self.word(&self.units, &metric::UNITS, kind, count);
         }
     }
 

@@ -17,8 +17,10 @@ pub struct TokenUsage {
     pub cached: u64,
     pub cache_write: u64,
     pub audio_in: u64,
+    pub image_in: u64,
     pub reasoning: u64,
     pub audio_out: u64,
+    pub image_out: u64,
     pub accepted_prediction: u64,
     pub rejected_prediction: u64,
 }
@@ -71,8 +73,10 @@ impl Counts {
             }
             (Group::Prompt, "cache_write_tokens") => &mut usage.cache_write,
             (Group::Prompt, "audio_tokens") => &mut usage.audio_in,
+            (Group::Prompt, "image_tokens") => &mut usage.image_in,
             (Group::Completion, "reasoning_tokens") => &mut usage.reasoning,
             (Group::Completion, "audio_tokens") => &mut usage.audio_out,
+            (Group::Completion, "image_tokens") => &mut usage.image_out,
             (Group::Completion, "accepted_prediction_tokens") => &mut usage.accepted_prediction,
             (Group::Completion, "rejected_prediction_tokens") => &mut usage.rejected_prediction,
             _ => return None,
@@ -148,8 +152,8 @@ mod tests {
     #[test]
     fn the_details_are_read_from_where_vendors_put_them() {
         let raw = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
-            "prompt_tokens_details":{"cached_tokens":10,"cache_write_tokens":11,"audio_tokens":12,"text_tokens":3},
-            "completion_tokens_details":{"reasoning_tokens":13,"audio_tokens":14,"accepted_prediction_tokens":15,"rejected_prediction_tokens":16}}"#;
+            "prompt_tokens_details":{"cached_tokens":10,"cache_write_tokens":11,"audio_tokens":12,"text_tokens":3,"image_tokens":17},
+            "completion_tokens_details":{"reasoning_tokens":13,"audio_tokens":14,"accepted_prediction_tokens":15,"rejected_prediction_tokens":16,"image_tokens":18}}"#;
         let expected = TokenUsage {
             prompt: 100,
             completion: 50,
@@ -157,8 +161,10 @@ mod tests {
             cached: 10,
             cache_write: 11,
             audio_in: 12,
+            image_in: 17,
             reasoning: 13,
             audio_out: 14,
+            image_out: 18,
             accepted_prediction: 15,
             rejected_prediction: 16,
         };

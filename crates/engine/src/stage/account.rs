@@ -77,6 +77,7 @@ impl Bill {
             status: CLIENT_GONE,
             usage: Usage::default(),
             source: Source::Nothing,
+            doubt: None,
             raw_usage: None,
             provider_request_id: None,
             started_at_ms: shared.clock.unix_ms(),
@@ -129,7 +130,7 @@ impl Bill {
             Some(usage) => (usage, Source::Provider),
             None => (count(self.request_body.clone(), text).await, Source::Estimated),
         };
-        self.settle_counted(Outcome::Answered, 200, usage, source, consumed.raw);
+        self.settle_counted(Outcome::Answered, 200, usage, source, consumed);
     }
 
     /// Books an attempt whose tokens are known, one way or the other.
@@ -139,10 +140,11 @@ impl Bill {
         status: u16,
         usage: Usage,
         source: Source,
-        raw: Option<Box<str>>,
+        said: Consumed,
     ) {
         if let Some(mut record) = self.close(outcome, status) {
-            (record.usage, record.source, record.raw_usage) = (usage, source, raw);
+            (record.usage, record.source) = (usage, source);
+            (record.doubt, record.raw_usage) = (said.doubt, said.raw);
             self.book(&record);
         }
     }
@@ -151,10 +153,10 @@ impl Bill {
     /// counted, that happens behind the request's back.
     pub fn break_off(&mut self, outcome: Outcome, status: u16, consumed: Consumed, text: &str) {
         match consumed.usage {
-            Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed.raw),
+            Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed),
             None => {
                 if let Some(mut record) = self.close(outcome, status) {
-                    record.raw_usage = consumed.raw;
+                    (record.doubt, record.raw_usage) = (consumed.doubt, consumed.raw);
                     self.shared.estimator.submit(Job {
                         record,
                         meters: Arc::clone(&self.meters),

@@ -2,7 +2,7 @@
 
 use nexus_core::{
     fault::{Class, Fault},
-    usage::{Outcome, Source, Usage},
+    usage::{Outcome, Quantity, Source, Usage},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ async fn a_whole_answer_bears_the_alias_and_is_booked_with_the_providers_counts(
     let booked = bench.booked();
     assert_eq!(booked.len(), 1);
     let record = &booked[0];
-    assert_eq!(record.usage, Usage { input: 9, output: 2, ..Usage::default() });
+    assert_eq!(record.usage, Usage::text(9, 2));
     assert_eq!((record.outcome, record.source, record.status), (Outcome::Answered, Source::Provider, 200));
     assert_eq!((&*record.alias, &*record.real_model, &*record.provider_name), ("gpt", "gpt-4", "one"));
     assert_eq!(record.team.unwrap().0, TEAM);
@@ -108,7 +108,11 @@ async fn tokens_are_counted_here_where_the_provider_does_not_say() {
     ask(&bench, ASK).await.unwrap();
     let booked = bench.booked();
     assert_eq!((booked.len(), booked[0].source), (1, Source::Estimated));
-    assert!(booked[0].usage.input > 2 && booked[0].usage.output >= 2, "{:?}", booked[0].usage);
+    assert!(
+        booked[0].usage.of(Quantity::Input) > 2 && booked[0].usage.of(Quantity::Output) >= 2,
+        "{:?}",
+        booked[0].usage
+    );
 }
 
 #[tokio::test]

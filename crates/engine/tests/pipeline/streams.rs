@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _};
 use nexus_core::{
     fault::{Class, Fault},
-    usage::{Outcome, Source, Usage},
+    usage::{Outcome, Quantity, Source, Usage},
 };
 use nexus_engine::reply::ReplyBody;
 
@@ -32,7 +32,7 @@ async fn a_stream_bears_the_alias_in_every_chunk_and_hides_the_usage_nobody_aske
     assert!(bench.transport.sent.borrow()[0].1.contains(r#""stream_options":{"include_usage":true}"#));
     let booked = bench.booked();
     assert_eq!(booked.len(), 1);
-    assert_eq!(booked[0].usage, Usage { input: 5, output: 1, ..Usage::default() });
+    assert_eq!(booked[0].usage, Usage::text(5, 1));
     assert_eq!((booked[0].outcome, booked[0].source), (Outcome::Answered, Source::Provider));
     assert!(booked[0].first_token_us.is_some());
 }
@@ -82,7 +82,7 @@ async fn a_stream_that_breaks_after_it_began_ends_with_an_error_and_no_second_an
         assert_eq!(booked.len(), 1);
         assert!(matches!(booked[0].outcome, Outcome::Failed(_)));
         assert_eq!(booked[0].source, Source::Estimated);
-        assert!(booked[0].usage.output > 0);
+        assert!(booked[0].usage.of(Quantity::Output) > 0);
     }
 }
 
@@ -100,7 +100,11 @@ async fn a_dropped_stream_is_still_billed_and_cancels_the_provider() {
     let booked = bench.booked();
     assert_eq!(booked.len(), 1);
     assert_eq!((booked[0].outcome, booked[0].source), (Outcome::Abandoned, Source::Estimated));
-    assert!(booked[0].usage.input > 0 && booked[0].usage.output > 0, "{:?}", booked[0].usage);
+    assert!(
+        booked[0].usage.of(Quantity::Input) > 0 && booked[0].usage.of(Quantity::Output) > 0,
+        "{:?}",
+        booked[0].usage
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Streams over real sockets: the alias, the usage chunk, comments, faults, and clients that leave.
 
-use nexus_core::usage::Usage;
+use nexus_core::usage::Quantity;
 use nexus_store::{Store, repo::usage};
 
 use crate::node::{Site, ask_stream, mocked, until};
@@ -36,14 +36,10 @@ fn a_stream_bears_the_alias_and_shows_usage_only_to_who_asked() {
     }
     let served = mock.oracle();
     node.stop();
-    let expected = Usage {
-        input: served.iter().map(|served| served.prompt_tokens).sum(),
-        output: served.iter().map(|served| served.completion_tokens).sum(),
-        ..Usage::default()
-    };
+    let expected: u64 = served.iter().map(|served| served.prompt_tokens + served.completion_tokens).sum();
     let booked = totals(&site);
     assert_eq!(booked.attempts, 2);
-    assert_eq!(booked.usage.total(), expected.total(), "{:?}", booked.usage);
+    assert_eq!(booked.usage.tokens(), expected, "{:?}", booked.usage);
 }
 
 #[test]
@@ -76,7 +72,7 @@ fn odd_but_honest_streams_reach_the_client_whole() {
     node.stop();
     let booked = totals(&site);
     assert_eq!(booked.attempts, scripts.len() as u64);
-    assert!(booked.usage.total() < 10_000, "{:?}", booked.usage);
+    assert!(booked.usage.tokens() < 10_000, "{:?}", booked.usage);
 }
 
 #[test]
@@ -101,7 +97,7 @@ fn a_stream_that_breaks_ends_with_an_error_and_without_done() {
     node.stop();
     let booked = totals(&site);
     assert_eq!(booked.attempts, 3);
-    assert!(booked.usage.output > 0 && booked.usage.input > 0);
+    assert!(booked.usage.of(Quantity::Output) > 0 && booked.usage.of(Quantity::Input) > 0);
 }
 
 #[test]
@@ -132,7 +128,11 @@ fn a_client_that_leaves_cancels_the_provider_and_is_billed() {
     node.stop();
     let booked = totals(&site);
     assert_eq!(booked.attempts, 2);
-    assert!(booked.usage.input > 0 && booked.usage.output > 0, "{:?}", booked.usage);
+    assert!(
+        booked.usage.of(Quantity::Input) > 0 && booked.usage.of(Quantity::Output) > 0,
+        "{:?}",
+        booked.usage
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::{
         fault,
         finish::{self, Meaning},
         scrub::scrub,
-        usage,
+        usage::{Counted, Reported},
     },
 };
 
@@ -107,10 +107,11 @@ fn consumed(raw: Option<&str>, quirks: Quirks) -> Consumed {
 }
 
 fn counted(tokens: Option<TokenUsage>, raw: &str, quirks: Quirks) -> Consumed {
-    Consumed {
-        usage: tokens.map(|said| usage::disjoint(&said, quirks.reasoning_outside_completion)),
-        raw: Some(Box::from(raw)),
-    }
+    let counted = match tokens {
+        Some(tokens) => Reported::from(tokens).disjoint(quirks.usage),
+        None => Counted::NONSENSE,
+    };
+    counted.consumed(Some(Box::from(raw)))
 }
 
 /// vLLM's and Mistral's errors: `{"object":"error","message":..}`.

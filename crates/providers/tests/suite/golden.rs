@@ -34,11 +34,12 @@ fn consumption(consumed: &Consumed, text: &str) -> String {
     let usage = consumed.usage.map_or_else(
         || "not said".to_owned(),
         |usage| {
-            let said = usage.kinds().into_iter().filter(|(_, count)| *count > 0);
-            said.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+            let said = usage.counts().map(|(quantity, count)| format!("{} {count}", quantity.as_str()));
+            said.collect::<Vec<_>>().join(", ")
         },
     );
-    format!("usage: {usage}\nraw: {}\ntext: {text:?}\n", consumed.raw.as_deref().unwrap_or("none"))
+    let doubt = consumed.doubt.map_or_else(String::new, |doubt| format!(" ({})", doubt.as_str()));
+    format!("usage: {usage}{doubt}\nraw: {}\ntext: {text:?}\n", consumed.raw.as_deref().unwrap_or("none"))
 }
 
 fn failure(fault: &Fault) -> String {

@@ -1,8 +1,9 @@
 //! A usage record as bytes: a version, then postcard's form of serde's mirror of types that know no serde.
 //!
 //! The mirrors are checked against the real types by the compiler, so a new field or variant cannot be
-//! forgotten here. The form has no names: fields and variants are only ever added, and with a new
-//! [`VERSION`], since a journal may have been written by the program before this one.
+//! forgotten here. The form has no names: what came after the first version stands in [`More`], behind what
+//! the first had, and is only ever added to, with a new version, since a journal may have been written by
+//! the program before this one.
 
 use std::sync::Arc;
 
@@ -10,25 +11,64 @@ use nexus_core::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
-    usage::{Outcome, Source, Usage, UsageRecord},
+    usage::{Doubt, Outcome, Quantity, Source, Usage, UsageRecord},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The first byte of every payload. No byte of a text, so that text is never taken for a record.
-pub(super) const VERSION: u8 = 0xa1;
+const VERSION: u8 = 0xa2;
+/// Of records that end before [`More`].
+const FIRST_VERSION: u8 = 0xa1;
+
+/// Whether a payload may begin with this byte.
+pub(super) fn is_version(byte: u8) -> bool {
+    matches!(byte, VERSION | FIRST_VERSION)
+}
 
 pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Result<()> {
     buffer.push(VERSION);
-    postcard::to_io(&Written(record), buffer).map(|_| ())
+    let buffer = postcard::to_io(&Written(record), buffer)?;
+    postcard::to_io(&More::of(record), buffer).map(|_| ())
 }
 
 pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
-    let Some((&VERSION, bytes)) = payload.split_first() else {
-        return Err(postcard::Error::DeserializeBadEncoding);
+    let (version, bytes) = payload.split_first().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    let (Read(mut record), bytes) = postcard::take_from_bytes(bytes)?;
+    let bytes = match *version {
+        FIRST_VERSION => bytes,
+        VERSION => {
+            let (more, bytes) = postcard::take_from_bytes::<More>(bytes)?;
+            more.add_to(&mut record)?;
+            bytes
+        }
+        _ => return Err(postcard::Error::DeserializeBadEncoding),
     };
-    match postcard::take_from_bytes(bytes)? {
-        (Read(record), []) => Ok(record),
-        _ => Err(postcard::Error::DeserializeBadEncoding),
+    if bytes.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding) }
+}
+
+/// What the first version did not have.
+#[derive(Serialize, Deserialize)]
+struct More {
+    /// Codes and counts of the quantities beyond the first.
+    counts: Vec<(u8, u64)>,
+    #[serde(with = "doubt_or_none")]
+    doubt: Option<Doubt>,
+}
+
+impl More {
+    fn of(record: &UsageRecord) -> Self {
+        let counts = record.usage.counts().map(|(quantity, count)| (quantity.code(), count));
+        let counts = counts.filter(|(code, _)| usize::from(*code) >= first_quantities::COUNT).collect();
+        Self { counts, doubt: record.doubt }
+    }
+
+    fn add_to(self, record: &mut UsageRecord) -> postcard::Result<()> {
+        for (code, count) in self.counts {
+            let quantity = Quantity::of_code(code).ok_or(postcard::Error::DeserializeBadEncoding)?;
+            record.usage = record.usage.with(quantity, count);
+        }
+        record.doubt = self.doubt;
+        Ok(())
     }
 }
 
@@ -74,27 +114,17 @@ struct RecordMirror {
     #[serde(with = "OutcomeMirror")]
     outcome: Outcome,
     status: u16,
-    #[serde(with = "UsageMirror")]
+    #[serde(with = "first_quantities")]
     usage: Usage,
     #[serde(with = "SourceMirror")]
     source: Source,
+    #[serde(skip)]
+    doubt: Option<Doubt>,
     raw_usage: Option<Box<str>>,
     provider_request_id: Option<Box<str>>,
     started_at_ms: i64,
     first_token_us: Option<u64>,
     duration_us: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Usage")]
-struct UsageMirror {
-    input: u64,
-    cache_read: u64,
-    cache_write: u64,
-    output: u64,
-    reasoning: u64,
-    audio_in: u64,
-    audio_out: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +169,57 @@ enum ClassMirror {
     Truncated,
     Framing,
     BadAnswer,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Doubt")]
+enum DoubtMirror {
+    Nonsense,
+    PartBeyondWhole,
+    TotalDiffers,
+}
+
+mod doubt_or_none {
+    use nexus_core::usage::Doubt;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::DoubtMirror;
+
+    #[derive(Serialize, Deserialize)]
+    struct Stored(#[serde(with = "DoubtMirror")] Doubt);
+
+    pub(super) fn serialize<S: Serializer>(doubt: &Option<Doubt>, serializer: S) -> Result<S::Ok, S::Error> {
+        doubt.map(Stored).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Doubt>, D::Error> {
+        Ok(Option::<Stored>::deserialize(deserializer)?.map(|Stored(doubt)| doubt))
+    }
+}
+
+/// The quantities of the first version, one count each.
+mod first_quantities {
+    use nexus_core::usage::{Quantity, Usage};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) const COUNT: usize = 7;
+
+    fn all() -> impl Iterator<Item = Quantity> {
+        Quantity::ALL.into_iter().take(COUNT)
+    }
+
+    pub(super) fn serialize<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut counts = [0; COUNT];
+        for (slot, quantity) in counts.iter_mut().zip(all()) {
+            *slot = usage.of(quantity);
+        }
+        counts.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Usage, D::Error> {
+        let counts = <[u64; COUNT]>::deserialize(deserializer)?;
+        Ok(all().zip(counts).fold(Usage::default(), |usage, (quantity, count)| usage.with(quantity, count)))
+    }
 }
 
 /// Ids as their 128 bits.
@@ -197,6 +278,10 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    /// `sample::record(1)`, as the first program wrote it.
+    const KEPT: &str = "a101c1843d01050106000a6e657875732d677074340705617a757265056770742d340100c801010100020300\
+        000001127b22746f74616c5f746f6b656e73223a317d01057265715f3182a0abfef96201fa01a946";
+
     fn check(record: &UsageRecord) -> Vec<u8> {
         let mut buffer = Vec::new();
         write(record, &mut buffer).unwrap();
@@ -221,7 +306,7 @@ mod tests {
             raw_usage: None,
             provider_request_id: None,
             first_token_us: None,
-            usage: Usage { input: u64::MAX, ..Usage::default() },
+            usage: Usage::default().with(Quantity::Input, u64::MAX),
             started_at_ms: i64::MIN,
             ..sample::record(1)
         });
@@ -238,6 +323,27 @@ mod tests {
         for source in [Source::Provider, Source::Estimated, Source::Nothing] {
             check(&UsageRecord { source, ..sample::record(1) });
         }
+    }
+
+    #[test]
+    fn every_quantity_and_every_doubt_is_kept() {
+        let each = |usage: Usage, quantity: Quantity| usage.with(quantity, 300 + u64::from(quantity.code()));
+        let usage = Quantity::ALL.into_iter().fold(Usage::default(), each);
+        check(&UsageRecord { usage, ..sample::record(1) });
+        for doubt in [Doubt::Nonsense, Doubt::PartBeyondWhole, Doubt::TotalDiffers] {
+            check(&UsageRecord { doubt: Some(doubt), ..sample::record(1) });
+        }
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let record = sample::record(1);
+        let mut bytes = vec![FIRST_VERSION];
+        postcard::to_io(&Written(&record), &mut bytes).unwrap();
+        assert_eq!(read(&bytes).unwrap(), record);
+        let kept: Vec<u8> =
+            (0..KEPT.len()).step_by(2).map(|at| u8::from_str_radix(&KEPT[at..at + 2], 16).unwrap()).collect();
+        assert_eq!(bytes, kept);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use diesel::{Insertable, QueryDsl as _, RunQueryDsl as _};
 use nexus_core::{
     id::Uuid,
-    usage::{Outcome, Usage, UsageRecord},
+    usage::{Doubt, Outcome, Quantity, Usage, UsageRecord},
 };
 
 pub use self::context::Contexts;
@@ -39,6 +39,7 @@ pub(crate) struct AttemptRow<'a> {
     status: i64,
     quantities: String,
     source: &'static str,
+    doubt: Option<&'static str>,
     raw_usage: Option<Cow<'a, str>>,
     provider_request_id: Option<Cow<'a, str>>,
     started_at: i64,
@@ -60,6 +61,7 @@ impl<'a> AttemptRow<'a> {
             status: record.status.into(),
             quantities: quantities(&record.usage),
             source: record.source.as_str(),
+            doubt: record.doubt.map(Doubt::as_str),
             raw_usage: record.raw_usage.as_deref().map(storable),
             provider_request_id: record.provider_request_id.as_deref().map(storable),
             started_at: record.started_at_ms,
@@ -69,13 +71,13 @@ impl<'a> AttemptRow<'a> {
     }
 }
 
-/// `{"input":9,"output":12}`: every kind there is any of.
+/// `{"input":9,"output":12}`: every quantity there is any of.
 fn quantities(usage: &Usage) -> String {
     let mut text = String::with_capacity(48);
-    for (kind, count) in usage.kinds().into_iter().filter(|(_, count)| *count > 0) {
+    for (quantity, count) in usage.counts() {
         let before = if text.is_empty() { '{' } else { ',' };
         // writing to a string cannot fail
-        let _ = write!(text, "{before}\"{kind}\":{}", tokens(count));
+        let _ = write!(text, "{before}\"{}\":{}", quantity.as_str(), stored(count));
     }
     text.push_str(if text.is_empty() { "{}" } else { "}" });
     text
@@ -87,7 +89,7 @@ fn id(id: Uuid) -> String {
 
 /// Beyond what is plausible a count is cut, so that no sum over the ledger can overflow; the raw usage
 /// keeps what was said.
-fn tokens(count: u64) -> i64 {
+fn stored(count: u64) -> i64 {
     whole(count.min(Usage::PLAUSIBLE_MAX))
 }
 
@@ -130,10 +132,16 @@ pub fn provider_request_ids(conn: &mut AnyConnection) -> Result<Vec<String>, Sto
 
 /// Adds the ledger up.
 pub fn totals(conn: &mut AnyConnection) -> Result<UsageTotals, StoreError> {
-    let [attempts, input, cache_read, cache_write, output, reasoning, audio_in, audio_out] =
-        upsert::usage_sums(conn)?.map(|sum| u64::try_from(sum.unwrap_or(0)).unwrap_or(0));
-    let usage = Usage { input, cache_read, cache_write, output, reasoning, audio_in, audio_out };
-    Ok(UsageTotals { attempts, usage })
+    let mut totals = UsageTotals::default();
+    for (measure, sum) in upsert::usage_sums(conn)? {
+        let sum = u64::try_from(sum.unwrap_or(0)).unwrap_or(0);
+        match Quantity::of_word(&measure) {
+            Some(quantity) => totals.usage = totals.usage.with(quantity, sum),
+            None if measure == hour::ATTEMPTS => totals.attempts = sum,
+            None => {}
+        }
+    }
+    Ok(totals)
 }
 
 #[cfg(test)]
@@ -166,17 +174,18 @@ mod tests {
         let record = UsageRecord {
             alias: "a\0b".into(),
             outcome: Outcome::Failed(Class::Truncated),
-            usage: Usage { output: u64::MAX, ..sample::record(1).usage },
+            usage: sample::record(1).usage.with(Quantity::Output, u64::MAX).with(Quantity::Searches, 2),
+            doubt: Some(Doubt::TotalDiffers),
             ..sample::record(1)
         };
         store.write_blocking(|conn| insert(conn, &[record], &mut Contexts::default())).unwrap();
         use crate::schema::{usage_attempts::dsl as a, usage_contexts::dsl as c};
-        type Words = (String, String, String, Option<String>);
+        type Words = (String, String, String, Option<String>, Option<String>);
         type Numbers = (i64, i64, Option<i64>, i64);
         type Context = (String, String, bool);
         let (words, numbers, context): (Words, Numbers, Context) = store
             .read_blocking(|conn| {
-                let words = (a::outcome, a::source, a::quantities, a::raw_usage);
+                let words = (a::outcome, a::source, a::quantities, a::raw_usage, a::doubt);
                 let numbers = (a::status, a::started_at, a::first_token_us, a::duration_us);
                 let context = (c::model_alias, c::operation, c::is_stream);
                 let (words, numbers) = a::usage_attempts.select((words, numbers)).first(conn)?;
@@ -186,9 +195,15 @@ mod tests {
         assert_eq!((words.0.as_str(), words.1.as_str()), ("truncated", "provider"));
         assert_eq!(
             words.2,
-            format!("{{\"input\":1,\"cache_read\":1,\"output\":{},\"reasoning\":3}}", 1_u64 << 40)
+            format!(
+                "{{\"input\":1,\"cache_read\":1,\"output\":{},\"reasoning\":3,\"searches\":2}}",
+                1_u64 << 40
+            )
         );
         assert_eq!(words.3, Some("{\"total_tokens\":1}".to_owned()));
+        assert_eq!(words.4, Some("total_differs".to_owned()));
+        let sums = store.read_blocking(totals).unwrap();
+        assert_eq!((sums.attempts, sums.usage.of(Quantity::Searches)), (1, 2));
         assert_eq!((context.0.as_str(), context.1.as_str()), ("a\u{fffd}b", "chat.completions"));
         assert_eq!(store.read_blocking(provider_request_ids).unwrap(), ["req_1"]);
         assert_eq!(numbers, (200, 1_700_000_000_001, Some(250), 9_001));

@@ -3,11 +3,12 @@
 //! The vendor's input counts exclude the cache. Counts in a stream are running
 //! totals: they replace, they never add. One count that cannot be makes all of them absent.
 
-use nexus_core::usage::Usage;
+use nexus_core::usage::{Doubt, Quantity, Usage};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
 use super::super::Consumed;
+use crate::part::usage::{Convention, Counted, Reported};
 
 /// Counts as they are said; `None` where one is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +16,12 @@ struct Counts {
     input: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    /// Part of `cache_write`.
+    cache_write_1h: Option<u64>,
     output: Option<u64>,
     /// Part of `output`.
     thinking: Option<u64>,
+    searches: Option<u64>,
 }
 
 /// What an answer has said about its usage so far.
@@ -68,7 +72,10 @@ impl Tally {
             (Some(first), Some(last)) => joined(first, last),
             (first, last) => last.clone().or(first.clone()),
         };
-        Consumed { usage: self.billed().map(Counts::disjoint), raw }
+        match self.billed() {
+            Some(counts) => counts.counted().consumed(raw),
+            None => Consumed { doubt: self.is_broken.then_some(Doubt::Nonsense), raw, ..Consumed::default() },
+        }
     }
 }
 
@@ -108,17 +115,17 @@ fn runs(members: &Members<'_>) -> Result<Option<Counts>, Broken> {
 impl Counts {
     fn read(members: &Members<'_>) -> Result<Self, Broken> {
         let by_lifetime = inner(members, "cache_creation")?;
-        let lifetimes = [
-            count(&by_lifetime, "ephemeral_5m_input_tokens")?,
-            count(&by_lifetime, "ephemeral_1h_input_tokens")?,
-        ];
-        let by_lifetime = lifetimes.into_iter().flatten().reduce(u64::saturating_add);
+        let minutes = count(&by_lifetime, "ephemeral_5m_input_tokens")?;
+        let hour = count(&by_lifetime, "ephemeral_1h_input_tokens")?;
+        let by_lifetime = [minutes, hour].into_iter().flatten().reduce(u64::saturating_add);
         Ok(Self {
             input: count(members, "input_tokens")?,
             cache_read: count(members, "cache_read_input_tokens")?,
             cache_write: count(members, "cache_creation_input_tokens")?.or(by_lifetime),
+            cache_write_1h: hour,
             output: count(members, "output_tokens")?,
             thinking: count(&inner(members, "output_tokens_details")?, "thinking_tokens")?,
+            searches: count(&inner(members, "server_tool_use")?, "web_search_requests")?,
         })
     }
 
@@ -127,8 +134,10 @@ impl Counts {
             input: join(self.input, other.input),
             cache_read: join(self.cache_read, other.cache_read),
             cache_write: join(self.cache_write, other.cache_write),
+            cache_write_1h: join(self.cache_write_1h, other.cache_write_1h),
             output: join(self.output, other.output),
             thinking: join(self.thinking, other.thinking),
+            searches: join(self.searches, other.searches),
         }
     }
 
@@ -147,17 +156,22 @@ impl Counts {
         })
     }
 
-    fn disjoint(self) -> Usage {
-        let output = self.output.unwrap_or_default();
-        let reasoning = self.thinking.unwrap_or_default().min(output);
-        Usage {
-            input: self.input.unwrap_or_default(),
-            cache_read: self.cache_read.unwrap_or_default(),
-            cache_write: self.cache_write.unwrap_or_default(),
-            output: output.saturating_sub(reasoning),
-            reasoning,
-            ..Usage::default()
+    fn counted(self) -> Counted {
+        let cache_write = self.cache_write.unwrap_or_default();
+        let hour = self.cache_write_1h.unwrap_or_default().min(cache_write);
+        let parts = Usage::default()
+            .with(Quantity::CacheRead, self.cache_read.unwrap_or_default())
+            .with(Quantity::CacheWrite5m, cache_write.saturating_sub(hour))
+            .with(Quantity::CacheWrite1h, hour)
+            .with(Quantity::Reasoning, self.thinking.unwrap_or_default())
+            .with(Quantity::Searches, self.searches.unwrap_or_default());
+        Reported {
+            prompt: self.input.unwrap_or_default(),
+            completion: self.output.unwrap_or_default(),
+            total: None,
+            parts,
         }
+        .disjoint(Convention::CACHE_BESIDE)
     }
 }
 
@@ -174,21 +188,22 @@ mod tests {
     }
 
     /// What is said, in order, and what it counts to.
-    type Case = (&'static [(Stand, &'static str)], Option<Usage>);
+    type Case<'a> = (&'a [(Stand, &'a str)], Option<Usage>);
+
+    fn some(input: u64, cache_read: u64, cache_write: u64, output: u64, reasoning: u64) -> Option<Usage> {
+        let usage = Usage::default().with(Quantity::Input, input).with(Quantity::CacheRead, cache_read);
+        let usage = usage.with(Quantity::CacheWrite5m, cache_write).with(Quantity::Output, output);
+        Some(usage.with(Quantity::Reasoning, reasoning))
+    }
+
+    fn check((said, expected): &Case<'_>) {
+        assert_eq!(tally(said).consumed().usage, *expected, "{said:?}");
+    }
 
     #[test]
     fn counts_are_disjoint_and_the_last_said_is_what_counts() {
         use Stand::{Final, First};
         const START: &str = r#"{"input_tokens":25,"cache_creation_input_tokens":200,"cache_read_input_tokens":1000,"output_tokens":1}"#;
-        const fn some(
-            input: u64,
-            cache_read: u64,
-            cache_write: u64,
-            output: u64,
-            reasoning: u64,
-        ) -> Option<Usage> {
-            Some(Usage { input, cache_read, cache_write, output, reasoning, audio_in: 0, audio_out: 0 })
-        }
         let cases: &[Case] = &[
             (&[(Final, START)], some(25, 1000, 200, 1, 0)),
             (&[(First, START)], None),
@@ -199,13 +214,6 @@ mod tests {
                     (Final, r#"{"output_tokens":9,"input_tokens":7,"cache_read_input_tokens":null}"#),
                 ],
                 some(7, 1000, 200, 9, 0),
-            ),
-            (
-                &[(
-                    Final,
-                    r#"{"input_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3},"output_tokens":4}"#,
-                )],
-                some(1, 0, 5, 4, 0),
             ),
             (
                 &[(
@@ -233,10 +241,38 @@ mod tests {
             (&[(Final, r#"{"input_tokens":1.5,"output_tokens":1}"#)], None),
             (&[(Final, "{}")], None),
         ];
-        for (said, expected) in cases {
-            assert_eq!(tally(said).consumed().usage, *expected, "{said:?}");
-        }
+        cases.iter().for_each(check);
         assert_eq!(tally(&[(Final, "7")]).consumed(), Consumed::default());
+    }
+
+    #[test]
+    fn caches_are_told_apart_by_lifetime_and_searches_are_counted() {
+        use Stand::Final;
+        let hour = |usage: Option<Usage>, count| Some(usage?.with(Quantity::CacheWrite1h, count));
+        let cases: &[Case] = &[
+            (
+                &[(
+                    Final,
+                    r#"{"input_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3},"output_tokens":4}"#,
+                )],
+                hour(some(1, 0, 2, 4, 0), 3),
+            ),
+            (
+                &[(
+                    Final,
+                    r#"{"input_tokens":1,"cache_creation_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":9},"output_tokens":4}"#,
+                )],
+                hour(some(1, 0, 0, 4, 0), 5),
+            ),
+            (
+                &[(
+                    Final,
+                    r#"{"input_tokens":1,"output_tokens":9,"server_tool_use":{"web_search_requests":2}}"#,
+                )],
+                some(1, 0, 0, 9, 0).map(|usage| usage.with(Quantity::Searches, 2)),
+            ),
+        ];
+        cases.iter().for_each(check);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `tokens` includes the vendor's own prompt around the caller's, and what was cached of both; only
 //! `billed_units` costs anything. Where those are not said, the tokens count.
 
-use nexus_core::usage::Usage;
+use nexus_core::usage::{Doubt, Quantity, Usage};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
@@ -12,7 +12,8 @@ use super::super::Consumed;
 pub(super) fn consumed(raw: Option<&RawValue>) -> Consumed {
     let Some(raw) = raw else { return Consumed::default() };
     let usage = Members::read(raw.get()).and_then(|said| usage(&said));
-    Consumed { usage, raw: Some(Box::from(raw.get())) }
+    let doubt = usage.is_none().then_some(Doubt::Nonsense);
+    Consumed { usage, doubt, raw: Some(Box::from(raw.get())) }
 }
 
 fn usage(said: &Members<'_>) -> Option<Usage> {
@@ -22,7 +23,7 @@ fn usage(said: &Members<'_>) -> Option<Usage> {
     let (input, output) = (count(&billed, "input_tokens")?, count(&billed, "output_tokens")?);
     let thought = tokens.and_then(|tokens| count(&tokens, "reasoning_tokens"));
     let reasoning = thought.unwrap_or_default().min(output);
-    Some(Usage { input, output: output - reasoning, reasoning, ..Usage::default() })
+    Some(Usage::text(input, output - reasoning).with(Quantity::Reasoning, reasoning))
 }
 
 /// A count that can be believed; some are written with a fraction.
@@ -38,7 +39,8 @@ mod tests {
 
     #[test]
     fn what_is_billed_counts_and_thoughts_are_part_of_the_output() {
-        let usage = |input, output, reasoning| Some(Usage { input, output, reasoning, ..Usage::default() });
+        let usage =
+            |input, output, reasoning| Some(Usage::text(input, output).with(Quantity::Reasoning, reasoning));
         for (said, expected) in [
             (
                 r#"{"billed_units":{"input_tokens":51,"output_tokens":66},"tokens":{"input_tokens":267,"output_tokens":91,"reasoning_tokens":58},"cached_tokens":144}"#,

@@ -95,8 +95,9 @@ impl<'a> Piece<'a> {
             ["eval_count", "prompt_eval_count"].into_iter().filter_map(raw).collect();
         let is_said = !raw.is_empty();
         Consumed {
-            usage: input.zip(output).map(|(input, output)| Usage { input, output, ..Usage::default() }),
+            usage: input.zip(output).map(|(input, output)| Usage::text(input, output)),
             raw: to_raw_value(&raw).ok().filter(|_| is_said).map(|raw| Box::from(raw.get())),
+            ..Consumed::default()
         }
     }
 

@@ -1,21 +1,27 @@
 //! The sums of a batch by hour and context, on their way into the table every total is read from.
+//!
+//! A sum is a row: its measure is a quantity's word or one of this file's, so a new quantity is no change here.
 
 use std::{collections::HashMap, sync::Arc};
 
 use diesel::Insertable;
-use nexus_core::usage::{Outcome, UsageRecord};
+use nexus_core::usage::{Outcome, Usage, UsageRecord};
 
-use super::tokens;
+use super::whole;
 use crate::{connection::AnyConnection, error::StoreError, schema::usage_hours, upsert};
 
 const HOUR_MS: i64 = 3_600_000;
 
-#[derive(Clone, Copy, Default)]
+/// The measure that counts attempts, whatever became of them.
+pub(super) const ATTEMPTS: &str = "attempts";
+/// The measure that counts attempts at which the provider or the wire failed.
+const FAILED: &str = "failed";
+
+#[derive(Default)]
 struct Sums {
     attempts: i64,
     failed: i64,
-    /// In the order of [`nexus_core::usage::Usage::kinds`].
-    tokens: [i64; 7],
+    usage: Usage,
 }
 
 #[derive(Insertable)]
@@ -23,15 +29,8 @@ struct Sums {
 pub(crate) struct HourRow<'a> {
     pub(crate) hour: i64,
     pub(crate) context_id: &'a str,
-    pub(crate) attempts: i64,
-    pub(crate) failed: i64,
-    pub(crate) input: i64,
-    pub(crate) cache_read: i64,
-    pub(crate) cache_write: i64,
-    pub(crate) output: i64,
-    pub(crate) reasoning: i64,
-    pub(crate) audio_in: i64,
-    pub(crate) audio_out: i64,
+    pub(crate) measure: &'static str,
+    pub(crate) amount: i64,
 }
 
 /// What a batch adds.
@@ -44,28 +43,19 @@ impl Hours {
         let sums = self.0.entry((hour, Arc::clone(context))).or_default();
         sums.attempts = sums.attempts.saturating_add(1);
         sums.failed = sums.failed.saturating_add(i64::from(matches!(record.outcome, Outcome::Failed(_))));
-        for (sum, (_, count)) in sums.tokens.iter_mut().zip(record.usage.kinds()) {
-            *sum = sum.saturating_add(tokens(count));
+        for (quantity, count) in record.usage.counts() {
+            let count = count.min(Usage::PLAUSIBLE_MAX);
+            sums.usage = sums.usage.with(quantity, sums.usage.of(quantity).saturating_add(count));
         }
     }
 
     pub(super) fn write(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
         for ((hour, context), sums) in &self.0 {
-            let [input, cache_read, cache_write, output, reasoning, audio_in, audio_out] = sums.tokens;
-            let row = HourRow {
-                hour: *hour,
-                context_id: context,
-                attempts: sums.attempts,
-                failed: sums.failed,
-                input,
-                cache_read,
-                cache_write,
-                output,
-                reasoning,
-                audio_in,
-                audio_out,
-            };
-            upsert::add_to_hour(conn, &row)?;
+            let quantities = sums.usage.counts().map(|(quantity, sum)| (quantity.as_str(), whole(sum)));
+            let sums = [(ATTEMPTS, sums.attempts), (FAILED, sums.failed)].into_iter().chain(quantities);
+            for (measure, amount) in sums.filter(|(_, amount)| *amount > 0) {
+                upsert::add_to_hour(conn, &HourRow { hour: *hour, context_id: context, measure, amount })?;
+            }
         }
         Ok(())
     }
