@@ -97,7 +97,7 @@ pub struct Completion<'a> {
     pub tokens: Option<TokenUsage>,
     /// `x_groq.usage`, unless it is `null`.
     pub groq_usage: Option<&'a str>,
-    /// `error`, unless it is `null`.
+    /// `error`, unless it is `null`; or `base_resp` (MiniMax), if it says any.
     pub error: Option<Member<'a>>,
     pub choices: Choices,
     /// The choices that appear: [`choice_bit`]s.
@@ -140,6 +140,7 @@ impl<'a> Top<'a, '_> {
                 "model" => self.said.model = Some(self.member(cursor.value()?)),
                 "usage" => self.usage(cursor)?,
                 "error" => self.said.error = self.unless_null(cursor.value()?),
+                "base_resp" => self.base_resp(cursor)?,
                 "x_groq" => self.groq(cursor)?,
                 "choices" => self.choices(cursor)?,
                 _ => drop(cursor.value()?),
@@ -206,6 +207,23 @@ impl<'a> Top<'a, '_> {
         })?;
         self.said.usage = self.unless_null(raw);
         self.said.tokens = tokens;
+        Ok(())
+    }
+
+    /// `{"status_code":1008,"status_msg":".."}`; 0 is none.
+    fn base_resp(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
+        let mut is_error = false;
+        let raw = cursor.spanned(|cursor| {
+            let is_object = cursor.object(|cursor, name| {
+                let value = cursor.value()?;
+                is_error |= name.inside == "status_code" && value != "0";
+                Ok(())
+            });
+            is_object.map(drop)
+        })?;
+        if is_error {
+            self.said.error = Some(self.member(raw));
+        }
         Ok(())
     }
 

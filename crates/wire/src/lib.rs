@@ -7,6 +7,7 @@ pub mod completion;
 pub mod conversation;
 pub mod error;
 pub mod models;
+pub mod place;
 pub mod splice;
 pub mod sse;
 pub mod usage;

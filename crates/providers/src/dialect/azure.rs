@@ -43,7 +43,7 @@ impl Dialect for Azure {
         Ok(Encoded {
             path: path(version, ask.real_model),
             headers: Vec::new(),
-            body: openai::encode(ask, quirks(version)),
+            body: openai::encode(ask, quirks(version))?,
         })
     }
 

@@ -10,6 +10,8 @@ use super::Unsayable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
+    /// Sent as it stands.
+    Passed,
     /// Said in the vendor's words.
     Mapped,
     /// A hint without counterpart: left out in silence.
@@ -59,4 +61,4 @@ pub(super) fn refuse(rows: &[Row], said: &Conversation<'_>) -> Result<(), Unsaya
 }
 
 #[cfg(test)]
-pub(super) mod proof;
+pub(crate) mod proof;

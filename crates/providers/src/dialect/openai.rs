@@ -3,6 +3,7 @@
 //! Bodies are never rebuilt: the members that must differ are spliced, and every other byte, unknown
 //! members included, goes through as it came.
 
+mod adjust;
 mod repeat;
 mod stream;
 
@@ -11,6 +12,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 use nexus_wire::{
+    chat::ChatRequest,
     completion::{Choices, Completion, Generated},
     splice::{self, Edit, Retarget, StreamOptions},
     usage::TokenUsage,
@@ -43,7 +45,7 @@ impl Dialect for Vendor {
         Ok(Encoded {
             path: "/chat/completions".to_owned(),
             headers: Vec::new(),
-            body: encode(ask, self.quirks),
+            body: encode(ask, self.quirks)?,
         })
     }
 
@@ -61,14 +63,17 @@ impl Dialect for Vendor {
 }
 
 /// The body with what must differ for a vendor of these quirks.
-pub(super) fn encode(ask: Ask<'_>, quirks: Quirks) -> Bytes {
+pub(super) fn encode(ask: Ask<'_>, quirks: Quirks) -> Result<Bytes, Unsayable> {
     let stream_options = match (ask.request.is_stream, quirks.takes_stream_options) {
         (true, true) if !ask.request.wants_usage => StreamOptions::AskUsage,
         (_, false) => StreamOptions::Remove,
         _ => StreamOptions::Keep,
     };
     let changes = Retarget { model: ask.real_model, stream_options, old_max_tokens: quirks.old_max_tokens };
-    splice::retarget(ask.body, ask.request, changes)
+    match adjust::adjusted(ask.body, quirks)? {
+        None => Ok(splice::retarget(ask.body, ask.request, changes)),
+        Some(body) => Ok(splice::retarget(&body, &ChatRequest::read(&body)?, changes)),
+    }
 }
 
 pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decoded, Fault> {
@@ -79,7 +84,7 @@ pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decode
     if said.error.is_some() || is_flat_error(&said) {
         return Err(fault::in_band(body));
     }
-    if !matches!(said.choices, Choices::Array { .. }) {
+    if !matches!(said.choices, Choices::Array { count: 1.. }) {
         return Err(bad_answer("the provider's answer has no `choices`"));
     }
     let alias = splice::model_text(&call.alias);

@@ -132,6 +132,19 @@ fn what_openai_s_form_lacks_is_repaired() {
 }
 
 #[test]
+fn an_error_may_stand_beside_the_choices() {
+    for (text, is_error) in [
+        (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, true),
+        (r#"{"choices":[],"base_resp":{"status_msg":"","status_code":0}}"#, false),
+        (r#"{"choices":[],"base_resp":null}"#, false),
+        (r#"{"choices":[],"error":null}"#, false),
+        (r#"{"choices":[],"error":{}}"#, true),
+    ] {
+        assert_eq!(read(text).0.error.is_some(), is_error, "{text}");
+    }
+}
+
+#[test]
 fn a_choice_without_a_message_is_found() {
     let text = r#"{"choices":[{ "index":0,"finish_reason":null},{"index":1,"delta":{}},{"index":2,"message":null},{"index":3},{}]}"#;
     let (said, _) = read(text);
