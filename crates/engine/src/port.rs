@@ -53,6 +53,8 @@ pub struct Inbound<B> {
     pub content_type: Option<String>,
     /// From `retry-after-ms`, else from `retry-after` in seconds.
     pub retry_after_ms: Option<u64>,
+    /// What the vendor calls an error, where it does so in a header.
+    pub error_type: Option<String>,
     /// `x-request-id`, or what the vendor calls it.
     pub provider_request_id: Option<String>,
     pub body: B,

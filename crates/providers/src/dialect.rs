@@ -89,6 +89,8 @@ impl From<Wrong> for Unsayable {
 pub struct Head<'a> {
     pub status: u16,
     pub content_type: Option<&'a str>,
+    /// What the vendor calls the error, where it does so in a header.
+    pub error_type: Option<&'a str>,
     /// `retry-after`, or `retry-after-ms` already turned into seconds' fraction: milliseconds.
     pub retry_after_ms: Option<u64>,
 }

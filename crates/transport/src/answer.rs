@@ -7,14 +7,15 @@ use httparse::Header;
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Inbound;
 
-/// The headers that are read. From the fifth on, what the vendors call the id of a request: the first of these
+/// The headers that are read. From the seventh on, what the vendors call the id of a request: the first of these
 /// names that stands there is taken.
-const READ: [&str; 11] = [
+const READ: [&str; 12] = [
     "content-type",
     "content-encoding",
     "retry-after-ms",
     "retry-after",
     "date",
+    "x-amzn-errortype",
     "x-request-id",
     "request-id",
     "x-amzn-requestid",
@@ -32,7 +33,8 @@ pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, F
             value.get_or_insert(header.value);
         }
     }
-    let [content_type, coding, after_ms, after, date, ids @ ..] = values.map(|value| value.and_then(text));
+    let [content_type, coding, after_ms, after, date, error_type, ids @ ..] =
+        values.map(|value| value.and_then(text));
     let id = ids.into_iter().flatten().next();
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Fault {
@@ -45,6 +47,7 @@ pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, F
         status,
         content_type: content_type.map(str::to_owned),
         retry_after_ms: retry_after_ms(after_ms, after, date),
+        error_type: error_type.map(str::to_owned),
         provider_request_id: id.map(str::to_owned),
         body: (),
     })
@@ -128,6 +131,13 @@ mod tests {
             let answer = read_lines(lines).unwrap();
             assert_eq!(answer.provider_request_id.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn what_the_vendor_calls_an_error_is_read() {
+        let answer = read_lines(&[("X-Amzn-ErrorType", "ThrottlingException:http://x/")]).unwrap();
+        assert_eq!(answer.error_type.as_deref(), Some("ThrottlingException:http://x/"));
+        assert_eq!(read_lines(&[]).unwrap().error_type, None);
     }
 
     #[test]

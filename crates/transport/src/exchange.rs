@@ -133,6 +133,7 @@ impl Exchange {
             status: head.status,
             content_type: head.content_type,
             retry_after_ms: head.retry_after_ms,
+            error_type: head.error_type,
             provider_request_id: head.provider_request_id,
             body: AnswerBody::new(flow, taken),
         })

@@ -40,6 +40,7 @@ pub async fn send<T: Transport>(
         status: inbound.status,
         content_type: inbound.content_type.as_deref(),
         retry_after_ms: inbound.retry_after_ms,
+        error_type: inbound.error_type.as_deref(),
     };
     let body = beginning(inbound.body).await;
     let mut fault = backend.dialect.fault(head, &body);

@@ -139,6 +139,7 @@ impl Transport for FakeTransport {
                 status,
                 content_type: Some(media.to_owned()),
                 retry_after_ms,
+                error_type: None,
                 provider_request_id: Some("upstream-1".to_owned()),
                 body: FakeBody { pieces: body.into(), is_over: false, cancelled: Rc::clone(&self.cancelled) },
             }),

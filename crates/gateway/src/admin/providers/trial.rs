@@ -183,7 +183,7 @@ struct Model {
 fn read(provider: &StoredProvider, fetched: &Fetched) -> Result<Vec<String>, Fault> {
     let Fetched { status, content_type, body } = fetched;
     if !(200..300).contains(status) {
-        let head = Head { status: *status, content_type: content_type.as_deref(), retry_after_ms: None };
+        let head = Head { status: *status, content_type: content_type.as_deref(), ..Head::default() };
         return Err(dialect(provider)?.fault(head, body));
     }
     let strange = "the provider answered, but not with a list of models; look at the endpoint's path";
