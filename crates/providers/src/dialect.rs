@@ -17,6 +17,7 @@ use nexus_wire::{
 
 pub mod anthropic;
 pub mod azure;
+pub mod bedrock;
 pub mod cohere;
 pub mod member;
 pub mod ollama;

@@ -12,6 +12,7 @@ mod part {
     pub(crate) mod completion;
     pub(crate) mod data_url;
     pub(crate) mod effort;
+    pub(crate) mod eventstream;
     pub(crate) mod fault;
     pub(crate) mod finish;
     pub(crate) mod lines;

@@ -2,7 +2,9 @@
 
 use crate::{
     compat::{self, Vendor},
-    dialect::{Dialect, anthropic::Anthropic, azure::Azure, cohere::Cohere, ollama::Ollama},
+    dialect::{
+        Dialect, anthropic::Anthropic, azure::Azure, bedrock::Bedrock, cohere::Cohere, ollama::Ollama,
+    },
 };
 
 /// What a person must know to configure a provider of some kind.
@@ -40,6 +42,16 @@ const NATIVE: &[(Kind, &dyn Dialect)] = &[
             is_local: false,
         },
         &Azure,
+    ),
+    (
+        Kind {
+            id: Bedrock::ID,
+            name: Bedrock::NAME,
+            base_url: Bedrock::BASE_URL,
+            key_variables: Bedrock::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Bedrock,
     ),
     (
         Kind {

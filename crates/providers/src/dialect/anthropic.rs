@@ -4,16 +4,16 @@
 //! `reasoning_content`, and once more in `thinking_blocks`, sealed: a client that sends a message back
 //! with its `thinking_blocks` lets the model go on from them.
 
-mod answer;
+pub(super) mod answer;
 mod block;
 mod media;
 pub mod member;
-mod model;
+pub(super) mod model;
 mod request;
 mod stream;
-mod thinking;
-mod tool;
-mod turn;
+pub(super) mod thinking;
+pub(super) mod tool;
+pub(super) mod turn;
 mod usage;
 
 use bytes::Bytes;

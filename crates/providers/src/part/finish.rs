@@ -28,11 +28,19 @@ pub(crate) fn meaning(word: &str) -> Meaning {
         "model_length" | "model_context_window_exceeded" | "max_tokens" | "MAX_TOKENS" => {
             Meaning::Says("\"length\"")
         }
-        // Zhipu; Gemini behind compatible surfaces; Cohere.
-        "sensitive" | "refusal" | "safety" | "SAFETY" | "ERROR_TOXIC" => Meaning::Says("\"content_filter\""),
+        // Zhipu; Anthropic; Gemini behind compatible surfaces; Cohere; Bedrock.
+        "sensitive"
+        | "refusal"
+        | "safety"
+        | "SAFETY"
+        | "ERROR_TOXIC"
+        | "guardrail_intervened"
+        | "content_filtered" => Meaning::Says("\"content_filter\""),
         "tool_use" | "tool_call" | "TOOL_CALL" => Meaning::Says("\"tool_calls\""),
-        // OpenRouter, Mistral; Zhipu; Cohere.
-        "error" | "network_error" | "ERROR" => Meaning::Broken(Class::Internal),
+        // OpenRouter, Mistral; Zhipu; Cohere; Bedrock.
+        "error" | "network_error" | "ERROR" | "malformed_model_output" | "malformed_tool_use" => {
+            Meaning::Broken(Class::Internal)
+        }
         "TIMEOUT" => Meaning::Broken(Class::Timeout),
         // DeepSeek.
         "insufficient_system_resource" => Meaning::Broken(Class::Overloaded),
@@ -97,6 +105,9 @@ mod tests {
             ("model_length", Meaning::Says("\"length\"")),
             ("model_context_window_exceeded", Meaning::Says("\"length\"")),
             ("sensitive", Meaning::Says("\"content_filter\"")),
+            ("guardrail_intervened", Meaning::Says("\"content_filter\"")),
+            ("content_filtered", Meaning::Says("\"content_filter\"")),
+            ("malformed_tool_use", Meaning::Broken(Class::Internal)),
             ("tool_use", Meaning::Says("\"tool_calls\"")),
             ("COMPLETE", Meaning::Says("\"stop\"")),
             ("STOP_SEQUENCE", Meaning::Says("\"stop\"")),

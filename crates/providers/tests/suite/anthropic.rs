@@ -92,32 +92,6 @@ fn what_openai_s_clients_really_ask_is_said_so_that_the_vendor_can_take_it() {
     println!("openai requests to anthropic: {said} said, {refused} refused");
 }
 
-/// What a client of OpenAI's keeps of a stream: strings grow, elements meet by their `index`.
-fn accumulate(message: &mut Value, delta: &Value) {
-    match (message, delta) {
-        (Value::Object(message), Value::Object(delta)) => {
-            for (name, value) in delta {
-                match message.get_mut(name) {
-                    Some(known) if name != "index" && name != "type" => accumulate(known, value),
-                    _ => {
-                        message.insert(name.clone(), value.clone());
-                    }
-                }
-            }
-        }
-        (Value::Array(message), Value::Array(delta)) => {
-            for value in delta {
-                match message.iter_mut().find(|known| known["index"] == value["index"]) {
-                    Some(known) => accumulate(known, value),
-                    None => message.push(value.clone()),
-                }
-            }
-        }
-        (Value::String(message), Value::String(delta)) => message.push_str(delta),
-        (message, delta) => *message = delta.clone(),
-    }
-}
-
 /// The second turn of a conversation whose first answer was `message`.
 fn second_turn(message: &Value) -> Value {
     let body = json!({"model": "m", "reasoning_effort": "high", "messages": [
@@ -141,11 +115,7 @@ fn an_answer_s_thoughts_and_calls_come_back_as_the_vendor_gave_them_out() {
     let answer: Value = serde_json::from_slice(&decoded.body).unwrap();
     let stream = include_bytes!("../cases/stream/anthropic.thoughts-and-calls-in-parallel.sse");
     let streamed = drive::run(vendor("anthropic"), false, &[stream]);
-    let mut message = json!({});
-    for data in streamed.shown.lines().filter_map(|line| line.strip_prefix("data: {")) {
-        let chunk: Value = serde_json::from_str(&format!("{{{data}")).unwrap();
-        accumulate(&mut message, &chunk["choices"][0]["delta"]);
-    }
+    let message = drive::accumulated(&streamed.shown);
     for message in [&answer["choices"][0]["message"], &message] {
         let body = second_turn(message);
         assert_eq!(body["messages"][1]["content"], blocks, "{message}");

@@ -15,7 +15,9 @@ use nexus_providers::{
     dialect::{Consumed, Decoded, Dialect, Progress},
     registry,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::frames;
 
 pub(crate) const ALIAS: &str = "nexus-gpt4";
 /// When every request of the suite came, Unix seconds.
@@ -87,6 +89,9 @@ pub(crate) fn decode(vendor: &dyn Dialect, body: &[u8]) -> Result<Decoded, Fault
 
 /// The ends of a stream's frames.
 fn borders(vendor: &dyn Dialect, body: &[u8]) -> Vec<usize> {
+    if is_framed(vendor) {
+        return frames::borders(body);
+    }
     let text = String::from_utf8_lossy(body);
     let ends: &[&str] = if is_by_line(vendor) { &["\n"] } else { &["\n\n", "\r\n\r\n"] };
     let mut borders: Vec<usize> = ends
@@ -102,9 +107,17 @@ fn is_by_line(vendor: &dyn Dialect) -> bool {
     vendor.stream_media() == "application/x-ndjson"
 }
 
+/// Whether the vendor streams frames in place of lines.
+pub(crate) fn is_framed(vendor: &dyn Dialect) -> bool {
+    vendor.stream_media() == "application/vnd.amazon.eventstream"
+}
+
 /// Whether a cut stream is a whole answer all the same: it said so, or every choice in it finished,
 /// where the dialect takes that for an end.
 fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
+    if is_framed(vendor) {
+        return memchr::memmem::find(body, b"messageStop").is_some();
+    }
     let is_openai = vendor.id() == "azure" || registry::vendors().iter().any(|known| known.id == vendor.id());
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
     if is_by_line(vendor) {
@@ -217,5 +230,41 @@ fn read_delta(choice: &Value, seen: &mut Seen, calls: &mut Vec<(u64, String, Str
                 calls.push((index, word("name"), word("arguments")));
             }
         }
+    }
+}
+
+/// The message that a client of OpenAI's keeps of a stream.
+pub(crate) fn accumulated(shown: &str) -> Value {
+    let mut message = json!({});
+    for data in shown.lines().filter_map(|line| line.strip_prefix("data: {")) {
+        let chunk: Value = serde_json::from_str(&format!("{{{data}")).unwrap();
+        accumulate(&mut message, &chunk["choices"][0]["delta"]);
+    }
+    message
+}
+
+/// Strings grow, elements meet by their `index`.
+fn accumulate(message: &mut Value, delta: &Value) {
+    match (message, delta) {
+        (Value::Object(message), Value::Object(delta)) => {
+            for (name, value) in delta {
+                match message.get_mut(name) {
+                    Some(known) if name != "index" && name != "type" => accumulate(known, value),
+                    _ => {
+                        message.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (Value::Array(message), Value::Array(delta)) => {
+            for value in delta {
+                match message.iter_mut().find(|known| known["index"] == value["index"]) {
+                    Some(known) => accumulate(known, value),
+                    None => message.push(value.clone()),
+                }
+            }
+        }
+        (Value::String(message), Value::String(delta)) => message.push_str(delta),
+        (message, delta) => *message = delta.clone(),
     }
 }

@@ -1,5 +1,5 @@
-//! Our own cases, one file each: `VENDOR.NAME.sse` or `.json` goes in, a snapshot of the same name
-//! holds what comes out.
+//! Our own cases, one file each: `VENDOR.NAME.sse`, `.events` or `.json` goes in, a snapshot of the same
+//! name holds what comes out.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -11,7 +11,10 @@ use nexus_providers::{
 };
 use nexus_wire::chat::ChatRequest;
 
-use crate::drive::{self, call, vendor};
+use crate::{
+    drive::{self, call, vendor},
+    frames,
+};
 
 /// Runs every file of a folder through `outcome(vendor, body)` and compares with its snapshot.
 fn check(folder: &str, outcome: impl Fn(&str, &str, &[u8]) -> String) {
@@ -84,6 +87,8 @@ fn whole_answers_are_shown_under_the_alias_and_counted() {
 #[test]
 fn streams_are_shown_under_the_alias_and_counted_wherever_they_are_cut() {
     check("stream", |name, id, body| {
+        let framed = drive::is_framed(vendor(id)).then(|| frames::stream(str::from_utf8(body).unwrap()));
+        let body = framed.as_deref().unwrap_or(body);
         let [plain, with_usage] = drive::check_cuts(name, vendor(id), body);
         let mut seen = String::new();
         for outcome in [&plain, &with_usage] {

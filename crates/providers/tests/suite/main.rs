@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod anthropic;
+mod bedrock;
 mod chance;
 mod drive;
+mod frames;
 mod golden;
 mod recordings;

@@ -38,12 +38,15 @@ const FOLDERS: &[(&str, &str)] = &[
     ("heroku", "custom"),
     ("snowflake", "custom"),
     ("anthropic", "anthropic"),
+    ("bedrock", "bedrock"),
+    ("bedrock-mantle", "custom"),
 ];
 
 /// Whether a recording's endpoint is one that the dialects speak.
 fn is_spoken(endpoint: &str) -> bool {
     let endpoint = endpoint.split('?').next().unwrap_or_default();
-    endpoint.contains("chat/completions") || endpoint.ends_with("messages") || endpoint.ends_with("/chat")
+    endpoint.contains("chat/completions")
+        || ["messages", "/chat", "converse", "converse-stream"].iter().any(|end| endpoint.ends_with(end))
 }
 
 /// Some files hold the streams of a whole conversation, one behind the other: no body of one answer.
@@ -55,6 +58,7 @@ struct Recording {
     name: String,
     vendor: &'static dyn Dialect,
     status: u16,
+    error_type: Option<String>,
     is_stream: bool,
     body: Vec<u8>,
     expected: Value,
@@ -72,7 +76,8 @@ fn recordings(folder: &Path, id: &'static str) -> Vec<Recording> {
             name: path.to_string_lossy().into_owned(),
             vendor: vendor(id),
             status: meta["response"]["status"].as_u64().unwrap() as u16,
-            is_stream: file.ends_with(".sse"),
+            error_type: meta["response"]["headers"]["x-amzn-errortype"].as_str().map(str::to_owned),
+            is_stream: file.ends_with(".sse") || file.ends_with(".bin"),
             body: fs::read(folder.join(file)).unwrap(),
             expected,
         })
@@ -83,7 +88,8 @@ fn recordings(folder: &Path, id: &'static str) -> Vec<Recording> {
 impl Recording {
     fn check(&self) {
         if self.status != 200 {
-            let head = Head { status: self.status, ..Head::default() };
+            let error_type = self.error_type.as_deref();
+            let head = Head { status: self.status, error_type, ..Head::default() };
             let fault = self.vendor.fault(head, &self.body);
             assert_ne!(fault.class, Class::BadAnswer, "{}", self.name);
             assert!(
@@ -118,10 +124,15 @@ impl Recording {
         }
     }
 
+    /// Whether the vendor's own form is another than OpenAI's.
+    fn is_native(&self) -> bool {
+        ["anthropic", "bedrock"].contains(&self.vendor.id())
+    }
+
     fn is_broken(&self) -> bool {
         match self.expected["error"].as_str() {
             // One vendor ends with `[DONE]` and no finish reason: its word that this was all is believed.
-            Some("premature_end") => self.vendor.id() == "anthropic",
+            Some("premature_end") => self.is_native(),
             // A dialect whose streams say their end takes one without it for cut off.
             None => self.name.contains("eof-after-message-delta"),
             Some(_) => true,
@@ -149,7 +160,7 @@ impl Recording {
     fn check_seen(&self, seen: &Seen, is_broken: bool) {
         let expected = &self.expected;
         assert!(self.is_soft("text") || expected["text"] == *seen.text, "{}: {}", self.name, seen.text);
-        if self.vendor.id() == "anthropic" {
+        if self.is_native() {
             assert_eq!(expected["reasoning"].as_str(), Some(&*seen.reasoning), "{}", self.name);
         }
         let calls: Vec<Value> = seen

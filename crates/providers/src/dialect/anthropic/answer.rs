@@ -64,12 +64,12 @@ fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
 }
 
 /// A string member; empty where it is none.
-pub(super) fn word<'a>(members: &Members<'a>, name: &str) -> Cow<'a, str> {
+pub(in crate::dialect) fn word<'a>(members: &Members<'a>, name: &str) -> Cow<'a, str> {
     members.text(name).ok().flatten().unwrap_or_default()
 }
 
 /// A call's arguments as they stand.
-pub(super) fn input<'a>(block: &Members<'a>) -> &'a str {
+pub(in crate::dialect) fn input<'a>(block: &Members<'a>) -> &'a str {
     block.raw("input").map_or("{}", RawValue::get)
 }
 

@@ -6,24 +6,24 @@
 //! place of a schema.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Abilities {
+pub(in crate::dialect) struct Abilities {
     /// The most tokens of an answer, thinking included; `None` if it is not known.
-    pub(super) max_output: Option<u64>,
-    pub(super) sampling: Sampling,
-    pub(super) thinking: Thinking,
-    pub(super) schema: Schema,
+    pub(in crate::dialect) max_output: Option<u64>,
+    pub(in crate::dialect) sampling: Sampling,
+    pub(in crate::dialect) thinking: Thinking,
+    pub(in crate::dialect) schema: Schema,
 }
 
 /// Whether `temperature`, `top_p` and `top_k` are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sampling {
+pub(in crate::dialect) enum Sampling {
     Taken,
     /// A request with one of them is refused.
     Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Thinking {
+pub(in crate::dialect) enum Thinking {
     None,
     /// With a budget of tokens; neither forced tools nor a tool loop begun without thinking go with it.
     Budget,
@@ -35,7 +35,7 @@ pub(super) enum Thinking {
 
 /// Whether an answer can be bound to a schema, and tools to theirs with `strict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Schema {
+pub(in crate::dialect) enum Schema {
     Native,
     /// Only by a tool that must be called.
     ByTool,
@@ -85,7 +85,7 @@ const FAMILIES: &[(&str, Abilities)] = &[
 ];
 
 /// What this model can do. A gateway's or region's prefix before the name is passed over.
-pub(super) fn abilities(real_model: &str) -> Abilities {
+pub(in crate::dialect) fn abilities(real_model: &str) -> Abilities {
     let name = real_model.to_ascii_lowercase();
     let name = name.find("claude-").and_then(|at| name.get(at..)).unwrap_or_default();
     let is_of = |family: &str| {
@@ -97,7 +97,7 @@ pub(super) fn abilities(real_model: &str) -> Abilities {
 
 impl Abilities {
     /// The answer's greatest length, given what the caller asked for.
-    pub(super) fn max_tokens(&self, asked: Option<u64>) -> u64 {
+    pub(in crate::dialect) fn max_tokens(&self, asked: Option<u64>) -> u64 {
         match (asked, self.max_output) {
             (Some(asked), Some(limit)) => asked.min(limit),
             (Some(asked), None) => asked,

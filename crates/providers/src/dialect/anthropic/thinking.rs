@@ -41,7 +41,7 @@ impl Effort {
 /// The `thinking` member.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum Thinking<'a> {
+pub(in crate::dialect) enum Thinking<'a> {
     /// The caller's own.
     Said(&'a RawValue),
     Made(Mode),
@@ -49,7 +49,7 @@ pub(super) enum Thinking<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Mode {
+pub(in crate::dialect) enum Mode {
     Disabled,
     /// Newer models keep their thoughts to themselves unless `display` asks for a summary.
     Adaptive {
@@ -62,7 +62,7 @@ pub(super) enum Mode {
 
 /// What else the request says that thinking must go with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
+pub(in crate::dialect) enum Beside {
     /// Nothing that forbids a budget.
     Nothing,
     /// A forced tool, or results of tools that were called without thinking.
@@ -71,14 +71,14 @@ pub(super) enum Beside {
 
 /// The two members that say how much to think.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wish<'a> {
-    pub(super) thinking: Option<Thinking<'a>>,
-    pub(super) effort: Option<&'static str>,
+pub(in crate::dialect) struct Wish<'a> {
+    pub(in crate::dialect) thinking: Option<Thinking<'a>>,
+    pub(in crate::dialect) effort: Option<&'static str>,
 }
 
 impl Wish<'_> {
     /// Whether the model will think, and takes no sampling therefore.
-    pub(super) fn thinks(&self) -> bool {
+    pub(in crate::dialect) fn thinks(&self) -> bool {
         match &self.thinking {
             None | Some(Thinking::Made(Mode::Disabled)) => false,
             Some(Thinking::Made(_)) => true,
@@ -88,9 +88,20 @@ impl Wish<'_> {
             }
         }
     }
+
+    /// Whether it will think within a budget.
+    pub(in crate::dialect) fn is_budget(&self) -> bool {
+        match &self.thinking {
+            Some(Thinking::Said(said)) => {
+                Members::read(said.get()).is_some_and(|said| said.raw("budget_tokens").is_some())
+            }
+            Some(Thinking::Made(mode)) => matches!(mode, Mode::Enabled { .. }),
+            None => false,
+        }
+    }
 }
 
-pub(super) fn wish<'a>(
+pub(in crate::dialect) fn wish<'a>(
     said: Option<&'a RawValue>,
     effort: Option<Effort>,
     abilities: model::Thinking,

@@ -31,7 +31,7 @@ fn is_false(flag: &bool) -> bool {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Choice<'a> {
+pub(in crate::dialect) enum Choice<'a> {
     Auto {
         #[serde(skip_serializing_if = "is_false")]
         disable_parallel_tool_use: bool,
@@ -57,7 +57,7 @@ impl Choice<'_> {
 
 /// Whether the model may call several tools at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parallel {
+pub(in crate::dialect) enum Parallel {
     Allowed,
     OneByOne,
 }
@@ -148,7 +148,7 @@ fn chosen<'a>(choice: ToolChoice<'a>, parallel: Parallel, tools: &[Tool<'_>]) ->
 }
 
 /// A schema with the `type` that the vendor insists on.
-fn input_schema(parameters: Option<&RawValue>) -> Box<RawValue> {
+pub(in crate::dialect) fn input_schema(parameters: Option<&RawValue>) -> Box<RawValue> {
     const ANY: &str = r#"{"type":"object","properties":{}}"#;
     let said = parameters.map_or(ANY, RawValue::get);
     let is_typed = Members::read(said).is_some_and(|members| members.raw("type").is_some());

@@ -167,7 +167,7 @@ fn call(call: ToolCall<'_>) -> Block<'_> {
 }
 
 /// A call's id in the letters the vendor allows; other vendors' ids have more.
-fn id(id: Cow<'_, str>) -> Cow<'_, str> {
+pub(in crate::dialect) fn id(id: Cow<'_, str>) -> Cow<'_, str> {
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     if !id.is_empty() && id.chars().all(is_allowed) {
         return id;

@@ -1,0 +1,97 @@
+//! The dialect of AWS Bedrock: Converse, and its streams in `vnd.amazon.eventstream` frames.
+//!
+//! What becomes of each member is written in [`member::MEMBERS`]. Models of many families are behind this
+//! one API; what Claude takes is said with the words of its own vendor's dialect.
+
+mod answer;
+mod block;
+mod fault;
+mod media;
+pub mod member;
+mod model;
+mod request;
+mod stream;
+mod thinking;
+mod tool;
+mod turn;
+mod usage;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Bedrock;
+
+impl Bedrock {
+    pub const ID: &str = "bedrock";
+    pub const NAME: &str = "AWS Bedrock";
+    pub const BASE_URL: &str = "https://bedrock-runtime.{region}.amazonaws.com";
+    pub const KEY_VARIABLES: &[&str] = &["AWS_BEARER_TOKEN_BEDROCK"];
+}
+
+impl Dialect for Bedrock {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Aws { service: "bedrock" }
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        request::encode(ask)
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        answer::decode(call, body)
+    }
+
+    fn stream_media(&self) -> &'static str {
+        "application/vnd.amazon.eventstream"
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(stream::ConverseStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        fault::of_answer(head, body)
+    }
+}
+
+/// The path of an operation on a model. Its name is one segment, whatever is in it.
+fn path(model: &str, operation: &str) -> String {
+    let is_dots = model.bytes().all(|byte| byte == b'.');
+    let mut path = String::from("/model/");
+    for byte in model.bytes() {
+        match byte {
+            b'.' if is_dots => path.push_str("%2E"),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                path.push(char::from(byte))
+            }
+            byte => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path.push('/');
+    path.push_str(operation);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_s_name_is_one_segment_of_the_path() {
+        for (model, expected) in [
+            ("amazon.nova-micro-v1:0", "/model/amazon.nova-micro-v1%3A0/converse"),
+            ("arn:aws:bedrock:x:1:p/a b", "/model/arn%3Aaws%3Abedrock%3Ax%3A1%3Ap%2Fa%20b/converse"),
+            ("..", "/model/%2E%2E/converse"),
+            ("\u{e9}?#", "/model/%C3%A9%3F%23/converse"),
+        ] {
+            assert_eq!(path(model, "converse"), expected);
+        }
+    }
+}
