@@ -18,9 +18,10 @@ use nexus_core::{
     site::Site,
 };
 use nexus_engine::{port::Clock, world::Credential};
-use nexus_keystore::secret::Secret;
+use nexus_keystore::{secret::Secret, sigv4::AccessKey};
 use nexus_providers::dialect::AuthScheme;
 
+pub use self::aws::{AwsHost, AwsSource};
 use self::lease::{Granted, Key, Lease, Leases, Standing};
 use crate::{egress::Reach, fetch::Fetcher, tls::Tls};
 
@@ -50,11 +51,25 @@ pub struct Access {
     fetcher: Fetcher,
     clock: Arc<dyn Clock>,
     tokens: Rc<Leases<Secret>>,
+    aws_keys: Rc<Leases<AccessKey>>,
+    aws_host: AwsHost,
 }
 
 impl Access {
     pub fn new(tls: &Tls, clock: Arc<dyn Clock>) -> Self {
-        Self { fetcher: Fetcher::new(tls), clock, tokens: Rc::default() }
+        Self {
+            fetcher: Fetcher::new(tls),
+            clock,
+            tokens: Rc::default(),
+            aws_keys: Rc::default(),
+            aws_host: AwsHost::default(),
+        }
+    }
+
+    /// Lets providers use the host's own identity at AWS, as far as the operator allows it.
+    #[must_use]
+    pub fn with_aws_host(self, aws_host: AwsHost) -> Self {
+        Self { aws_host, ..self }
     }
 
     /// The lines that show who sends a request; without a credential none.
@@ -62,12 +77,14 @@ impl Access {
     /// # Errors
     /// If the credential is of no use for this scheme, or no token was had for it.
     pub async fn show<'a>(&self, showing: &Showing<'a>) -> Result<Shown<'a>, Fault> {
+        if let AuthScheme::Aws { service } = showing.scheme {
+            return aws::show(self, showing, showing.credential, service).await;
+        }
         let Some(credential) = showing.credential else { return Ok(Shown::nothing()) };
         match showing.scheme {
-            AuthScheme::Open => Ok(Shown::nothing()),
+            AuthScheme::Open | AuthScheme::Aws { .. } => Ok(Shown::nothing()),
             AuthScheme::Bearer => Ok(Shown::bearer(credential)),
             AuthScheme::Header(name) => Ok(Shown::key(name, credential)),
-            AuthScheme::Aws { service } => aws::show(self, showing, credential, service).await,
             AuthScheme::Google { scope } => google::show(self, showing, credential, scope).await,
             AuthScheme::Entra { header, scope } => {
                 entra::show(self, showing, credential, header, scope).await
@@ -100,13 +117,8 @@ pub struct Shown<'a> {
 
 enum Lines<'a> {
     None,
-    Key {
-        name: &'static str,
-        opening: &'static str,
-        secret: &'a Secret,
-    },
+    Key { name: &'static str, opening: &'static str, secret: &'a Secret },
     Token(Rc<Lease<Secret>>),
-    #[allow(dead_code, reason = "the scheme that signs makes them")]
     Many(Vec<(&'static str, Secret)>),
 }
 
@@ -132,7 +144,6 @@ impl<'a> Shown<'a> {
     }
 
     /// A signature's lines. `standing` is of the lease its keys are held under, if they are.
-    #[allow(dead_code, reason = "the scheme that signs calls it")]
     fn signed(lines: Vec<(&'static str, Secret)>, standing: Option<Rc<Standing>>) -> Self {
         Self { lines: Lines::Many(lines), standing }
     }

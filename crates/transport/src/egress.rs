@@ -77,6 +77,8 @@ pub enum Reach {
     Public,
     /// The operator's own network too.
     Private,
+    /// This one address, whatever it is: for the services that clouds put at forbidden ones.
+    Only(IpAddr),
 }
 
 impl Reach {
@@ -87,6 +89,9 @@ impl Reach {
 
     /// Whether an address may be connected to.
     pub(crate) fn allows(self, address: IpAddr) -> bool {
+        if let Self::Only(allowed) = self {
+            return address == allowed;
+        }
         let within = |table: &[IpNet]| table.iter().any(|net| net.contains(&address));
         if within(NEVER) {
             return false;
@@ -98,6 +103,7 @@ impl Reach {
                 address == IpAddr::V6(Ipv6Addr::LOCALHOST) || self.allows(inner.into())
             }
             (Self::Private, None) => true,
+            (Self::Only(_), _) => false,
         }
     }
 }
@@ -177,6 +183,18 @@ mod tests {
             let parsed: IpAddr = address.parse().unwrap();
             assert_eq!(Reach::Public.allows(parsed), *public, "{address} from outside");
             assert_eq!(Reach::Private.allows(parsed), *private, "{address} from inside");
+        }
+    }
+
+    #[test]
+    fn a_reach_of_one_address_is_a_reach_of_no_other() {
+        let only = Reach::Only("169.254.169.254".parse().unwrap());
+        for (address, public, _) in JUDGED {
+            assert_eq!(
+                only.allows(address.parse().unwrap()),
+                *address == "169.254.169.254",
+                "{address} {public}"
+            );
         }
     }
 }

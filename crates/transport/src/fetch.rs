@@ -82,6 +82,14 @@ impl Fetcher {
         self.run(errand, Method::GET, None).await
     }
 
+    /// As [`Self::get`], to put nothing but what the headers say.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn put(&self, errand: Errand<'_>) -> Result<Fetched, Fault> {
+        self.run(errand, Method::PUT, None).await
+    }
+
     /// As [`Self::get`], with a body of the type given.
     ///
     /// # Errors

@@ -1,22 +1,145 @@
-//! Requests signed as AWS wants them, and keys of Bedrock's own shown as they are.
+//! Requests signed as AWS wants them, and API keys of Bedrock's shown as they are.
 //!
-//! Signing is not filled: for an access key the fault says so.
+//! Whose access key signs is the provider's option `credentials`: its own credential unless it says otherwise.
+//! The host's own identity is never used but where the option names it and the operator allows it.
 
-use nexus_core::fault::Fault;
+mod host;
+mod key;
+mod metadata;
+mod profile;
+mod sts;
+
+use std::rc::Rc;
+
+use nexus_core::fault::{Class, Fault};
 use nexus_engine::world::Credential;
+use nexus_keystore::{
+    secret::Secret,
+    sigv4::{self, AccessKey, Request, Scope, Segments},
+};
 
-use super::{Access, Showing, Shown, unusable};
+pub use self::host::{AwsHost, AwsSource};
+use super::{Access, Showing, Shown, lease::Key, unusable};
 
-/// Signs a request to `service`, or shows an API key as a bearer.
-#[expect(clippy::unused_async, reason = "short-lived keys have to be asked for")]
+/// The provider's option that says whose access key signs.
+const CREDENTIALS: &str = "credentials";
+
+/// Its word for the provider's own credential.
+const STATIC: &str = "static";
+
+/// What ends the names of hosts that are the vendor's: the host's identity is shown to no other.
+const DOMAINS: &[&str] = &[".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+
+/// Signs a request to `service`, or shows an API key as a bearer. Without a credential nothing is shown, unless
+/// the option names another source of keys.
 pub(super) async fn show<'a>(
-    _access: &Access,
-    _showing: &Showing<'a>,
-    credential: &'a Credential,
-    _service: &'static str,
+    access: &Access,
+    showing: &Showing<'a>,
+    credential: Option<&'a Credential>,
+    service: &'static str,
 ) -> Result<Shown<'a>, Fault> {
-    if credential.secret.expose().trim_start().starts_with('{') {
-        return Err(unusable("an access key of AWS cannot be used as a credential"));
+    let option = showing.site.options.option(CREDENTIALS).unwrap_or(STATIC);
+    if option != STATIC {
+        let source = host_source(access, showing, option)?;
+        let region = region(showing)?.to_owned();
+        let host = &access.aws_host;
+        let profile = showing.site.options.option("profile").map(str::to_owned);
+        let purpose = format!("{option} {region} {}", profile.as_deref().unwrap_or_default());
+        let fetch =
+            || host::ask(access.fetcher.clone(), host.clone(), source, region, profile, now_s(access));
+        let lease = access.aws_keys.lease(Key::of_host(purpose), &access.clock, fetch).await?;
+        return signed(access, showing, &lease.value, service, Some(Rc::clone(&lease.standing)));
     }
-    Ok(Shown::bearer(credential))
+    let Some(credential) = credential else { return Ok(Shown::nothing()) };
+    if !credential.secret.expose().trim_start().starts_with('{') {
+        return Ok(Shown::bearer(credential));
+    }
+    let key = key::of_credential(credential.secret.expose()).ok_or_else(|| {
+        unusable(
+            "the credential is no access key of AWS: enter an API key, or a JSON object with `access_key_id`, \
+             `secret_access_key` and for a session `session_token`",
+        )
+    })?;
+    signed(access, showing, &key, service, None)
 }
+
+/// The source of this name, if the operator allows it and the request goes to the vendor.
+fn host_source(access: &Access, showing: &Showing<'_>, option: &str) -> Result<AwsSource, Fault> {
+    let source = AwsSource::read(option).ok_or_else(|| {
+        let words = AwsSource::ALL.map(AwsSource::as_str).join("`, `");
+        unusable(format!("the option `{CREDENTIALS}` must be `{STATIC}`, `{words}`"))
+    })?;
+    if !access.aws_host.allows(source) {
+        return Err(unusable(format!(
+            "the gateway's operator has not allowed the credentials of its own host: `{option}` is not in the \
+             setting `aws.host_credentials`"
+        )));
+    }
+    let host = &*showing.endpoint.host;
+    if !showing.endpoint.is_tls || !DOMAINS.iter().any(|domain| host.ends_with(domain)) {
+        return Err(unusable("the credentials of the gateway's own host are shown to AWS only"));
+    }
+    Ok(source)
+}
+
+fn now_s(access: &Access) -> u64 {
+    u64::try_from(access.clock.unix_ms() / 1000).unwrap_or_default()
+}
+
+/// The region the request is signed for: the target's, the provider's, or what its host's name says.
+fn region<'a>(showing: &Showing<'a>) -> Result<&'a str, Fault> {
+    let in_host = || {
+        let labels = showing.endpoint.host.split('.');
+        labels
+            .take(4)
+            .find(|label| label.matches('-').count() >= 2 && label.ends_with(|c: char| c.is_ascii_digit()))
+    };
+    let region = showing.site.region().or_else(in_host).filter(|region| is_region(region));
+    region.ok_or_else(|| {
+        unusable("a request to AWS is signed for a region: set the provider's option `region`")
+    })
+}
+
+fn is_region(text: &str) -> bool {
+    text.len() <= 32
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.is_empty()
+}
+
+fn signed<'a>(
+    access: &Access,
+    showing: &Showing<'a>,
+    key: &AccessKey,
+    service: &'static str,
+    standing: Option<Rc<super::lease::Standing>>,
+) -> Result<Shown<'a>, Fault> {
+    let authority = showing.endpoint.authority();
+    let whole_path = format!("{}{}", showing.endpoint.base_path, showing.path);
+    let (path, query) = whole_path.split_once('?').unwrap_or((&whole_path, ""));
+    let mut headers = vec![("host", authority.as_str())];
+    let vendors = showing.headers.iter().filter(|(name, _)| name.starts_with("x-amz-"));
+    headers.extend(vendors.map(|(name, value)| (*name, value.as_str())));
+    let request = Request {
+        method: showing.method,
+        path,
+        segments: Segments::Normalised,
+        query,
+        headers: &headers,
+        body: showing.body,
+    };
+    let scope = Scope { region: region(showing)?, service, at_s: now_s(access) };
+    let proof = sigv4::sign(key, scope, request);
+    let mut lines =
+        vec![("x-amz-date", Secret::new(proof.date)), ("authorization", Secret::new(proof.authorization))];
+    let token = key.session_token.as_ref().map(|token| Secret::new(token.expose().to_owned()));
+    lines.extend(token.map(|token| ("x-amz-security-token", token)));
+    Ok(Shown::signed(lines, standing))
+}
+
+/// A source that did not give a key.
+fn no_key(class: Class, source: AwsSource, why: impl std::fmt::Display) -> Fault {
+    Fault::new(class, format!("no access key was had from `{}`: {why}", source.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

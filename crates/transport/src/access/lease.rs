@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use nexus_core::{fault::Fault, id::CredentialId};
+use nexus_core::{
+    fault::Fault,
+    id::{CredentialId, Uuid},
+};
 use nexus_engine::{port::Clock, world::Credential};
 use tokio::sync::Mutex;
 
@@ -36,6 +39,11 @@ impl Key {
     /// `purpose` is everything beside the credential that the exchange depends on.
     pub(super) fn new(credential: &Credential, purpose: impl Into<Cow<'static, str>>) -> Self {
         Self { credential: credential.id, generation: credential.generation, purpose: purpose.into() }
+    }
+
+    /// Of what the host itself has, by no credential.
+    pub(super) fn of_host(purpose: impl Into<Cow<'static, str>>) -> Self {
+        Self { credential: CredentialId(Uuid::nil()), generation: 0, purpose: purpose.into() }
     }
 }
 
