@@ -47,7 +47,6 @@ pub struct Showing<'a> {
 
 /// The way from credentials to header lines. One a worker thread; its futures stay on it.
 pub struct Access {
-    #[allow(dead_code, reason = "the schemes that exchange a credential take it along")]
     fetcher: Fetcher,
     clock: Arc<dyn Clock>,
     tokens: Rc<Leases<Secret>>,
@@ -93,7 +92,6 @@ impl Access {
     }
 
     /// Shows a token as a bearer: the one that is held for this credential and purpose, or what `fetch` brings.
-    #[allow(dead_code, reason = "the schemes that exchange a credential call it")]
     async fn bearer_token<F>(
         &self,
         credential: &Credential,

@@ -1,7 +1,6 @@
 //! How an authorisation server is asked for an access token, and how its answer is read (RFC 6749, section 5).
 //!
 //! Neither what was posted nor the token is ever repeated in a fault.
-#![allow(dead_code, reason = "the schemes that exchange a credential call it")]
 
 use std::time::Duration;
 
