@@ -209,6 +209,8 @@ pub enum Provider {
         #[arg(long)]
         output: Option<Output>,
     },
+    /// Print the page on providers: what each kind can be told.
+    Reference,
     /// List the providers.
     List {
         #[arg(long)]

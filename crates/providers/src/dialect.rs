@@ -157,6 +157,9 @@ pub trait Dialect: Send + Sync {
     /// How the credential is shown.
     fn auth(&self) -> AuthScheme;
 
+    /// What becomes of each member of a chat request: for the page on providers.
+    fn members(&self) -> Vec<member::Row>;
+
     /// Says the request in the vendor's words.
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable>;
 

@@ -4,6 +4,7 @@
 
 pub mod compat;
 pub mod dialect;
+pub mod reference;
 pub mod registry;
 
 mod part {

@@ -22,7 +22,7 @@ pub struct Kind {
 }
 
 /// The dialects that are not rows of the compatible table.
-const NATIVE: &[(Kind, &dyn Dialect)] = &[
+pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
     (
         Kind {
             id: Anthropic::ID,

@@ -8,7 +8,10 @@ use nexus_core::{
     id::{CredentialId, ProviderId},
 };
 use nexus_engine::{identity, port::Clock as _};
-use nexus_providers::registry::{self, Kind};
+use nexus_providers::{
+    reference,
+    registry::{self, Kind},
+};
 use nexus_store::{
     Store,
     repo::provider::{self, StoredProvider},
@@ -36,6 +39,7 @@ use crate::{
 pub fn run(command: Provider, place: &Place) -> Result<(), StartError> {
     match command {
         Provider::Kinds { output } => kinds(output.unwrap_or_else(terminal::usual_output)),
+        Provider::Reference => say(reference::reference_markdown().trim_end()),
         Provider::List { output } => {
             list(&change::store(place)?, output.unwrap_or_else(terminal::usual_output))?;
         }

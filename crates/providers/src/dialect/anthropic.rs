@@ -19,7 +19,7 @@ mod usage;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
 use crate::part::fault;
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
@@ -40,6 +40,10 @@ impl Dialect for Anthropic {
 
     fn auth(&self) -> AuthScheme {
         AuthScheme::Header("x-api-key")
+    }
+
+    fn members(&self) -> Vec<Row> {
+        member::MEMBERS.to_vec()
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

@@ -8,8 +8,13 @@ use std::fmt::Write;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault, site::Site};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, openai};
-use crate::{compat::Quirks, part::fault};
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row, openai,
+};
+use crate::{
+    compat::{self, Quirks},
+    part::fault,
+};
 
 /// A resource of Azure OpenAI or of Azure AI Foundry.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +41,10 @@ impl Dialect for Azure {
 
     fn auth(&self) -> AuthScheme {
         AuthScheme::Entra { header: "api-key", scope: SCOPE }
+    }
+
+    fn members(&self) -> Vec<Row> {
+        compat::rows(Quirks::NONE)
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

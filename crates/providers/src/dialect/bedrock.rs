@@ -19,7 +19,7 @@ mod usage;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bedrock;
@@ -38,6 +38,10 @@ impl Dialect for Bedrock {
 
     fn auth(&self) -> AuthScheme {
         AuthScheme::Aws { service: "bedrock" }
+    }
+
+    fn members(&self) -> Vec<Row> {
+        member::MEMBERS.to_vec()
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

@@ -17,7 +17,7 @@ use nexus_core::{
     fault::{Class, Fault},
 };
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
 use crate::part::fault;
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
@@ -41,6 +41,10 @@ impl Dialect for Cohere {
 
     fn auth(&self) -> AuthScheme {
         AuthScheme::Bearer
+    }
+
+    fn members(&self) -> Vec<Row> {
+        member::MEMBERS.to_vec()
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

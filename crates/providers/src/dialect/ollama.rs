@@ -13,7 +13,7 @@ mod turn;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable};
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
 use crate::part::fault;
 
 /// A server of one's own, or whatever else speaks its API under another endpoint.
@@ -38,6 +38,10 @@ impl Dialect for Ollama {
 
     fn auth(&self) -> AuthScheme {
         AuthScheme::Bearer
+    }
+
+    fn members(&self) -> Vec<Row> {
+        member::MEMBERS.to_vec()
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

@@ -20,10 +20,10 @@ use nexus_wire::{
 
 use super::{
     Ask, AuthScheme, COUNTED_TEXT_MAX, Consumed, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
-    bad_answer,
+    bad_answer, member::Row,
 };
 use crate::{
-    compat::{Quirks, Vendor},
+    compat::{self, Quirks, Vendor},
     part::{
         fault,
         finish::{self, Meaning},
@@ -39,6 +39,10 @@ impl Dialect for Vendor {
 
     fn auth(&self) -> AuthScheme {
         self.auth
+    }
+
+    fn members(&self) -> Vec<Row> {
+        compat::rows(self.quirks)
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {

@@ -9,3 +9,4 @@ mod drive;
 mod frames;
 mod golden;
 mod recordings;
+mod reference;

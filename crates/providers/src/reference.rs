@@ -1,0 +1,165 @@
+//! The reference page of providers, made from the dialects' tables.
+//!
+//! The page's words are the rows' notes and the constants here; change them there.
+
+use std::fmt::Write;
+
+use nexus_wire::chat::KNOWN;
+
+use crate::{
+    compat::{self, Quirks},
+    dialect::member::{Decision, Row},
+    registry::{self, Kind},
+};
+
+const HEAD: &str = "\
+# Providers
+
+What each kind of provider can be told, and what becomes of the rest. `nexus provider kinds` lists the kinds; a provider
+of one is configured by its `kind`, as in [configuration](configuration.md).
+
+A request is OpenAI's on the way in and the vendor's on the way out. A member that the vendor has no word for is left out
+where it is a hint, and refused with a 400 that names it where leaving it out would change what the answer means. Where
+the vendor speaks OpenAI, members that are in no table pass as they stand; elsewhere they are left out.
+
+";
+
+/// How a kind is configured where an endpoint and a key do not say it all.
+const SETTING_UP: &[(&str, &str)] = &[
+    (
+        "azure",
+        "`endpoint` is the resource, `https://NAME.openai.azure.com` (or `https://NAME.services.ai.azure.com`), without a \
+         path; `real_name` is the deployment. The v1 API is asked. The option `api_version` with a date, such as \
+         `2024-10-21`, asks that version by the deployment's path, and leaves out the members it does not know yet. The \
+         key goes as `api-key`; for a token of Microsoft Entra the key is the application as JSON, \
+         `{\"tenant_id\":\"..\",\"client_id\":\"..\",\"client_secret\":\"..\"}`.",
+    ),
+    (
+        "cohere",
+        "`endpoint` is `https://api.cohere.com/v2` unless said otherwise. What the vendor bills is what counts as usage; \
+         its own prompt around the caller's does not.",
+    ),
+    ("ollama", "The OpenAI-compatible surface: nothing is translated. Needs `allow_private_network`."),
+    (
+        "ollama-native",
+        "Ollama's own API, for what the compatible surface cannot be told. `endpoint` has no path. The option `num_ctx` \
+         sets the context's size in tokens and `keep_alive` how long a model stays loaded, where a request says neither. \
+         Needs `allow_private_network`.",
+    ),
+    ("custom", "Whatever else speaks OpenAI: `endpoint` is its base URL, up to `/v1`."),
+];
+
+/// The dialects by name, each with its table; those of one table share it.
+fn tables() -> Vec<(String, Vec<Row>)> {
+    let mut tables = vec![("OpenAI".to_owned(), compat::rows(Quirks::NONE))];
+    for (kind, dialect) in registry::NATIVE {
+        let rows = dialect.members();
+        match tables.iter_mut().find(|(_, known)| *known == rows) {
+            Some((names, _)) => {
+                names.push_str(", ");
+                names.push_str(kind.name);
+            }
+            None => tables.push((kind.name.to_owned(), rows)),
+        }
+    }
+    tables
+}
+
+/// The whole page, in Markdown.
+pub fn reference_markdown() -> String {
+    let mut page = HEAD.to_owned();
+    kinds(&mut page);
+    members(&mut page);
+    vendors(&mut page);
+    page
+}
+
+fn kinds(page: &mut String) {
+    line(page, format_args!("## Kinds\n\n| kind | vendor | endpoint | its key |\n|---|---|---|---|"));
+    for Kind { id, name, base_url, key_variables, .. } in registry::kinds() {
+        let endpoint = if base_url.is_empty() { "must be said".to_owned() } else { format!("`{base_url}`") };
+        let variables: Vec<String> = key_variables.iter().map(|name| format!("`{name}`")).collect();
+        line(page, format_args!("| `{id}` | {name} | {endpoint} | {} |", variables.join(", ")));
+    }
+    page.push('\n');
+    for (id, words) in SETTING_UP {
+        line(page, format_args!("- `{id}`: {words}"));
+    }
+    page.push('\n');
+}
+
+const MEMBERS_HEAD: &str = "\
+## Members of a chat request
+
+A member **passes** as it is, is **said** in the vendor's words, **left out**, or **refused** with a 400, the values in
+brackets excepted. How, and why, stands below.
+
+";
+
+/// One table over all dialects, then each one's notes.
+fn members(page: &mut String) {
+    page.push_str(MEMBERS_HEAD);
+    let tables = tables();
+    let names: Vec<&str> = tables.iter().map(|(name, _)| &**name).collect();
+    line(page, format_args!("| member | {} |", names.join(" | ")));
+    line(page, format_args!("|---|{}", "---|".repeat(names.len())));
+    for member in KNOWN {
+        let cell = |(_, rows): &(String, Vec<Row>)| {
+            let row = rows.iter().find(|row| row.member == *member);
+            row.map_or_else(String::new, |row| decision(row.decision))
+        };
+        let cells: Vec<String> = tables.iter().map(cell).collect();
+        line(page, format_args!("| `{member}` | {} |", cells.join(" | ")));
+    }
+    page.push('\n');
+    for (name, rows) in tables.iter().skip(1) {
+        line(page, format_args!("### {name}\n\n| member | | how, or why |\n|---|---|---|"));
+        for row in rows {
+            line(page, format_args!("| `{}` | {} | {} |", row.member, decision(row.decision), row.note));
+        }
+        page.push('\n');
+    }
+}
+
+fn decision(decision: Decision) -> String {
+    match decision {
+        Decision::Passed => "passes".to_owned(),
+        Decision::Mapped => "said".to_owned(),
+        Decision::Dropped => "left out".to_owned(),
+        Decision::Refused { unless: [] } => "**refused**".to_owned(),
+        Decision::Refused { unless } => format!("**refused** (`{}`)", unless.join("`, `")),
+    }
+}
+
+const VENDORS_HEAD: &str = "\
+## Vendors that speak OpenAI
+
+Only what differs is listed: what a vendor refuses, and what is done about it. Everything else passes as it stands.
+
+| kind | member | | how, or why |
+|---|---|---|---|
+";
+
+/// What differs from OpenAI at each vendor of the compatible table.
+fn vendors(page: &mut String) {
+    page.push_str(VENDORS_HEAD);
+    let plain = compat::rows(Quirks::NONE);
+    for vendor in registry::vendors() {
+        let rows = compat::rows(vendor.quirks);
+        let mut kind = format!("`{}`", vendor.id);
+        for row in rows.iter().filter(|row| !plain.contains(row)) {
+            line(
+                page,
+                format_args!("| {kind} | `{}` | {} | {} |", row.member, decision(row.decision), row.note),
+            );
+            kind.clear();
+        }
+        if !kind.is_empty() {
+            line(page, format_args!("| {kind} | | | nothing differs |"));
+        }
+    }
+}
+
+fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
+    let _infallible = writeln!(page, "{text}");
+}
