@@ -19,9 +19,11 @@ pub mod anthropic;
 pub mod azure;
 pub mod bedrock;
 pub mod cohere;
+pub mod gemini;
 pub mod member;
 pub mod ollama;
 pub mod openai;
+pub mod vertex;
 
 /// How a vendor wants to be shown the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use crate::{
     compat::{self, Vendor},
     dialect::{
-        Dialect, anthropic::Anthropic, azure::Azure, bedrock::Bedrock, cohere::Cohere, ollama::Ollama,
+        Dialect, anthropic::Anthropic, azure::Azure, bedrock::Bedrock, cohere::Cohere, gemini::Gemini,
+        ollama::Ollama, vertex::Vertex,
     },
 };
 
@@ -72,6 +73,26 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             is_local: true,
         },
         &Ollama,
+    ),
+    (
+        Kind {
+            id: Gemini::ID,
+            name: Gemini::NAME,
+            base_url: Gemini::BASE_URL,
+            key_variables: Gemini::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Gemini,
+    ),
+    (
+        Kind {
+            id: Vertex::ID,
+            name: Vertex::NAME,
+            base_url: Vertex::BASE_URL,
+            key_variables: Vertex::KEY_VARIABLES,
+            is_local: false,
+        },
+        &Vertex,
     ),
 ];
 

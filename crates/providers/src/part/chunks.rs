@@ -20,6 +20,7 @@ pub(crate) struct Chunks {
     head: String,
     calls: usize,
     thoughts: usize,
+    images: usize,
     generated: Generated,
 }
 
@@ -32,6 +33,7 @@ impl Chunks {
             head: String::new(),
             calls: 0,
             thoughts: 0,
+            images: 0,
             generated: Generated::new(COUNTED_TEXT_MAX),
         }
     }
@@ -79,12 +81,24 @@ impl Chunks {
 
     /// A call begins; its place among the calls.
     pub(crate) fn call(&mut self, id: &str, name: &str, out: &mut BytesMut) -> usize {
+        self.sealed_call(id, name, None, out)
+    }
+
+    /// A call begins, with the signature that Google wants back; its place among the calls.
+    pub(crate) fn sealed_call(
+        &mut self,
+        id: &str,
+        name: &str,
+        seal: Option<&str>,
+        out: &mut BytesMut,
+    ) -> usize {
         let call = self.calls;
         self.calls += 1;
         self.generated.push(name);
         let (id, name) = (Value::from(id), Value::from(name));
+        let extra = seal.map(|seal| format!(",{}", google(seal))).unwrap_or_default();
         let delta = format!(
-            r#"{{"tool_calls":[{{"index":{call},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}}}]}}"#
+            r#"{{"tool_calls":[{{"index":{call},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}{extra}}}]}}"#
         );
         self.delta(&delta, out);
         call
@@ -96,6 +110,25 @@ impl Chunks {
         let delta = format!(r#"{{"tool_calls":[{{"index":{call},"function":{{"arguments":{piece}}}}}]}}"#);
         self.delta(&delta, out);
         true
+    }
+
+    /// An image by its URL.
+    pub(crate) fn image(&mut self, url: &str, out: &mut BytesMut) {
+        let (image, url) = (self.images, Value::from(url));
+        self.images += 1;
+        let delta =
+            format!(r#"{{"images":[{{"index":{image},"type":"image_url","image_url":{{"url":{url}}}}}]}}"#);
+        self.delta(&delta, out);
+    }
+
+    /// The signature that Google wants back with the message.
+    pub(crate) fn seal(&self, seal: &str, out: &mut BytesMut) {
+        self.delta(&format!("{{{}}}", google(seal)), out);
+    }
+
+    /// How probable the tokens were that come next, as JSON on one line.
+    pub(crate) fn logprobs(&self, logprobs: &str, out: &mut BytesMut) {
+        self.chunk("{}", logprobs, "null", out);
     }
 
     /// A thought begins; its place among the thoughts.
@@ -148,7 +181,7 @@ impl Chunks {
 
     /// The chunk that says why the model stopped.
     pub(crate) fn finish(&self, reason: &str, out: &mut BytesMut) {
-        self.chunk("{}", &format!("\"{reason}\""), out);
+        self.chunk("{}", "null", &format!("\"{reason}\""), out);
     }
 
     /// Ends the stream: the usage, where it is wanted and known, and `[DONE]`.
@@ -174,15 +207,20 @@ impl Chunks {
     }
 
     fn delta(&self, delta: &str, out: &mut BytesMut) {
-        self.chunk(delta, "null", out);
+        self.chunk(delta, "null", "null", out);
     }
 
-    fn chunk(&self, delta: &str, finish: &str, out: &mut BytesMut) {
+    fn chunk(&self, delta: &str, logprobs: &str, finish: &str, out: &mut BytesMut) {
         let usage = if self.wants_usage { r#","usage":null"# } else { "" };
         let chunk = format!(
-            r#"{}[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{usage}}}"#,
+            r#"{}[{{"index":0,"delta":{delta},"logprobs":{logprobs},"finish_reason":{finish}}}]{usage}}}"#,
             self.head
         );
         encode::data(chunk.as_bytes(), out);
     }
+}
+
+/// The member that bears a signature of Google's.
+fn google(seal: &str) -> String {
+    format!(r#""extra_content":{{"google":{{"thought_signature":{}}}}}"#, Value::from(seal))
 }

@@ -18,17 +18,18 @@ struct Completion<'a> {
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: [Choice<'a>; 1],
+    choices: Vec<Choice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Shown>,
 }
 
+/// One of the answers, of which there is usually one.
 #[derive(Serialize)]
-struct Choice<'a> {
-    index: u64,
-    message: &'a Message<'a>,
-    logprobs: Option<u64>,
-    finish_reason: &'a str,
+pub(crate) struct Choice<'a> {
+    pub(crate) index: u64,
+    pub(crate) message: Message<'a>,
+    pub(crate) logprobs: Option<Box<RawValue>>,
+    pub(crate) finish_reason: &'static str,
 }
 
 /// What the model says.
@@ -46,6 +47,10 @@ pub(crate) struct Message<'a> {
     /// What passages rest on, as the vendor says it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) citations: Vec<&'a RawValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Image>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
 }
 
 #[derive(Serialize)]
@@ -54,6 +59,32 @@ pub(crate) struct ToolCall<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
+}
+
+/// What a vendor wants back with a message or a call, under its name.
+#[derive(Serialize)]
+struct Extra<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: Cow<'a, str>,
+}
+
+/// An image the model made, in the form in which clients send them.
+#[derive(Serialize)]
+struct Image {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    image_url: ImageUrl,
+}
+
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -64,7 +95,25 @@ struct Function<'a> {
 
 impl<'a> ToolCall<'a> {
     pub(crate) fn new(id: Cow<'a, str>, name: Cow<'a, str>, arguments: impl Into<Cow<'a, str>>) -> Self {
-        Self { id, kind: "function", function: Function { name, arguments: arguments.into() } }
+        let function = Function { name, arguments: arguments.into() };
+        Self { id, kind: "function", function, extra_content: None }
+    }
+
+    /// With the signature that Google wants back.
+    pub(crate) fn sealed(mut self, seal: Option<Cow<'a, str>>) -> Self {
+        self.extra_content = seal.map(Extra::google);
+        self
+    }
+
+    /// Gives it an id where the vendor gave none.
+    pub(crate) fn call_it(&mut self, id: String) {
+        self.id = Cow::Owned(id);
+    }
+}
+
+impl<'a> Extra<'a> {
+    fn google(thought_signature: Cow<'a, str>) -> Self {
+        Self { google: Google { thought_signature } }
     }
 }
 
@@ -79,6 +128,8 @@ impl<'a> Message<'a> {
             thinking_blocks: Vec::new(),
             tool_calls: Vec::new(),
             citations: Vec::new(),
+            images: Vec::new(),
+            extra_content: None,
         }
     }
 
@@ -87,39 +138,65 @@ impl<'a> Message<'a> {
         self.content.get_or_insert_default().push_str(text);
     }
 
+    /// Shows an image by its URL.
+    pub(crate) fn show(&mut self, url: String) {
+        self.images.push(Image { kind: "image_url", image_url: ImageUrl { url } });
+    }
+
+    /// Bears the signature that Google wants back.
+    pub(crate) fn seal(&mut self, seal: Cow<'a, str>) {
+        self.extra_content = Some(Extra::google(seal));
+    }
+
     /// The whole answer, under the alias that was asked for.
     pub(crate) fn complete(
-        mut self,
+        self,
         call: &Call,
         id: &str,
         finish_reason: &'static str,
         consumed: Consumed,
     ) -> Result<Decoded, Fault> {
+        complete(call, id, vec![Choice { index: 0, message: self, logprobs: None, finish_reason }], consumed)
+    }
+
+    /// There is content, if only an empty one, unless the message calls tools and says nothing.
+    fn settle(&mut self) {
         let content = self.content.take().unwrap_or_default();
         self.content = (!content.is_empty() || self.tool_calls.is_empty()).then_some(content);
-        let text = if consumed.usage.is_some() { String::new() } else { self.generated() };
-        let completion = Completion {
-            id,
-            object: "chat.completion",
-            created: call.asked_at_s,
-            model: &call.alias,
-            choices: [Choice { index: 0, message: &self, logprobs: None, finish_reason }],
-            usage: consumed.usage.map(Shown::of),
-        };
-        let body = serde_json::to_vec(&completion);
-        let body = body.map_err(|_| bad_answer("the provider's answer cannot be read"))?;
-        Ok(Decoded { body: body.into(), consumed, text })
     }
 
     /// Everything that cost tokens, as far as it is kept for counting.
-    fn generated(&self) -> String {
-        let mut generated = Generated::new(COUNTED_TEXT_MAX);
+    fn tell(&self, generated: &mut Generated) {
         generated.push(&self.reasoning_content);
         generated.push(self.content.as_deref().unwrap_or_default());
         for call in &self.tool_calls {
             generated.push(&call.function.name);
             generated.push(&call.function.arguments);
         }
-        generated.text
     }
+}
+
+/// An answer of several choices, under the alias that was asked for.
+pub(crate) fn complete(
+    call: &Call,
+    id: &str,
+    mut choices: Vec<Choice<'_>>,
+    consumed: Consumed,
+) -> Result<Decoded, Fault> {
+    let mut generated = Generated::new(if consumed.usage.is_some() { 0 } else { COUNTED_TEXT_MAX });
+    for choice in &mut choices {
+        choice.message.settle();
+        choice.message.tell(&mut generated);
+    }
+    let completion = Completion {
+        id,
+        object: "chat.completion",
+        created: call.asked_at_s,
+        model: &call.alias,
+        choices,
+        usage: consumed.usage.map(Shown::of),
+    };
+    let body = serde_json::to_vec(&completion);
+    let body = body.map_err(|_| bad_answer("the provider's answer cannot be read"))?;
+    Ok(Decoded { body: body.into(), consumed, text: generated.text })
 }

@@ -28,14 +28,28 @@ pub(crate) fn meaning(word: &str) -> Meaning {
         "model_length" | "model_context_window_exceeded" | "max_tokens" | "MAX_TOKENS" => {
             Meaning::Says("\"length\"")
         }
-        // Zhipu; Anthropic; Gemini behind compatible surfaces; Cohere; Bedrock.
-        "sensitive"
-        | "refusal"
-        | "safety"
-        | "SAFETY"
-        | "ERROR_TOXIC"
-        | "guardrail_intervened"
-        | "content_filtered" => Meaning::Says("\"content_filter\""),
+        // Zhipu; Anthropic; Cohere; Bedrock.
+        "sensitive" | "refusal" | "safety" | "ERROR_TOXIC" | "guardrail_intervened" | "content_filtered" => {
+            Meaning::Says("\"content_filter\"")
+        }
+        // Gemini, also behind compatible surfaces.
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "IMAGE_OTHER"
+        | "NO_IMAGE" => Meaning::Says("\"content_filter\""),
+        "MALFORMED_FUNCTION_CALL"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MISSING_THOUGHT_SIGNATURE"
+        | "MALFORMED_RESPONSE" => Meaning::Broken(Class::Internal),
         "tool_use" | "tool_call" | "TOOL_CALL" => Meaning::Says("\"tool_calls\""),
         // OpenRouter, Mistral; Zhipu; Cohere; Bedrock.
         "error" | "network_error" | "ERROR" | "malformed_model_output" | "malformed_tool_use" => {
@@ -108,6 +122,10 @@ mod tests {
             ("guardrail_intervened", Meaning::Says("\"content_filter\"")),
             ("content_filtered", Meaning::Says("\"content_filter\"")),
             ("malformed_tool_use", Meaning::Broken(Class::Internal)),
+            ("SAFETY", Meaning::Says("\"content_filter\"")),
+            ("RECITATION", Meaning::Says("\"content_filter\"")),
+            ("MALFORMED_FUNCTION_CALL", Meaning::Broken(Class::Internal)),
+            ("OTHER", Meaning::Says("\"stop\"")),
             ("tool_use", Meaning::Says("\"tool_calls\"")),
             ("COMPLETE", Meaning::Says("\"stop\"")),
             ("STOP_SEQUENCE", Meaning::Says("\"stop\"")),

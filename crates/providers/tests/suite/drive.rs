@@ -132,8 +132,15 @@ fn is_complete(vendor: &dyn Dialect, body: &[u8]) -> bool {
             return true;
         }
         let chunk: Value = serde_json::from_str(&data).unwrap_or_default();
-        if !is_openai && (chunk["type"] == "message_stop" || chunk["type"] == "message-end") {
+        let ends = ["message_stop", "message-end"].iter().any(|kind| chunk["type"] == **kind);
+        if !is_openai && (ends || chunk["promptFeedback"]["blockReason"].is_string()) {
             return true;
+        }
+        for candidate in chunk["candidates"].as_array().into_iter().flatten() {
+            // Of several candidates the first is what was asked for.
+            if candidate["index"].as_u64().unwrap_or_default() == 0 {
+                *finished.entry(0).or_default() |= candidate["finishReason"].is_string();
+            }
         }
         for (ordinal, choice) in chunk["choices"].as_array().into_iter().flatten().enumerate() {
             let is_finished = choice["finish_reason"].as_str().is_some_and(|word| !word.is_empty());

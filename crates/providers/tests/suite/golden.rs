@@ -4,7 +4,10 @@
 use std::{fmt::Write, fs, path::Path};
 
 use bytes::Bytes;
-use nexus_core::{fault::Fault, site::Site};
+use nexus_core::{
+    fault::Fault,
+    site::{Options, Site},
+};
 use nexus_providers::{
     dialect::{Ask, Consumed},
     registry,
@@ -60,7 +63,9 @@ fn requests_reach_the_vendor_in_its_words_with_nothing_changed_but_what_must_be(
         // Where the dialect depends on the model, the case names it.
         let is_openai = id == "azure" || registry::vendors().iter().any(|vendor| vendor.id == id);
         let real_model = if is_openai { "org/real model" } else { &request.model };
-        let ask = Ask { call: &call, body: &body, request: &request, real_model, site: Site::PLAIN };
+        let options: Options = [("project", "p1")].into_iter().collect();
+        let site = Site { region: None, options: &options };
+        let ask = Ask { call: &call, body: &body, request: &request, real_model, site };
         match vendor(id).encode(ask) {
             Ok(encoded) => {
                 assert!(encoded.headers.is_empty() || !is_openai);

@@ -1,0 +1,81 @@
+//! The Gemini dialect as AI Studio speaks it: a request is put together anew, and so is every answer.
+//!
+//! What becomes of each member is written in [`member::MEMBERS`]. Thoughts are shown as
+//! `reasoning_content`. The signatures that let the model go on from them stand in
+//! `extra_content.google.thought_signature` of a call or a message, as on the vendor's own surface in OpenAI's
+//! form: a client that sends a message back as it came sends them along, and no other vendor takes them for
+//! its own.
+
+mod answer;
+mod fault;
+mod logprobs;
+mod media;
+pub mod member;
+mod model;
+mod piece;
+mod request;
+mod stream;
+mod thinking;
+mod tool;
+mod turn;
+mod usage;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+
+pub(super) use self::{
+    answer::decode,
+    fault::of_answer,
+    request::{body, model_path, percent_encoded, verb},
+    stream::GeminiStream,
+};
+use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
+
+/// Which of the vendor's two surfaces is spoken to. They differ in what they fetch themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    Studio,
+    Vertex,
+}
+
+/// The vendor's own API with an API key.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini;
+
+impl Gemini {
+    pub const ID: &str = "gemini";
+    pub const NAME: &str = "Google Gemini (AI Studio)";
+    pub const BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
+    pub const KEY_VARIABLES: &[&str] = &["GEMINI_API_KEY", "GOOGLE_API_KEY"];
+}
+
+impl Dialect for Gemini {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Header("x-goog-api-key")
+    }
+
+    fn members(&self) -> Vec<Row> {
+        member::MEMBERS.to_vec()
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        let path = model_path(ask.real_model, "models")? + verb(ask.request.is_stream);
+        Ok(Encoded { path, headers: Vec::new(), body: body(ask, Surface::Studio)?.into() })
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        decode(call, body)
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(GeminiStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        of_answer(head, body)
+    }
+}

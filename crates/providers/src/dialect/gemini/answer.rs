@@ -1,0 +1,232 @@
+//! A whole answer of the vendor's as a chat completion.
+//!
+//! A prompt that was blocked is an answer without words whose end is `content_filter`. An answer is an
+//! object, or the array of a stream's objects where the vendor was not asked for events.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault};
+use nexus_wire::conversation::members::Members;
+use serde_json::value::RawValue;
+
+use super::{
+    super::{Decoded, bad_answer},
+    fault, logprobs,
+    piece::{self, Piece, Said, word},
+    usage::Tally,
+};
+use crate::part::{
+    completion::{self, Choice, Message, ToolCall},
+    finish::{self, Meaning},
+    scrub::scrub,
+};
+
+/// The most candidates that are read of one answer.
+const CANDIDATES_MAX: u64 = 128;
+
+pub(in crate::dialect) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
+    let mut answer = Answer::default();
+    for piece in read(text)? {
+        if piece.raw("error").is_some() {
+            return Err(fault::in_band(body));
+        }
+        answer.take(&piece)?;
+    }
+    answer.complete(call)
+}
+
+fn read(text: &str) -> Result<Vec<Members<'_>>, Fault> {
+    let list = || serde_json::from_str::<Vec<&RawValue>>(text).ok();
+    let objects = match Members::read(text) {
+        Some(whole) => Some(vec![whole]),
+        None => list().map(|list| list.iter().filter_map(|one| Members::read(one.get())).collect()),
+    };
+    objects.ok_or_else(|| bad_answer("the provider's answer is not a JSON object"))
+}
+
+#[derive(Default)]
+struct Answer<'a> {
+    id: Cow<'a, str>,
+    candidates: Vec<Candidate<'a>>,
+    tally: Tally,
+}
+
+struct Candidate<'a> {
+    index: u64,
+    message: Message<'a>,
+    logprobs: Vec<Members<'a>>,
+    finish: Cow<'a, str>,
+    /// Ids of calls are made when the answer's own is known.
+    unnamed: Vec<usize>,
+}
+
+impl<'a> Answer<'a> {
+    fn take(&mut self, said: &Members<'a>) -> Result<(), Fault> {
+        let id = word(said, "responseId");
+        if !id.is_empty() {
+            self.id = id;
+        }
+        if let Some(usage) = said.raw("usageMetadata") {
+            self.tally.note(usage);
+        }
+        let candidates = piece::objects(said, "candidates");
+        if candidates.is_empty()
+            && let Some(block) = Block::read(said)
+        {
+            let candidate = self.candidate(0);
+            candidate.message.refusal = block.words;
+            candidate.finish = Cow::Borrowed("SAFETY");
+        }
+        for (at, said) in candidates.iter().enumerate() {
+            let index = index(said, at);
+            if index < CANDIDATES_MAX {
+                self.candidate(index).take(said)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn candidate(&mut self, index: u64) -> &mut Candidate<'a> {
+        let known = self.candidates.iter().position(|known| known.index == index);
+        let found = known.map_or_else(|| Candidate::new(index), |at| self.candidates.swap_remove(at));
+        self.candidates.push_mut(found)
+    }
+
+    fn complete(mut self, call: &Call) -> Result<Decoded, Fault> {
+        if self.candidates.is_empty() {
+            return Err(bad_answer("the provider's answer has no `candidates`"));
+        }
+        self.candidates.sort_by_key(|candidate| candidate.index);
+        let (id, tally) = (&self.id, self.tally);
+        let choices = self.candidates.into_iter().map(|candidate| candidate.complete(id, call.asked_at_s));
+        let choices: Result<Vec<Choice<'_>>, Fault> = choices.collect();
+        completion::complete(call, &answer_id(id), choices?, tally.consumed())
+    }
+}
+
+impl<'a> Candidate<'a> {
+    fn new(index: u64) -> Self {
+        let (message, finish) = (Message::assistant(), Cow::Borrowed(""));
+        Self { index, message, logprobs: Vec::new(), finish, unnamed: Vec::new() }
+    }
+
+    fn take(&mut self, said: &Members<'a>) -> Result<(), Fault> {
+        for Piece { said, seal } in piece::pieces(said)? {
+            match said {
+                Said::Text(text) => self.message.say(&text),
+                Said::Thought(text) => self.message.reasoning_content.push_str(&text),
+                Said::Answer(text) => self.message.say(text),
+                Said::Image(url) => self.message.show(url),
+                Said::Call { id, name, arguments } => {
+                    if id.is_empty() {
+                        self.unnamed.push(self.message.tool_calls.len());
+                    }
+                    self.message.tool_calls.push(ToolCall::new(id, name, arguments).sealed(seal));
+                    continue;
+                }
+                Said::Nothing => continue,
+            }
+            if let Some(seal) = seal {
+                self.message.seal(seal);
+            }
+        }
+        let finish = word(said, "finishReason");
+        if !finish.is_empty() {
+            self.message.refusal = explanation(said, &finish);
+            self.finish = finish;
+        }
+        self.logprobs.extend(said.object("logprobsResult").ok().flatten());
+        Ok(())
+    }
+
+    fn complete(mut self, answer_id: &str, asked_at_s: u64) -> Result<Choice<'a>, Fault> {
+        for at in self.unnamed {
+            if let Some(call) = self.message.tool_calls.get_mut(at) {
+                call.call_it(piece::made_id(answer_id, asked_at_s, self.index, at));
+            }
+        }
+        let finish_reason = finish_reason(&self.finish, self.message.tool_calls.len())?;
+        let logprobs = logprobs::shown(&self.logprobs);
+        Ok(Choice { index: self.index, message: self.message, logprobs, finish_reason })
+    }
+}
+
+/// A prompt that was not answered.
+pub(super) struct Block<'a> {
+    /// Why, where the vendor says it.
+    pub(super) words: Option<Cow<'a, str>>,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn read(said: &Members<'a>) -> Option<Self> {
+        let feedback = said.object("promptFeedback").ok().flatten()?;
+        feedback.text("blockReason").ok().flatten()?;
+        let words = feedback.text("blockReasonMessage").ok().flatten();
+        Some(Self { words })
+    }
+}
+
+/// A candidate's place among the choices.
+pub(super) fn index(candidate: &Members<'_>, ordinal: usize) -> u64 {
+    let said = candidate.raw("index").and_then(|index| index.get().parse().ok());
+    said.unwrap_or_else(|| u64::try_from(ordinal).unwrap_or_default())
+}
+
+/// The answer's id in OpenAI's form, with the vendor's own inside.
+pub(super) fn answer_id(id: &str) -> String {
+    format!("chatcmpl-{}", if id.is_empty() { "unknown" } else { id })
+}
+
+/// Why a filter broke in, where the vendor says it.
+pub(super) fn explanation<'a>(candidate: &Members<'a>, finish: &str) -> Option<Cow<'a, str>> {
+    let is_filtered = finish::meaning(finish) == Meaning::Says("\"content_filter\"");
+    candidate.text("finishMessage").ok().flatten().filter(|_| is_filtered)
+}
+
+/// OpenAI's word for why the model stopped, given how many calls the client sees. The vendor has no word of
+/// its own for calls. What is not said, or not known, is some way to stop.
+pub(super) fn finish_reason(reason: &str, calls: usize) -> Result<&'static str, Fault> {
+    match finish::meaning(reason) {
+        Meaning::Broken(class) => {
+            Err(Fault::new(class, format!("the provider broke off with `{}`", scrub(reason))))
+        }
+        Meaning::Says("\"stop\"") | Meaning::Unfinished | Meaning::Same if calls > 0 => Ok("tool_calls"),
+        Meaning::Says(quoted) => Ok(quoted.trim_matches('"')),
+        Meaning::Unfinished | Meaning::Same => Ok("stop"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_core::fault::Class;
+
+    use super::*;
+
+    #[test]
+    fn why_the_model_stopped_is_said_in_openai_s_words() {
+        for (word, calls, expected) in [
+            ("STOP", 0, "stop"),
+            ("STOP", 1, "tool_calls"),
+            ("", 0, "stop"),
+            ("", 2, "tool_calls"),
+            ("MAX_TOKENS", 1, "length"),
+            ("SAFETY", 0, "content_filter"),
+            ("RECITATION", 0, "content_filter"),
+            ("BLOCKLIST", 0, "content_filter"),
+            ("PROHIBITED_CONTENT", 0, "content_filter"),
+            ("SPII", 1, "content_filter"),
+            ("LANGUAGE", 0, "content_filter"),
+            ("IMAGE_SAFETY", 0, "content_filter"),
+            ("OTHER", 0, "stop"),
+            ("FINISH_REASON_UNSPECIFIED", 0, "stop"),
+            ("A_REASON_OF_THE_FUTURE", 0, "stop"),
+        ] {
+            assert_eq!(finish_reason(word, calls).unwrap(), expected, "{word} {calls}");
+        }
+        for word in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
+            assert_eq!(finish_reason(word, 1).unwrap_err().class, Class::Internal, "{word}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One stream of the vendor's as OpenAI's chunks.
+//!
+//! No event says that it is the last: a stream is whole when it ends after its candidate said why it
+//! finished. That is told to the client at the end, since calls and counts may still follow.
+//! A request asks for one candidate; others are passed over.
+
+use bytes::BytesMut;
+use nexus_core::{
+    call::Call,
+    fault::{Class, Fault},
+};
+use nexus_wire::{
+    conversation::members::Members,
+    sse::decode::{Frame, FrameDecoder},
+};
+
+use super::{
+    super::{Consumed, Progress, StreamDecoder, bad_answer},
+    answer::{self, Block},
+    fault, logprobs,
+    piece::{self, Piece, Said, word},
+    usage::Tally,
+};
+use crate::part::{chunks::Chunks, usage::Shown};
+
+pub(in crate::dialect) struct GeminiStream {
+    frames: FrameDecoder,
+    relay: Relay,
+}
+
+impl GeminiStream {
+    pub(in crate::dialect) fn new(call: &Call) -> Self {
+        let relay = Relay {
+            chunks: Chunks::new(call),
+            asked_at_s: call.asked_at_s,
+            id: String::new(),
+            finish: String::new(),
+            tally: Tally::default(),
+            progress: Progress::Waiting,
+        };
+        Self { frames: FrameDecoder::default(), relay }
+    }
+}
+
+impl StreamDecoder for GeminiStream {
+    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
+        self.frames.push(piece);
+        loop {
+            let frame = self.frames.next_frame().map_err(|error| {
+                bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
+            })?;
+            let Some(frame) = frame else { return Ok(self.relay.progress) };
+            self.relay.take(&frame, out)?;
+        }
+    }
+
+    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
+        if let Some(frame) = self.frames.last_frame() {
+            match self.relay.take(&frame, out) {
+                // Half an event says nothing but that the stream was cut.
+                Err(fault) if fault.class == Class::BadAnswer => {}
+                other => other?,
+            }
+        }
+        self.relay.finish(out)
+    }
+
+    /// Of an answer that was cut off, the totals so far, unless they know nothing of what was written.
+    fn consumed(&mut self) -> Consumed {
+        let consumed = self.relay.tally.consumed();
+        let is_silent = consumed.usage.is_some_and(|usage| usage.completion_tokens() == 0);
+        if is_silent && self.relay.finish.is_empty() && !self.text().is_empty() {
+            return Consumed { usage: None, ..consumed };
+        }
+        consumed
+    }
+
+    fn text(&self) -> &str {
+        self.relay.chunks.text()
+    }
+}
+
+struct Relay {
+    chunks: Chunks,
+    asked_at_s: u64,
+    /// The vendor's id of the answer.
+    id: String,
+    /// Why the candidate finished; empty before it did.
+    finish: String,
+    tally: Tally,
+    progress: Progress,
+}
+
+impl Relay {
+    fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+        if frame.data.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let text = std::str::from_utf8(frame.data)
+            .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
+        let event = Members::read(text)
+            .ok_or_else(|| bad_answer("the provider sent an event that is not a JSON object"))?;
+        if event.raw("error").is_some() {
+            return Err(fault::in_band(frame.data));
+        }
+        if let Some(usage) = event.raw("usageMetadata") {
+            self.tally.note(usage);
+        }
+        let candidates = piece::objects(&event, "candidates");
+        let first = candidates.iter().enumerate().find(|(at, said)| answer::index(said, *at) == 0);
+        if let Some((_, candidate)) = first {
+            return self.candidate(&event, candidate, out);
+        }
+        if candidates.is_empty()
+            && let Some(block) = Block::read(&event)
+        {
+            self.begin(&event, out);
+            if let Some(words) = block.words {
+                self.chunks.refusal(&words, out);
+            }
+            "SAFETY".clone_into(&mut self.finish);
+        }
+        Ok(())
+    }
+
+    /// Nothing is written of a candidate that turns out to be none.
+    fn candidate(
+        &mut self,
+        event: &Members<'_>,
+        candidate: &Members<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), Fault> {
+        let pieces = piece::pieces(candidate)?;
+        let finish = word(candidate, "finishReason");
+        answer::finish_reason(&finish, 0)?;
+        self.begin(event, out);
+        if let Some(logprobs) = logprobs::shown(candidate.object("logprobsResult").ok().flatten().as_slice())
+        {
+            self.chunks.logprobs(logprobs.get(), out);
+        }
+        for piece in pieces {
+            self.piece(piece, out);
+        }
+        if !finish.is_empty() {
+            if let Some(words) = answer::explanation(candidate, &finish) {
+                self.chunks.refusal(&words, out);
+            }
+            self.finish = finish.into_owned();
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, event: &Members<'_>, out: &mut BytesMut) {
+        if self.chunks.has_begun() {
+            return;
+        }
+        self.id = word(event, "responseId").into_owned();
+        self.chunks.begin(&answer::answer_id(&self.id));
+        self.chunks.role(out);
+        self.progress = Progress::Flowing;
+    }
+
+    fn piece(&mut self, piece: Piece<'_>, out: &mut BytesMut) {
+        let Piece { said, seal } = piece;
+        match said {
+            Said::Text(text) => drop(self.chunks.content(&text, out)),
+            Said::Thought(text) => self.chunks.reasoning(&text, out),
+            Said::Answer(text) => drop(self.chunks.content(text, out)),
+            Said::Image(url) => self.chunks.image(&url, out),
+            Said::Call { id, name, arguments } => {
+                let made = || piece::made_id(&self.id, self.asked_at_s, 0, self.chunks.calls());
+                let id = if id.is_empty() { made() } else { id.into_owned() };
+                let call = self.chunks.sealed_call(&id, &name, seal.as_deref(), out);
+                self.chunks.arguments(call, arguments, out);
+                return;
+            }
+            Said::Nothing => return,
+        }
+        if let Some(seal) = seal {
+            self.chunks.seal(&seal, out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
+        if self.finish.is_empty() {
+            let message = "the provider's stream ended before the answer was complete";
+            return Err(Fault::new(Class::Truncated, message));
+        }
+        let reason = answer::finish_reason(&self.finish, self.chunks.calls())?;
+        self.chunks.finish(reason, out);
+        self.chunks.end(self.tally.consumed().usage.map(Shown::of), out);
+        self.progress = Progress::Done;
+        Ok(())
+    }
+}

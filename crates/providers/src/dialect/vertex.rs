@@ -1,0 +1,78 @@
+//! Gemini as Vertex AI speaks it: the same bodies under a project's own paths, with a service account's token.
+//!
+//! The project is the option `project`; the region is the target's, else the option `region`, else
+//! [`Vertex::REGION`].
+
+use bytes::Bytes;
+use nexus_core::{call::Call, fault::Fault, site::Site};
+
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
+    gemini::{self, GeminiStream, Surface},
+    member::Row,
+};
+
+/// A project of Google Cloud.
+#[derive(Clone, Copy, Debug)]
+pub struct Vertex;
+
+impl Vertex {
+    pub const ID: &str = "vertex";
+    pub const NAME: &str = "Google Vertex AI";
+    pub const BASE_URL: &str = "https://aiplatform.googleapis.com/v1";
+    pub const KEY_VARIABLES: &[&str] = &["GOOGLE_APPLICATION_CREDENTIALS_JSON"];
+    /// The option that names the project.
+    pub const PROJECT: &str = "project";
+    /// The region where none is named: the vendor chooses the place.
+    pub const REGION: &str = "global";
+}
+
+/// What tokens must be for.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+impl Dialect for Vertex {
+    fn id(&self) -> &'static str {
+        Self::ID
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::Google { scope: SCOPE }
+    }
+
+    fn members(&self) -> Vec<Row> {
+        gemini::member::MEMBERS.to_vec()
+    }
+
+    fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        let model = gemini::model_path(ask.real_model, "publishers/google/models")?;
+        let path = format!("{}{model}{}", place(ask.site)?, gemini::verb(ask.request.is_stream));
+        Ok(Encoded { path, headers: Vec::new(), body: gemini::body(ask, Surface::Vertex)?.into() })
+    }
+
+    fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
+        gemini::decode(call, body)
+    }
+
+    fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
+        Box::new(GeminiStream::new(call))
+    }
+
+    fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
+        gemini::of_answer(head, body)
+    }
+}
+
+/// The path of a project in a region.
+fn place(site: Site<'_>) -> Result<String, Unsayable> {
+    let project = site.options.option(Vertex::PROJECT).filter(|project| !project.is_empty());
+    let project = project.ok_or_else(|| Unsayable {
+        param: "model".to_owned(),
+        message: "the provider of this model is set up without its option `project`".to_owned(),
+    })?;
+    let region = site.region().unwrap_or(Vertex::REGION);
+    Ok(format!(
+        "/projects/{}/locations/{}",
+        gemini::percent_encoded(project),
+        gemini::percent_encoded(region)
+    ))
+}
