@@ -3,10 +3,12 @@
 #![cfg(test)]
 
 mod anthropic;
+mod arbitrary;
 mod bedrock;
 mod chance;
 mod drive;
 mod frames;
+mod gemini;
 mod golden;
 mod recordings;
 mod reference;
