@@ -20,7 +20,7 @@ pub(crate) struct Request {
 pub(crate) struct Head {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The value of `x-api-key`, or of `authorization` without `Bearer `; the later header counts.
+    /// The value of `x-api-key` or `x-goog-api-key`, or of `authorization` without `Bearer `; the later header counts.
     pub(crate) key: Option<String>,
     /// In their order, names as sent; empty unless asked for.
     pub(crate) headers: Vec<(String, String)>,
@@ -135,7 +135,7 @@ fn read_headers(head: &mut Head, headers: &[httparse::Header<'_>], keep: Keep) -
             head.expects_continue = value.eq_ignore_ascii_case("100-continue");
         } else if name.eq_ignore_ascii_case("authorization") {
             head.key = value.strip_prefix("Bearer ").map(str::to_owned);
-        } else if name.eq_ignore_ascii_case("x-api-key") {
+        } else if name.eq_ignore_ascii_case("x-api-key") || name.eq_ignore_ascii_case("x-goog-api-key") {
             head.key = Some(value.to_owned());
         }
         if keep == Keep::Headers {

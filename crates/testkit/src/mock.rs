@@ -1,10 +1,11 @@
-//! The mock provider: OpenAI's chat completions and Anthropic's messages, whole and streamed, scripted by the model's name (see `script`).
+//! The mock provider: OpenAI's chat completions, Anthropic's messages and Gemini's contents, whole and streamed, scripted by the model's name (see `script`).
 //!
 //! It serves from a thread of its own. What it remembers is bounded by `Options::remember`; the benchmark remembers nothing.
 
 mod answer;
 mod ask;
 mod connection;
+mod generate;
 mod messages;
 mod oracle;
 mod render;
@@ -211,7 +212,15 @@ struct Remembered {
 #[derive(Debug)]
 struct Replies {
     script: Script,
-    cached: VecDeque<(Surface, Bytes, Arc<Reply>)>,
+    cached: VecDeque<Cached>,
+}
+
+/// The same path and body get the same reply.
+#[derive(Debug)]
+struct Cached {
+    path: String,
+    body: Bytes,
+    reply: Arc<Reply>,
 }
 
 impl Shared {
@@ -250,6 +259,7 @@ impl Shared {
         match (request.head.method.as_str(), path) {
             ("POST", path) if path.ends_with("/chat/completions") => self.answer(Surface::Chat, request),
             ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
+            ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
                 Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))
@@ -260,13 +270,15 @@ impl Shared {
 
     fn answer(&self, surface: Surface, request: &Request) -> Arc<Reply> {
         let mut replies = lock(&self.replies);
-        let is_known = |(known, body, _): &&(Surface, Bytes, _)| *known == surface && *body == request.body;
-        if let Some((_, _, reply)) = replies.cached.iter().find(is_known) {
-            return Arc::clone(reply);
+        let path = &request.head.path;
+        let is_known = |known: &&Cached| known.path == *path && known.body == request.body;
+        if let Some(known) = replies.cached.iter().find(is_known) {
+            return Arc::clone(&known.reply);
         }
         let ask = match surface {
             Surface::Chat => Ask::read(&request.body, &replies.script),
             Surface::Messages => messages::read(&request.body, &replies.script),
+            Surface::Generate => generate::read(path, &request.body, &replies.script),
         };
         let ask = match ask {
             Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
@@ -278,7 +290,8 @@ impl Shared {
         let reply = Arc::new(Reply::to(&ask, unix_ms() / 1000));
         if request.body.len() <= MAX_CACHED_BODY_BYTES {
             replies.cached.truncate(CACHED_REPLIES - 1);
-            replies.cached.push_front((surface, Bytes::copy_from_slice(&request.body), Arc::clone(&reply)));
+            let (path, body) = (path.clone(), Bytes::copy_from_slice(&request.body));
+            replies.cached.push_front(Cached { path, body, reply: Arc::clone(&reply) });
         }
         reply
     }

@@ -4,6 +4,7 @@
 
 use super::answer::Answer;
 use super::ask::{Ask, Complaint, StreamAsk};
+use super::generate;
 use super::messages;
 use super::render::{self, Event, ID};
 use super::surface::Surface;
@@ -241,6 +242,7 @@ fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
     let body = match ask.surface {
         Surface::Chat => render::whole(ask, answer, created_s),
         Surface::Messages => messages::render::whole(ask, answer),
+        Surface::Generate => generate::render::whole(ask, answer),
     };
     let head = head(ask.surface, 200, "application/json", &format!("content-length: {}\r\n", body.len()));
     let kept = match ask.script.fault {
@@ -256,6 +258,7 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
     let events = match ask.surface {
         Surface::Chat => render::events(ask, asked, answer, created_s),
         Surface::Messages => messages::render::events(ask, answer),
+        Surface::Generate => generate::render::events(ask, answer),
     };
     let frames = frames(ask.surface, &ask.script, events);
     let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
@@ -284,12 +287,13 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
 
 /// The frames of a stream up to its fault, each with the tokens sent when it has been.
 fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
-    let eol = if script.shape.crlf { "\r\n" } else { "\n" };
+    // Google's frames always end so.
+    let eol = if script.shape.crlf || surface == Surface::Generate { "\r\n" } else { "\n" };
     let kept = match script.fault {
         Some(Fault::CutAfter { events, .. } | Fault::HangAfter { events }) => events,
         Some(Fault::ErrorEvent { after }) => after,
         // The last event of these is what `[DONE]` is to the others.
-        None if surface == Surface::Messages && script.shape.done_absent => events.len().saturating_sub(1),
+        None if surface != Surface::Chat && script.shape.done_absent => events.len().saturating_sub(1),
         _ => usize::MAX,
     };
     let mut frames = Vec::with_capacity(events.len() + 1);

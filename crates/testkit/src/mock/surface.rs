@@ -1,4 +1,4 @@
-//! The two APIs the mock speaks, and what they say differently around the same answer.
+//! The APIs the mock speaks, and what they say differently around the same answer.
 
 use serde_json::json;
 
@@ -10,6 +10,8 @@ pub(crate) enum Surface {
     Chat,
     /// Anthropic's `/messages`.
     Messages,
+    /// Gemini's `:generateContent` and `:streamGenerateContent`.
+    Generate,
 }
 
 impl Surface {
@@ -18,6 +20,7 @@ impl Surface {
         match self {
             Self::Chat => "chatcmpl-",
             Self::Messages => "msg_",
+            Self::Generate => "",
         }
     }
 
@@ -32,6 +35,7 @@ impl Surface {
                 "request-id: req_{ID}\r\nanthropic-ratelimit-requests-limit: 10000\r\n\
                  anthropic-ratelimit-requests-remaining: 9999\r\n"
             ),
+            Self::Generate => "server-timing: gfet4t7; dur=12\r\n".to_owned(),
         }
     }
 
@@ -52,6 +56,9 @@ impl Surface {
                 let kind = messages_kind(status);
                 json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": format!("req_{ID}")})
             }
+            Self::Generate => {
+                json!({"error": {"code": status, "message": message, "status": generate_status(status)}})
+            }
         };
         error.to_string()
     }
@@ -69,5 +76,18 @@ fn messages_kind(status: u16) -> &'static str {
         529 => "overloaded_error",
         200 | 500.. => "api_error",
         _ => "invalid_request_error",
+    }
+}
+
+fn generate_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        503 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        200 | 500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
     }
 }

@@ -9,6 +9,7 @@ mod client;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod generate;
 mod grammar;
 #[cfg(test)]
 mod load;

@@ -167,7 +167,7 @@ fn a_served_message_has_a_line_with_the_id_the_client_saw() {
 }
 
 /// Each path in `value` with its kind of value.
-fn paths(value: &Value, path: &str, seen: &mut BTreeSet<String>) {
+pub(crate) fn paths(value: &Value, path: &str, seen: &mut BTreeSet<String>) {
     let kind = match value {
         Value::Array(items) => {
             items.iter().for_each(|item| paths(item, &format!("{path}[]"), seen));
