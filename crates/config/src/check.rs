@@ -17,7 +17,7 @@ use crate::{
     problem::{Problem, Problems},
     raw::{self, Raw},
     scalar,
-    settings::{LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts},
+    settings::{Aws, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts},
 };
 
 /// The settings, or everything that is wrong with them; `problems` is what is known to be wrong already.
@@ -55,6 +55,7 @@ impl Check<'_> {
         let database_url = self.database_url(raw.database.unwrap_or_default());
         let redis_url = self.redis_url();
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
+        let aws = self.aws(raw.aws.unwrap_or_default());
         let providers = self.providers(raw.providers.unwrap_or_default());
         Some(Settings {
             server: server?,
@@ -65,6 +66,7 @@ impl Check<'_> {
             logging: logging(raw.logging.unwrap_or_default())?,
             redis_url,
             oidc,
+            aws,
             default_provider: raw.default_provider,
             providers,
             redacted,
@@ -112,6 +114,21 @@ impl Check<'_> {
             return None;
         }
         Some(Plain::new(url.to_owned()))
+    }
+
+    fn aws(&mut self, raw: raw::Aws) -> Aws {
+        let words = raw.host_credentials.unwrap_or_default();
+        let host_credentials: Vec<String> = words.split_ascii_whitespace().map(str::to_owned).collect();
+        if host_credentials.iter().any(|word| !Aws::SOURCES.contains(&word.as_str())) {
+            let remedy = format!("write some of `{}`", Aws::SOURCES.join("`, `"));
+            self.refuse("aws.host_credentials", "has a word that is no source of keys", remedy);
+        }
+        let is_read = |name: &str| name == "HOME" || name.starts_with("AWS_");
+        let variables =
+            self.environment.iter().filter(|(name, _)| !host_credentials.is_empty() && is_read(name));
+        let variables =
+            variables.map(|(name, text)| (name.to_owned(), Plain::new(text.to_owned()))).collect();
+        Aws { host_credentials, variables }
     }
 
     /// The identity provider, where one is named.

@@ -59,6 +59,8 @@ section! {
         logging: Logging = Kind::Section(Logging::FIELDS), Preset::Absent("the defaults below");
         /// Signing in at the console.
         console: Console = Kind::Section(Console::FIELDS), Preset::Absent("passwords only");
+        /// What the gateway's own host is at AWS.
+        aws: Aws = Kind::Section(Aws::FIELDS), Preset::Absent("no provider acts as the host");
         /// The name of the provider that takes requests which name no model.
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// The providers and their models. They are put into the database at start; what is there already is kept up to date.
@@ -165,6 +167,14 @@ section! {
         role: String = Kind::Choice(&["viewer", "auditor", "team_admin", "platform_admin"]), Preset::Required;
         /// The name of the team they are it for.
         team: String = Kind::Text, Preset::Absent("the platform");
+    }
+}
+
+section! {
+    /// What the gateway's own host is at AWS.
+    Aws {
+        /// From where providers may take access keys of the host's own, with spaces in between: `profile`, `environment`, `imds`, `irsa`, `ecs`. A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
+        host_credentials: String = Kind::Text, Preset::Absent("nowhere: no provider acts as the host");
     }
 }
 

@@ -28,6 +28,7 @@ const SECRETS: &str = "\
 | `NEXUS_SECRET_KEY` | the root secret that signing keys are derived from; at least 32 bytes, `openssl rand -base64 32` makes one |
 | `DB_ENCRYPTION_KEY` | the root secret that wraps the keys of sealed credentials; at least 32 bytes |
 | `REDIS_URL` | Redis or Valkey, for limits shared by several nodes; absent on one node |
+| `AWS_...`, `HOME` | what AWS's own tools read, such as `AWS_ROLE_ARN`; looked at only where `aws.host_credentials` allows a source of keys |
 ";
 
 /// The whole page, in Markdown.

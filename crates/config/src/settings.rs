@@ -23,6 +23,7 @@ pub struct Settings {
     pub redis_url: Option<Plain>,
     /// `None`: people sign in with passwords only.
     pub oidc: Option<Oidc>,
+    pub aws: Aws,
     pub default_provider: Option<String>,
     pub providers: Vec<Provider>,
     pub(crate) redacted: String,
@@ -38,6 +39,19 @@ impl Settings {
     pub fn to_yaml_redacted(&self) -> &str {
         &self.redacted
     }
+}
+
+/// What providers may take of the host's own identity at AWS.
+#[derive(Default)]
+pub struct Aws {
+    /// Each is one of [`Aws::SOURCES`].
+    pub host_credentials: Vec<String>,
+    /// What AWS's own tools read: `HOME`, and all that begins with `AWS_`. Empty where no source is allowed.
+    pub variables: BTreeMap<String, Plain>,
+}
+
+impl Aws {
+    pub const SOURCES: [&str; 5] = ["profile", "environment", "imds", "irsa", "ecs"];
 }
 
 /// The API's listener.

@@ -97,6 +97,7 @@ const MISTAKES: &[(&str, &str, u64, &str)] = &[
         4,
         "is out of range",
     ),
+    ("aws:\n  host_credentials: imds static", "aws.host_credentials", 2, "has a word that is no source"),
     (
         "providers:\n  - name: a\n    kind: openai\n    allow_private_network: \"yes\"",
         "providers[0].allow_private_network",

@@ -20,6 +20,7 @@ data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
+aws: { host_credentials: "irsa  imds" }
 console:
   oidc:
     issuer: https://id.example.com/realms/main
@@ -58,6 +59,8 @@ fn environment() -> Environment {
         ("RESOURCE", "acme"),
         ("AZURE_OPENAI_KEY", "key-from-environment"),
         ("OIDC_SECRET", "oidc-from-environment"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"),
+        ("AWSOME", "no"),
     ])
 }
 
@@ -126,6 +129,10 @@ fn everything_written_is_held() {
     assert_eq!(oidc.role_mapping, [kings, all]);
 
     let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
+    assert_eq!(settings.aws.host_credentials, ["irsa", "imds"]);
+    let variables: Vec<_> =
+        settings.aws.variables.iter().map(|(name, text)| (&**name, text.expose())).collect();
+    assert_eq!(variables, [("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")]);
     assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
     assert_eq!(azure.endpoint.as_ref().unwrap().to_string(), "https://acme.example.com/openai");
     assert_eq!(azure.api_key.as_ref().unwrap().expose(), "key-from-environment");

@@ -15,7 +15,7 @@ use actix_web::{App, HttpServer, dev::Server, rt::System, web};
 use nexus_config::{
     environment::Absence,
     load::Flags,
-    settings::{LogFormat, Settings},
+    settings::{Aws, LogFormat, Settings},
 };
 use nexus_core::{allowance::Allowances, brute::Failures};
 use nexus_engine::{
@@ -32,7 +32,7 @@ use nexus_telemetry::{
     log::{self, Format, LogGuard, Stages},
     meters::{Backlog, Meters},
 };
-use nexus_transport::{HttpTransport, Tls};
+use nexus_transport::{AwsHost, AwsSource, HttpTransport, Tls};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{
@@ -206,12 +206,14 @@ impl Node {
         let (shared, drain) = (Arc::clone(&self.shared), Arc::clone(&self.drain));
         let admin = Arc::clone(&self.admin);
         let tls = Tls::new(None)?;
+        let aws_host = aws_host(&settings.aws);
         let server = HttpServer::new(move || {
             let worker = web::Data::new(Worker {
                 admin: Arc::clone(&admin),
                 engine: Engine {
                     shared: Arc::clone(&shared),
-                    transport: HttpTransport::new(&tls, Arc::clone(&shared.clock)),
+                    transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
+                        .with_aws_host(aws_host.clone()),
                     dice: Box::new(WorkerDice::new()),
                     known: Known::default(),
                 },
@@ -297,6 +299,12 @@ fn sign_in(settings: &mut Settings) -> Result<SignIn, StartError> {
     Ok(SignIn::new(oidc))
 }
 
+/// What the operator lets providers take of this host's identity.
+fn aws_host(settings: &Aws) -> AwsHost {
+    let sources = settings.host_credentials.iter().filter_map(|word| AwsSource::read(word)).collect();
+    AwsHost::new(sources, |name| settings.variables.get(name).map(|text| text.expose().to_owned()))
+}
+
 /// A burst as large as a minute's worth.
 fn failures(settings: &Settings) -> Failures {
     let per_minute = settings.server.bad_keys_per_minute;
@@ -325,5 +333,15 @@ impl Signals {
 
     async fn next(&mut self) {
         tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_of_keys_that_can_be_set_is_known() {
+        assert_eq!(Aws::SOURCES, AwsSource::ALL.map(AwsSource::as_str));
     }
 }

@@ -10,7 +10,7 @@ use nexus_engine::port::{Clock, Inbound, Outbound, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    access::{Access, Showing, Shown},
+    access::{Access, AwsHost, Showing, Shown},
     body::AnswerBody,
     connection::Connection,
     connector::Connector,
@@ -38,6 +38,12 @@ impl HttpTransport {
             connector: Connector::new(Rc::new(System), Arc::clone(&tls.0)),
             peers: Peers::default(),
         }
+    }
+
+    /// Lets providers use the host's own identity at AWS, as far as the operator allows it.
+    #[must_use]
+    pub fn with_aws_host(self, aws_host: AwsHost) -> Self {
+        Self { access: self.access.with_aws_host(aws_host), ..self }
     }
 
     async fn show<'a>(&self, request: &'a Outbound<'a>, by: Instant) -> Result<Shown<'a>, Fault> {
