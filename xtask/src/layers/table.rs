@@ -124,7 +124,7 @@ pub(crate) const ROWS: &[Row] = &[
         Dev,
         "testkit",
         "scripted and faulty upstreams, clocks, builders, the mock provider",
-        &["core", "wire", "providers", "engine", "store"],
+        &["core", "wire", "keystore", "providers", "engine", "store"],
         "loopback",
     )),
     row(Tool, "xtask", "the workshop; depends on no workspace crate, so it builds in seconds", &[], "yes"),
