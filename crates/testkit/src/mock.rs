@@ -1,10 +1,11 @@
-//! The mock provider: OpenAI's chat completions, Anthropic's messages and Gemini's contents, whole and streamed, scripted by the model's name (see `script`).
+//! The mock provider: OpenAI's chat completions, Anthropic's messages, Gemini's contents and Bedrock's conversations, whole and streamed, scripted by the model's name (see `script`).
 //!
 //! It serves from a thread of its own. What it remembers is bounded by `Options::remember`; the benchmark remembers nothing.
 
 mod answer;
 mod ask;
 mod connection;
+mod converse;
 mod generate;
 mod messages;
 mod oracle;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 
 use self::ask::Ask;
 use self::connection::Connection;
+pub use self::converse::signature::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use self::oracle::Oracle;
 pub use self::oracle::Served;
 use self::reply::Reply;
@@ -259,6 +261,12 @@ impl Shared {
         match (request.head.method.as_str(), path) {
             ("POST", path) if path.ends_with("/chat/completions") => self.answer(Surface::Chat, request),
             ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
+            ("POST", path) if converse::target(path).is_some() => {
+                match converse::signature::check(request, unix_ms() / 1000) {
+                    Ok(()) => self.answer(Surface::Converse, request),
+                    Err((exception, words)) => Arc::new(Reply::exception(403, exception, &words)),
+                }
+            }
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
@@ -279,6 +287,7 @@ impl Shared {
             Surface::Chat => Ask::read(&request.body, &replies.script),
             Surface::Messages => messages::read(&request.body, &replies.script),
             Surface::Generate => generate::read(path, &request.body, &replies.script),
+            Surface::Converse => converse::read(path, &request.body, &replies.script),
         };
         let ask = match ask {
             Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
@@ -314,6 +323,23 @@ impl Shared {
             remembered.body_bytes -= oldest.body.len();
         }
     }
+}
+
+/// A path's segment without its percents.
+fn unescaped(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn models() -> String {

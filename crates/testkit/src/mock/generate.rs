@@ -54,24 +54,7 @@ fn target(path: &str) -> Option<(String, bool)> {
         "streamGenerateContent" if query == "alt=sse" => true,
         _ => return None,
     };
-    Some((unescaped(model)?, streams))
-}
-
-/// A path's segment without its percents.
-fn unescaped(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    Some((super::unescaped(model)?, streams))
 }
 
 /// Reads a request body; `default` is the script of a model whose name has no words.

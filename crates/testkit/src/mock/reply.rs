@@ -4,6 +4,7 @@
 
 use super::answer::Answer;
 use super::ask::{Ask, Complaint, StreamAsk};
+use super::converse;
 use super::generate;
 use super::messages;
 use super::render::{self, Event, ID};
@@ -187,7 +188,16 @@ impl Reply {
         param: Option<&str>,
     ) -> Self {
         let error = surface.error(status, kind, code, message, param);
-        Self::body(surface, status, "application/json", headers, &error)
+        let headers = format!("{headers}{}", surface.error_header(status));
+        Self::body(surface, status, "application/json", &headers, &error)
+    }
+
+    /// A refusal of AWS's by name.
+    pub(crate) fn exception(status: u16, name: &str, words: &str) -> Self {
+        let error = Surface::Converse.error(status, "", None, words, None);
+        let header =
+            format!("x-amzn-errortype: {name}:http://internal.amazon.com/coral/com.amazon.bedrock/\r\n");
+        Self::body(Surface::Converse, status, "application/json", &header, &error)
     }
 
     fn body(surface: Surface, status: u16, content_type: &str, headers: &str, body: &str) -> Self {
@@ -243,6 +253,7 @@ fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
         Surface::Chat => render::whole(ask, answer, created_s),
         Surface::Messages => messages::render::whole(ask, answer),
         Surface::Generate => generate::render::whole(ask, answer),
+        Surface::Converse => converse::render::whole(ask, answer),
     };
     let head = head(ask.surface, 200, "application/json", &format!("content-length: {}\r\n", body.len()));
     let kept = match ask.script.fault {
@@ -259,13 +270,13 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
         Surface::Chat => render::events(ask, asked, answer, created_s),
         Surface::Messages => messages::render::events(ask, answer),
         Surface::Generate => generate::render::events(ask, answer),
+        Surface::Converse => converse::render::events(ask, answer),
     };
     let frames = frames(ask.surface, &ask.script, events);
     let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
     let ends_well = !matches!(ask.script.fault, Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }));
     let mut next =
-        head(ask.surface, 200, "text/event-stream; charset=utf-8", "transfer-encoding: chunked\r\n")
-            .into_bytes();
+        head(ask.surface, 200, ask.surface.stream_media(), "transfer-encoding: chunked\r\n").into_bytes();
     if frames.is_empty() {
         return vec![Write::of(next, 0)];
     }
@@ -274,7 +285,7 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
     for (index, group) in frames.chunks(burst).enumerate() {
         let len: usize = group.iter().map(|(frame, _)| frame.len()).sum();
         next.extend(format!("{len:x}\r\n").as_bytes());
-        next.extend(group.iter().flat_map(|(frame, _)| frame.as_bytes()));
+        next.extend(group.iter().flat_map(|(frame, _)| frame));
         next.extend(b"\r\n");
         if index + 1 == count && ends_well {
             next.extend(b"0\r\n\r\n");
@@ -286,12 +297,14 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
 }
 
 /// The frames of a stream up to its fault, each with the tokens sent when it has been.
-fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(String, u64)> {
+fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(Vec<u8>, u64)> {
     // Google's frames always end so.
     let eol = if script.shape.crlf || surface == Surface::Generate { "\r\n" } else { "\n" };
     let kept = match script.fault {
         Some(Fault::CutAfter { events, .. } | Fault::HangAfter { events }) => events,
         Some(Fault::ErrorEvent { after }) => after,
+        // The last two say the end and what was consumed.
+        None if surface == Surface::Converse && script.shape.done_absent => events.len().saturating_sub(2),
         // The last event of these is what `[DONE]` is to the others.
         None if surface != Surface::Chat && script.shape.done_absent => events.len().saturating_sub(1),
         _ => usize::MAX,
@@ -299,6 +312,12 @@ fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(String,
     let mut frames = Vec::with_capacity(events.len() + 1);
     let mut tokens = 0;
     for (index, event) in events.into_iter().take(kept).enumerate() {
+        tokens = event.tokens;
+        if surface == Surface::Converse {
+            let name = event.name.as_deref().unwrap_or_default();
+            frames.push((converse::frame::event(name, &event.json), tokens));
+            continue;
+        }
         let mut frame = String::new();
         if script.shape.bom && index == 0 {
             frame.push('\u{feff}');
@@ -310,18 +329,21 @@ fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(String,
             frame.push_str(&format!("event: {name}{eol}"));
         }
         frame.push_str(&format!("data: {}{eol}{eol}", event.json));
-        tokens = event.tokens;
-        frames.push((frame, tokens));
+        frames.push((frame.into_bytes(), tokens));
     }
     match script.fault {
+        Some(Fault::ErrorEvent { .. }) if surface == Surface::Converse => {
+            let error = surface.error(500, "server_error", None, "The mock failed in its stream.", None);
+            frames.push((converse::frame::exception("internalServerException", &error), tokens));
+        }
         Some(Fault::ErrorEvent { .. }) => {
             let error = surface.error(500, "server_error", None, "The mock failed in its stream.", None);
             let name =
                 if surface == Surface::Messages { format!("event: error{eol}") } else { String::new() };
-            frames.push((format!("{name}data: {error}{eol}{eol}"), tokens));
+            frames.push((format!("{name}data: {error}{eol}{eol}").into_bytes(), tokens));
         }
         None if surface == Surface::Chat && !script.shape.done_absent => {
-            frames.push((format!("data: [DONE]{eol}{eol}"), tokens))
+            frames.push((format!("data: [DONE]{eol}{eol}").into_bytes(), tokens))
         }
         _ => {}
     }

@@ -12,6 +12,8 @@ pub(crate) enum Surface {
     Messages,
     /// Gemini's `:generateContent` and `:streamGenerateContent`.
     Generate,
+    /// Bedrock's `/converse` and `/converse-stream`.
+    Converse,
 }
 
 impl Surface {
@@ -20,7 +22,7 @@ impl Surface {
         match self {
             Self::Chat => "chatcmpl-",
             Self::Messages => "msg_",
-            Self::Generate => "",
+            Self::Generate | Self::Converse => "",
         }
     }
 
@@ -36,6 +38,23 @@ impl Surface {
                  anthropic-ratelimit-requests-remaining: 9999\r\n"
             ),
             Self::Generate => "server-timing: gfet4t7; dur=12\r\n".to_owned(),
+            Self::Converse => format!("x-amzn-requestid: {ID}\r\n"),
+        }
+    }
+
+    /// The header that names an error, where the API has one.
+    pub(crate) fn error_header(self, status: u16) -> String {
+        match self {
+            Self::Converse => format!("x-amzn-errortype: {}\r\n", converse_exception(status)),
+            _ => String::new(),
+        }
+    }
+
+    /// The media type of a stream.
+    pub(crate) fn stream_media(self) -> &'static str {
+        match self {
+            Self::Converse => "application/vnd.amazon.eventstream",
+            _ => "text/event-stream; charset=utf-8",
         }
     }
 
@@ -59,6 +78,7 @@ impl Surface {
             Self::Generate => {
                 json!({"error": {"code": status, "message": message, "status": generate_status(status)}})
             }
+            Self::Converse => json!({ "message": message }),
         };
         error.to_string()
     }
@@ -89,5 +109,18 @@ fn generate_status(status: u16) -> &'static str {
         504 => "DEADLINE_EXCEEDED",
         200 | 500.. => "INTERNAL",
         _ => "INVALID_ARGUMENT",
+    }
+}
+
+fn converse_exception(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        200 | 500.. => "InternalServerException",
+        _ => "ValidationException",
     }
 }

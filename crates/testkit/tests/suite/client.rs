@@ -14,6 +14,8 @@ pub(crate) struct Answer {
     pub(crate) head: String,
     /// Without chunk framing.
     pub(crate) body: String,
+    /// The same as bytes, where they are no text.
+    pub(crate) bytes: Vec<u8>,
     /// The data of each write the server framed as one chunk.
     pub(crate) chunks: Vec<String>,
     /// The answer is as long as its head or its last chunk says.
@@ -96,7 +98,8 @@ pub(crate) fn read(stream: &mut TcpStream) -> Answer {
         }
     }
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let mut answer = Answer { status, head, body: String::new(), chunks: Vec::new(), whole: false };
+    let mut answer =
+        Answer { status, head, body: String::new(), bytes: Vec::new(), chunks: Vec::new(), whole: false };
     if let Some(length) = answer.header("content-length") {
         let length = length.parse().unwrap();
         answer.body = String::from_utf8(bytes(stream, length)).unwrap();
@@ -123,7 +126,8 @@ fn read_chunks(stream: &mut TcpStream, answer: &mut Answer) {
             answer.whole = end == b"\r\n";
             return;
         }
-        let text = String::from_utf8(data).unwrap();
+        let text = String::from_utf8_lossy(&data).into_owned();
+        answer.bytes.extend(data);
         answer.body.push_str(&text);
         answer.chunks.push(text);
     }

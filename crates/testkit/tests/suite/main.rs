@@ -7,6 +7,8 @@ mod binaries;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod converse;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod generate;
