@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod instance;
 mod layers;
+mod prices;
 mod report;
 mod service;
 mod test;
@@ -55,6 +56,14 @@ enum Task {
     Mock {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Make the catalogue of well-known models from a price list of LiteLLM
+    Prices {
+        /// `model_prices_and_context_window.json`, or its copy inside the package
+        file: std::path::PathBuf,
+        /// The list's version, for the note of where it is from
+        #[arg(long)]
+        version: String,
     },
     /// Measure the gateway against a plain pass-through on one pinned core
     Bench(bench::Options),
@@ -102,6 +111,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Dev(options) => dev::run(&workspace, &options),
         Task::Mock { args } => dev::mock(&workspace, &args),
+        Task::Prices { file, version } => prices::write(&workspace, &file, &version),
         Task::Bench(options) => bench::run(&workspace, &options),
     }
 }

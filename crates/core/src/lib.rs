@@ -15,6 +15,7 @@ pub mod failover;
 pub mod fault;
 pub mod id;
 pub mod limit;
+pub mod price;
 pub mod principal;
 pub mod quantity;
 pub mod refusal;

@@ -69,6 +69,7 @@ pub(crate) const ROWS: &[Row] = &[
         &["core", "wire"],
         "no",
     ),
+    row(Level(1), "models", "what is known of well-known models: prices, limits, abilities", &["core"], "no"),
     row(Level(1), "config", "settings: raw, then checked", &["core"], "files, env"),
     waiting(row(
         Level(1),
@@ -81,7 +82,7 @@ pub(crate) const ROWS: &[Row] = &[
         Level(2),
         "engine",
         "the pipeline: nine stages over ports",
-        &["core", "wire", "keystore", "providers", "telemetry", "tokens"],
+        &["core", "wire", "keystore", "models", "providers", "telemetry", "tokens"],
         "via ports",
     )),
     waiting(row(
@@ -109,6 +110,7 @@ pub(crate) const ROWS: &[Row] = &[
             "telemetry",
             "tokens",
             "shield",
+            "models",
             "providers",
             "config",
             "store",
