@@ -4,7 +4,7 @@
 //! nothing, waits for nothing, reads no clock and rolls no dice, and it knows neither JSON nor HTTP,
 //! SQL or vendors.
 
-#![warn(clippy::arithmetic_side_effects)]
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod allowance;
 pub mod brute;
@@ -18,6 +18,7 @@ pub mod limit;
 pub mod price;
 pub mod principal;
 pub mod quantity;
+pub mod quota;
 pub mod refusal;
 pub mod role;
 pub mod scope;

@@ -1,0 +1,190 @@
+//! What holds after every step, whatever the steps are.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn quota(number: u128, measure: Measure, limit: u64) -> Quota {
+    Quota {
+        id: Uuid::from_u128(number),
+        name: "q".into(),
+        subject: Subject::Platform,
+        measure,
+        window: Window::Total,
+        limit,
+        mode: Mode::Hard,
+    }
+}
+
+fn owner(number: u128) -> Owner {
+    Owner { request: RequestId(Uuid::from_u128(number)), key: KeyId(Uuid::from_u128(1)), until_ms: 100 }
+}
+
+fn cost(cost_nano_usd: u64) -> Amounts {
+    Amounts { tokens: 0, cost_nano_usd }
+}
+
+#[test]
+fn what_fits_is_held_what_is_used_stays_and_the_rest_is_free_again() {
+    let budget = quota(1, Measure::CostNanoUsd, 100);
+    let mut book = Book::default();
+    let reserve =
+        |book: &mut Book, amount| book.reserve([&budget].into_iter(), cost(amount), owner(1), 0);
+    let first = reserve(&mut book, 60).unwrap();
+    assert!(reserve(&mut book, 41).unwrap_err().is_held);
+    let second = reserve(&mut book, 40).unwrap();
+    book.settle(first, cost(10), 0);
+    book.settle(first, cost(15), 0);
+    assert_eq!(book.level(&budget, 0), Level { used: 25, reserved: 75 });
+    book.release(first);
+    book.release(first);
+    book.settle(first, cost(50), 0);
+    assert_eq!(book.level(&budget, 0), Level { used: 25, reserved: 40 });
+    assert_eq!(book.holders(budget.id).len(), 1);
+    book.settle(second, cost(90), 0);
+    book.release(second);
+    assert_eq!(book.level(&budget, 0), Level { used: 115, reserved: 0 }, "more than was held counts too");
+    assert!(!reserve(&mut book, 1).unwrap_err().is_held);
+}
+
+#[test]
+fn all_quotas_of_a_call_are_held_or_none() {
+    let (wide, narrow) = (quota(1, Measure::Tokens, 100), quota(2, Measure::Concurrent, 1));
+    let soft = Quota { mode: Mode::Soft, ..quota(3, Measure::Requests, 0) };
+    let mut book = Book::default();
+    let all = || [&wide, &narrow, &soft].into_iter();
+    let need = Amounts { tokens: 10, cost_nano_usd: 0 };
+    let first = book.reserve(all(), need, owner(1), 0).unwrap();
+    assert_eq!(book.reserve(all(), need, owner(2), 0).unwrap_err().quota, narrow.id);
+    assert_eq!(book.level(&wide, 0), Level { used: 0, reserved: 10 });
+    assert_eq!(book.level(&soft, 0).used, 1, "a soft quota counts and never refuses");
+    book.release(first);
+    assert!(book.reserve(all(), need, owner(3), 0).is_ok());
+}
+
+#[test]
+fn a_new_window_is_empty_and_what_is_held_goes_over_into_it() {
+    let daily = Quota { window: Window::Day { offset_minutes: 0 }, ..quota(1, Measure::Tokens, 10) };
+    let rolling = Quota { window: Window::Rolling { ms: 60_000 }, ..quota(2, Measure::Tokens, 10) };
+    let day = 24 * 3_600_000;
+    for (quota, later, used) in [(&daily, day, 0), (&rolling, 60_000, 4), (&rolling, 61_000, 0)] {
+        let mut book = Book::default();
+        let need = Amounts { tokens: 4, cost_nano_usd: 0 };
+        let first = book.reserve([quota].into_iter(), need, owner(1), 0).unwrap();
+        book.reserve([quota].into_iter(), need, owner(2), 0).unwrap();
+        book.settle(first, need, 0);
+        assert_eq!(book.level(quota, later), Level { used, reserved: 4 }, "{quota:?} {later}");
+    }
+}
+
+#[test]
+fn what_nobody_releases_is_swept() {
+    let budget = quota(1, Measure::CostNanoUsd, 10);
+    let mut book = Book::default();
+    book.reserve([&budget].into_iter(), cost(10), owner(1), 0).unwrap();
+    assert_eq!((book.sweep(99), book.sweep(100), book.sweep(100)), (0, 1, 0));
+    assert_eq!(book.level(&budget, 100), Level::default());
+}
+
+#[test]
+fn exactly_ten_of_five_hundred_side_by_side_get_what_is_there_for_ten() {
+    let budget = quota(1, Measure::CostNanoUsd, 10 * 7);
+    let book = Mutex::new(Book::default());
+    let admitted: usize = std::thread::scope(|scope| {
+        let thread = |thread: u128| {
+            let (book, budget) = (&book, &budget);
+            move || {
+                let attempt = |number| {
+                    let admitted =
+                        book.lock().unwrap().reserve([budget].into_iter(), cost(7), owner(number), 0);
+                    let Ok(id) = admitted else { return false };
+                    std::thread::yield_now();
+                    book.lock().unwrap().settle(id, cost(7), 0);
+                    book.lock().unwrap().release(id);
+                    true
+                };
+                (0..50).filter(|number| attempt(thread * 50 + number)).count()
+            }
+        };
+        let threads: Vec<_> = (0..10).map(|number| scope.spawn(thread(number))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 10);
+    assert_eq!(book.lock().unwrap().level(&budget, 0), Level { used: 70, reserved: 0 });
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Reserve(u64, u64),
+    Settle(usize, u64),
+    Release(usize),
+    Wait(i64),
+    Sweep,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => (0_u64..50, 0_u64..50).prop_map(|(tokens, cost)| Act::Reserve(tokens, cost)),
+        4 => (any::<usize>(), 0_u64..50).prop_map(|(which, part)| Act::Settle(which, part)),
+        2 => any::<usize>().prop_map(Act::Release),
+        1 => (0_i64..40).prop_map(Act::Wait),
+        1 => Just(Act::Sweep),
+    ];
+    prop::collection::vec(act, 1..200)
+}
+
+proptest! {
+    #[test]
+    fn settled_and_reserved_are_never_more_than_the_limit(acts in acts(), limits: [u8; 3], is_rolling: bool) {
+        let [tokens, concurrent, money] = limits.map(u64::from);
+        let window = if is_rolling { Window::Rolling { ms: 60 } } else { Window::Total };
+        let quotas = [
+            Quota { window, ..quota(1, Measure::Tokens, tokens) },
+            quota(2, Measure::Concurrent, concurrent % 8),
+            Quota { window, ..quota(3, Measure::CostNanoUsd, money) },
+        ];
+        let mut book = Book::default();
+        let mut open: HashMap<usize, (ReservationId, Amounts)> = HashMap::new();
+        let mut now_ms = 0;
+        for (at, act) in acts.into_iter().enumerate() {
+            let pick = |which: usize| open.keys().copied().nth(which.checked_rem(open.len())?);
+            match act {
+                Act::Reserve(tokens, cost_nano_usd) => {
+                    let need = Amounts { tokens, cost_nano_usd };
+                    let owner = Owner { until_ms: now_ms + 30, ..owner(at as u128) };
+                    if let Ok(id) = book.reserve(quotas.iter(), need, owner, now_ms) {
+                        open.insert(at, (id, need));
+                    }
+                }
+                Act::Settle(which, part) => {
+                    if let Some((id, left)) = pick(which).and_then(|at| open.get_mut(&at)) {
+                        let used = Amounts { tokens: part.min(left.tokens), cost_nano_usd: part.min(left.cost_nano_usd) };
+                        left.tokens -= used.tokens;
+                        left.cost_nano_usd -= used.cost_nano_usd;
+                        book.settle(*id, used, now_ms);
+                    }
+                }
+                Act::Release(which) => {
+                    if let Some((id, _)) = pick(which).and_then(|at| open.remove(&at)) {
+                        book.release(id);
+                    }
+                }
+                Act::Wait(ms) => now_ms += ms,
+                Act::Sweep => {
+                    book.sweep(now_ms);
+                }
+            }
+            for quota in &quotas {
+                let level = book.level(quota, now_ms);
+                prop_assert!(level.used + level.reserved <= quota.limit, "{level:?} of {quota:?}");
+            }
+        }
+        open.into_values().for_each(|(id, _)| book.release(id));
+        book.sweep(i64::MAX);
+        for quota in &quotas {
+            prop_assert_eq!(book.level(quota, now_ms).reserved, 0);
+        }
+    }
+}
