@@ -4,12 +4,14 @@
 //! half up to whole nano-USD: never before, nowhere else. Known, free and unknown are three things:
 //! nothing that is unknown is ever 0.
 
+mod book;
 mod rate;
 
 use std::sync::Arc;
 
 use crate::usage::{Quantity, Usage};
 
+pub use self::book::PriceBook;
 pub use self::rate::{Malformed, Rate, Tier};
 
 /// A multiplier of 1.0, in millionths.
@@ -152,9 +154,13 @@ pub struct Dated {
 
 /// The price that held at a moment, as known at another: of those the one valid last, of several from the
 /// same moment the one learnt last.
-pub fn at(prices: &[Dated], moment_ms: i64, known_by_ms: i64) -> Option<&Dated> {
+pub fn at<'a>(
+    prices: impl IntoIterator<Item = &'a Dated>,
+    moment_ms: i64,
+    known_by_ms: i64,
+) -> Option<&'a Dated> {
     prices
-        .iter()
+        .into_iter()
         .filter(|dated| dated.valid_from_ms <= moment_ms && dated.known_from_ms <= known_by_ms)
         .max_by_key(|dated| (dated.valid_from_ms, dated.known_from_ms))
 }

@@ -13,6 +13,10 @@ pub enum Refusal {
     TooManyFailures { wait_ms: u64 },
     /// A session key has made all the requests it is good for.
     AllowanceUsed { requests: u64 },
+    /// A quota the call falls under has no room for it.
+    QuotaExhausted { name: String, measure: &'static str, limit: u64 },
+    /// Nobody has said what the model costs, and the call falls under a budget.
+    Unpriced { model: String },
     /// The request's signature is missing or wrong; `code` says what about it.
     BadSignature { code: &'static str },
     /// The request's structure looks like an attack, and its team wants such requests refused.

@@ -9,7 +9,9 @@ use std::{
 use crate::{
     catalogue::Catalogue,
     id::{KeyId, TeamId},
+    price::PriceBook,
     principal::{Level, Principal},
+    quota::Quota,
     role::{Actor, ActorId, Role},
     scope::Scope,
 };
@@ -114,6 +116,8 @@ pub struct Snapshot {
     pub keys: HashMap<KeyId, Arc<KeyPolicy>>,
     /// Keys in their short form, by the digest of their secret.
     pub opaque_keys: HashMap<[u8; 32], OpaqueKey>,
+    pub prices: Arc<PriceBook>,
+    pub quotas: Arc<[Quota]>,
 }
 
 impl Snapshot {

@@ -9,6 +9,7 @@ use crate::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
+    price::Tier,
     quantity::Kind,
 };
 
@@ -123,6 +124,61 @@ impl Source {
     }
 }
 
+/// Whether what an attempt cost is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pricing {
+    /// Nobody has said what the model costs. The amount is 0 and means nothing.
+    #[default]
+    Unknown,
+    Known,
+    /// Something was used for which there is no rate; the amount is of the rest.
+    Partial,
+    /// The model is said to cost nothing.
+    Free,
+}
+
+impl Pricing {
+    pub const ALL: [Pricing; 4] = [Pricing::Unknown, Pricing::Known, Pricing::Partial, Pricing::Free];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Pricing::Unknown => "unknown",
+            Pricing::Known => "known",
+            Pricing::Partial => "partial",
+            Pricing::Free => "free",
+        }
+    }
+}
+
+/// What an attempt cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub nano_usd: u64,
+    pub pricing: Pricing,
+    /// The price that said so.
+    pub rule: Option<Arc<str>>,
+    /// The tier the provider served.
+    pub tier: Tier,
+}
+
+/// Who bears a cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// The key's team.
+    Team,
+    /// The platform: nobody got an answer for it.
+    Platform,
+}
+
+impl Bearer {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bearer::Team => "team",
+            Bearer::Platform => "platform",
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -167,6 +223,7 @@ pub struct UsageRecord {
     pub usage: Usage,
     pub source: Source,
     pub doubt: Option<Doubt>,
+    pub cost: Cost,
     /// The provider's `usage` object as it came, for audits and repricing.
     pub raw_usage: Option<Box<str>>,
     /// The provider's own id for the request.
@@ -177,6 +234,15 @@ pub struct UsageRecord {
     pub first_token_us: Option<u64>,
     /// From the attempt's begin to its end.
     pub duration_us: u64,
+}
+
+impl UsageRecord {
+    pub fn bearer(&self) -> Bearer {
+        match self.outcome {
+            Outcome::Answered | Outcome::Abandoned => Bearer::Team,
+            Outcome::Failed(_) => Bearer::Platform,
+        }
+    }
 }
 
 #[cfg(test)]

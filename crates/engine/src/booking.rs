@@ -1,13 +1,26 @@
-//! Books a record and counts it: the one door from the pipeline to the ledger.
+//! Prices a closed record, books it and counts it: the one door from the pipeline to the ledger.
 
-use nexus_core::usage::{Outcome, UsageRecord};
+use std::sync::Arc;
+
+use nexus_core::usage::{Bearer, Outcome, Pricing, UsageRecord};
 use nexus_telemetry::target::TargetMeters;
 
-use crate::port::Ledger;
+use crate::{hold::Hold, port::Ledger, pricing::Priced};
 
-/// Makes a closed record durable and counts what it used. A ledger that cannot take it is reported and
-/// counted; the answer, which exists and may have been paid for, is not held back for it.
-pub fn book(ledger: &dyn Ledger, meters: &TargetMeters, record: &UsageRecord) {
+/// On whose account an attempt goes.
+#[derive(Clone)]
+pub struct Account {
+    pub meters: Arc<TargetMeters>,
+    pub priced: Priced,
+    pub hold: Option<Arc<Hold>>,
+}
+
+/// Prices a closed record, makes it durable, settles what was held for it and counts what it used. A ledger
+/// that cannot take it is reported and counted; the answer, which exists and may have been paid for, is not
+/// held back for it.
+pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
+    let Account { meters, priced, hold } = account;
+    record.cost = priced.cost(&record.usage, record.source, record.cost.tier);
     meters.attempt(word(record.outcome));
     for (quantity, count) in record.usage.counts() {
         if quantity.is_token() {
@@ -16,8 +29,19 @@ pub fn book(ledger: &dyn Ledger, meters: &TargetMeters, record: &UsageRecord) {
             meters.units(quantity.as_str(), count);
         }
     }
-    if ledger.book(record).is_err() {
+    let bearer = match record.bearer() {
+        Bearer::Team => "charged",
+        Bearer::Platform => "absorbed",
+    };
+    meters.cost(bearer, record.cost.nano_usd);
+    if record.cost.pricing == Pricing::Unknown {
+        meters.unpriced();
+    }
+    if ledger.book(&record).is_err() {
         tracing::error!(attempt = %record.attempt, "usage could not be booked");
+    }
+    if let Some(hold) = hold {
+        hold.settle(&record);
     }
 }
 

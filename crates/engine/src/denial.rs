@@ -60,6 +60,16 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
         Refusal::AllowanceUsed { requests } => PublicError::new(ErrorCode::InsufficientQuota).with_message(
             format!("this session key was good for {requests} requests, and they are made; ask for another"),
         ),
+        Refusal::QuotaExhausted { name, measure, limit } => {
+            PublicError::new(ErrorCode::InsufficientQuota).with_message(format!(
+                "the quota `{name}` of {limit} {measure} is used up or held by calls under way; ask whoever manages it to raise it"
+            ))
+        }
+        Refusal::Unpriced { model } => PublicError::new(ErrorCode::InsufficientQuota)
+            .with_message(format!(
+                "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
+            ))
+            .with_param(Some("model".to_owned())),
         Refusal::BadSignature { code } => {
             PublicError::new(ErrorCode::InvalidSignature).with_said_code(Some(code.to_owned()))
         }

@@ -10,9 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use nexus_core::usage::{Source, Usage, UsageRecord};
-use nexus_telemetry::target::TargetMeters;
 
-use crate::{booking, port::Ledger};
+use crate::{
+    booking::{self, Account},
+    port::Ledger,
+};
 
 /// Jobs waiting at most; beyond it tokens are guessed from lengths on the spot.
 const QUEUE_MAX: usize = 1024;
@@ -23,7 +25,7 @@ const BYTES_A_TOKEN: u64 = 4;
 /// A closed record that lacks its counts.
 pub struct Job {
     pub record: UsageRecord,
-    pub meters: Arc<TargetMeters>,
+    pub account: Account,
     pub request_body: Bytes,
     pub text: String,
 }
@@ -53,7 +55,7 @@ impl Estimator {
             _ => return,
         };
         let usage = guess(&refused.request_body, &refused.text);
-        book(&*self.ledger, refused.record, &refused.meters, usage);
+        book(&*self.ledger, refused.record, &refused.account, usage);
     }
 }
 
@@ -71,13 +73,13 @@ impl Drop for Estimator {
 fn work(queue: &Receiver<Box<Job>>, ledger: &dyn Ledger) {
     while let Ok(job) = queue.recv() {
         let usage = tally(&job.request_body, &job.text);
-        book(ledger, job.record, &job.meters, usage);
+        book(ledger, job.record, &job.account, usage);
     }
 }
 
-fn book(ledger: &dyn Ledger, mut record: UsageRecord, meters: &TargetMeters, usage: Usage) {
+fn book(ledger: &dyn Ledger, mut record: UsageRecord, account: &Account, usage: Usage) {
     (record.usage, record.source) = (usage, Source::Estimated);
-    booking::book(ledger, meters, &record);
+    booking::book(ledger, account, record);
 }
 
 /// Counts a request and the text of its answer on a thread that may take its time.

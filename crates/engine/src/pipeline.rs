@@ -28,7 +28,7 @@ use crate::{
         account::{Attempt, Bill},
         adapt, admit, authenticate, normalise,
         normalise::Begun,
-        parse,
+        parse, reserve,
         resolve::{self, Routed},
         select, send, shield, signed,
     },
@@ -84,7 +84,9 @@ async fn way<T: Transport, B: BodyStream>(
         .instrument(debug_span!("parse"))
         .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
-    let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    routed.hold =
+        reserve::reserve(&mut routed, &world, request, shared).instrument(debug_span!("reserve")).await?;
     let plan = debug_span!("select")
         .in_scope(|| select::select(&routed, &world, &*engine.dice, shared.limits.attempts))?;
     failover(engine, &world, &routed, plan, request, tally).await

@@ -10,6 +10,7 @@ use nexus_telemetry::meters::Meters;
 
 use crate::{
     estimate::Estimator,
+    hold::Quotas,
     port::{Clock, Deadlines, Dice, Ledger, Trail, Transport},
     stage::authenticate::Known,
     world::Worlds,
@@ -43,6 +44,7 @@ pub struct Shared {
     pub worlds: Worlds,
     pub keys: Keys,
     pub allowances: Allowances,
+    pub quotas: Arc<Quotas>,
     /// Bad keys that were shown lately.
     pub failures: Failures,
     /// Signatures that were used.

@@ -8,18 +8,24 @@ use std::{
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use nexus_core::id::{CredentialId, ProviderId};
+use nexus_core::{
+    id::{CredentialId, ProviderId},
+    quota::Quota,
+};
 use nexus_engine::{
     shared::Shared,
     world::{Credential, Credentials, World},
 };
 use nexus_keystore::vault::{CannotOpen, Place};
 use nexus_store::{
-    AnyConnection, Store, StoreError,
-    repo::audit::{self, Entry, Outcome, Target},
+    AnyConnection, Shipper, Store, StoreError,
+    repo::{
+        audit::{self, Entry, Outcome, Target},
+        usage,
+    },
     world::{self, StoredCredential, StoredWorld},
 };
 
@@ -31,11 +37,15 @@ use crate::{
 /// Between two looks at the database: a change is in force well within a second.
 const PERIOD: Duration = Duration::from_millis(250);
 
+/// How long usage on its way into the database is waited for.
+const FLUSH: Duration = Duration::from_secs(5);
+
 /// Builds worlds from the database.
 pub struct Loader {
     store: Store,
     ring: Arc<Ring>,
     shared: Arc<Shared>,
+    shipper: Arc<Shipper>,
     opened: Opened,
     /// The texts that do not open and were told of.
     shut: HashSet<(CredentialId, String)>,
@@ -45,8 +55,8 @@ pub struct Loader {
 type Opened = HashMap<(CredentialId, i64), Credential>;
 
 impl Loader {
-    pub fn new(store: Store, ring: Arc<Ring>, shared: Arc<Shared>) -> Self {
-        Self { store, ring, shared, opened: Opened::default(), shut: HashSet::default() }
+    pub fn new(store: Store, ring: Arc<Ring>, shared: Arc<Shared>, shipper: Arc<Shipper>) -> Self {
+        Self { store, ring, shared, shipper, opened: Opened::default(), shut: HashSet::default() }
     }
 
     /// Reads the database and puts the world it describes in force. Returns its revision.
@@ -56,8 +66,27 @@ impl Loader {
         let load = |conn: &mut AnyConnection| world::load(conn, Some(&current.snapshot), now_ms);
         let (root, stored) = self.ring.follow(&self.store, load)?;
         let revision = stored.revision;
+        self.seed(&stored.snapshot.quotas, now_ms)?;
         self.put_in_force(root, stored, now_ms);
         Ok(revision)
+    }
+
+    /// Tells quotas that are new to this process what the ledger says is used of them, what is still on its
+    /// way into the ledger included.
+    fn seed(&self, quotas: &[Quota], now_ms: i64) -> Result<(), StoreError> {
+        let fresh: Vec<&Quota> = quotas.iter().filter(|quota| !self.shared.quotas.knows(quota)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        if !self.shipper.flush(Instant::now() + FLUSH).is_complete {
+            tracing::warn!("not all usage is in the database yet; new quotas may begin with too little used");
+        }
+        for quota in fresh {
+            let since_ms = quota.window.begin_ms(now_ms);
+            let used = self.store.read_blocking(|conn| usage::used(conn, quota, since_ms))?;
+            self.shared.quotas.seed(quota, used, now_ms);
+        }
+        Ok(())
     }
 
     fn put_in_force(&mut self, root: Root, stored: StoredWorld, now_ms: i64) {
@@ -142,6 +171,7 @@ impl Reloading {
             let mut looking = Looking { loader, revision, is_away: false };
             while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
                 looking.look();
+                looking.sweep();
                 each_round(looking.revision);
             }
         })?;
@@ -165,6 +195,16 @@ struct Looking {
 }
 
 impl Looking {
+    /// What nobody released in time is free again. It is said, for it is a mistake.
+    fn sweep(&self) {
+        let shared = &self.loader.shared;
+        let quotas = Arc::clone(&shared.worlds.current().snapshot.quotas);
+        let late = shared.quotas.sweep(&quotas, shared.clock.unix_ms());
+        if late > 0 {
+            tracing::error!(late, "something was held of quotas for longer than any request lives");
+        }
+    }
+
     fn look(&mut self) {
         let revision = self.loader.store.read_blocking(world::revision);
         let loaded = match revision {

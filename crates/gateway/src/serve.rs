@@ -140,6 +140,7 @@ impl Node {
             worlds: Worlds::default(),
             keys: keys.proofs,
             allowances: Allowances::default(),
+            quotas: Arc::default(),
             failures: failures(settings),
             nonces: Nonces::new(NONCES, clock.unix_ms().div_euclid(1000)),
             trail: Arc::new(notes),
@@ -159,7 +160,7 @@ impl Node {
             shipper: Arc::clone(&shipper),
         };
         let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock));
-        let mut loader = Loader::new(store, ring, Arc::clone(&shared));
+        let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
         let revision = loader.load()?;
         let watched = Arc::clone(&shipper);
         let reloading = Reloading::start(loader, revision, move |revision| {

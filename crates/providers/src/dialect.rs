@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
+    price::Tier,
     site::Site,
     usage::{Doubt, Usage},
 };
@@ -105,6 +106,8 @@ pub struct Consumed {
     pub usage: Option<Usage>,
     /// Why the counts are to be flagged.
     pub doubt: Option<Doubt>,
+    /// The tier that was served, which need not be the one that was asked for.
+    pub tier: Tier,
     /// The provider's usage object as it came.
     pub raw: Option<Box<str>>,
 }

@@ -8,7 +8,7 @@ use nexus_core::{
     role::Role,
     scope::{Pattern, Scope},
     snapshot::ShieldMode,
-    usage::{Outcome, Quantity, Source, Usage, UsageRecord},
+    usage::{Cost, Outcome, Pricing, Quantity, Source, Usage, UsageRecord},
 };
 
 use crate::repo::{
@@ -17,6 +17,7 @@ use crate::repo::{
     provider::{SealedText, StoredProvider},
     route::{PPM, StoredRoute},
     team::Team,
+    usage::UsageTotals,
     user::User,
 };
 
@@ -142,6 +143,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         usage: usage(&[number]),
         source: Source::Provider,
         doubt: None,
+        cost: Cost { nano_usd: number, pricing: Pricing::Known, ..Cost::default() },
         raw_usage: Some(format!("{{\"total_tokens\":{number}}}").into()),
         provider_request_id: Some("req_1".into()),
         started_at_ms: 1_700_000_000_000 + number as i64,
@@ -150,7 +152,17 @@ pub(crate) fn record(number: u64) -> UsageRecord {
     }
 }
 
-/// What [`record`]s of these numbers add up to.
+/// What [`record`]s of these numbers add up to in the ledger.
+pub(crate) fn totals(numbers: &[u64]) -> UsageTotals {
+    UsageTotals {
+        attempts: numbers.len() as u64,
+        usage: usage(numbers),
+        charged_nano_usd: numbers.iter().sum(),
+        ..UsageTotals::default()
+    }
+}
+
+/// What [`record`]s of these numbers used together.
 pub(crate) fn usage(numbers: &[u64]) -> Usage {
     let sum = numbers.iter().sum();
     let count = numbers.len() as u64;

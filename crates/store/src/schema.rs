@@ -157,6 +157,11 @@ diesel::table! {
         started_at -> BigInt,
         first_token_us -> Nullable<BigInt>,
         duration_us -> BigInt,
+        cost_nano_usd -> BigInt,
+        pricing -> Text,
+        price_rule -> Nullable<Text>,
+        service_tier -> Text,
+        bearer -> Text,
     }
 }
 
@@ -166,6 +171,38 @@ diesel::table! {
         context_id -> Text,
         measure -> Text,
         amount -> BigInt,
+    }
+}
+
+diesel::table! {
+    prices (id) {
+        id -> Text,
+        real_model_name -> Text,
+        provider_id -> Nullable<Text>,
+        rates -> Text,
+        per_request_nano_usd -> BigInt,
+        is_free -> Bool,
+        multiplier_ppm -> Nullable<BigInt>,
+        valid_from -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    quotas (id) {
+        id -> Text,
+        name -> Text,
+        subject_kind -> Text,
+        subject_value -> Nullable<Text>,
+        measure -> Text,
+        window_kind -> Text,
+        utc_offset_minutes -> BigInt,
+        rolling_ms -> Nullable<BigInt>,
+        limit_amount -> BigInt,
+        mode -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 
@@ -261,6 +298,9 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(usage_hours -> usage_contexts (context_id));
+diesel::joinable!(usage_attempts -> usage_contexts (context_id));
+diesel::allow_tables_to_appear_in_same_query!(keys, usage_attempts, usage_contexts, usage_hours);
 diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log);
 diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);

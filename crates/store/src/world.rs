@@ -13,6 +13,7 @@ use nexus_core::{
     catalogue::{Catalogue, Provider, Route, Target, WILDCARD},
     id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
+    price::PriceBook,
     site::Options,
     snapshot::Snapshot,
 };
@@ -22,7 +23,9 @@ use crate::{
     error::StoreError,
     repo::{
         credential::CredentialRow,
+        price,
         provider::{ProviderRow, SealedText, StoredProvider},
+        quota,
         route::{RouteRow, StoredRoute},
     },
     row::readable,
@@ -79,6 +82,8 @@ pub fn load(
         Some(route(stored, Arc::clone(provider), &mut limits))
     });
     let catalogue = Catalogue::new(routes);
+    let prices = price_book(conn)?;
+    let quotas = quota::list(conn)?.into_iter().map(|stored| stored.quota).collect();
     let (teams, disabled_teams) = access::teams(conn)?;
     let snapshot = Snapshot {
         catalogue,
@@ -87,10 +92,27 @@ pub fn load(
         teams,
         keys: access::policies(conn, now_ms)?,
         opaque_keys: access::opaque_keys(conn, now_ms)?,
+        prices: Arc::new(prices),
+        quotas,
     };
     let mut credentials = credentials(conn)?;
     credentials.retain(|credential| providers.contains_key(&credential.provider));
     Ok(StoredWorld { revision, snapshot, credentials })
+}
+
+/// The prices that were set, and what active routes multiply them by.
+fn price_book(conn: &mut AnyConnection) -> Result<PriceBook, StoreError> {
+    let mut book = PriceBook::default();
+    for stored in price::list(conn)? {
+        book.insert(&stored.real_model, stored.provider, stored.dated());
+    }
+    let routes = model_routes::table.filter(model_routes::is_active.eq(true));
+    for route in readable(routes.load(conn)?, RouteRow::read) {
+        if let Ok(multiplier_ppm) = u64::try_from(route.cost_multiplier_ppm) {
+            book.multiply(route.id, multiplier_ppm);
+        }
+    }
+    Ok(book)
 }
 
 fn provider(stored: StoredProvider, limits: &mut Limits) -> Provider {

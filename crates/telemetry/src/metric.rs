@@ -59,6 +59,18 @@ pub const UNITS: Metric = Metric {
     labels: &["provider", "model", "kind"],
     help: "What was used beside tokens, by kind: searches, tool calls, images, milliseconds, characters.",
 };
+pub const COST: Metric = Metric {
+    name: "nexus_cost_nano_usd_total",
+    kind: Kind::Counter,
+    labels: &["provider", "model", "bearer"],
+    help: "What attempts cost in nano-USD: `charged` to teams, or `absorbed` because nobody got an answer.",
+};
+pub const UNPRICED: Metric = Metric {
+    name: "nexus_unpriced_attempts_total",
+    kind: Kind::Counter,
+    labels: TARGET,
+    help: "Attempts at models nobody has said a price of.",
+};
 pub const ATTEMPTS: Metric = Metric {
     name: "nexus_upstream_attempts_total",
     kind: Kind::Counter,
@@ -115,12 +127,14 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 14] = [
+pub const ALL: [&Metric; 16] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
     &TOKENS,
     &UNITS,
+    &COST,
+    &UNPRICED,
     &ATTEMPTS,
     &IN_FLIGHT,
     &REFUSALS,

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use metrics::{Histogram, SharedString};
+use metrics::{Counter, Histogram, SharedString};
 
 use crate::{metric, registry::Registry, slots::Slots};
 
@@ -26,6 +26,8 @@ pub struct TargetMeters {
     first_token: OnceLock<Histogram>,
     tokens: Slots<&'static str, 16>,
     units: Slots<&'static str, 16>,
+    cost: Slots<&'static str, 2>,
+    unpriced: OnceLock<Counter>,
     attempts: Slots<&'static str, 32>,
 }
 
@@ -40,6 +42,8 @@ impl TargetMeters {
             first_token: OnceLock::new(),
             tokens: Slots::new(),
             units: Slots::new(),
+            cost: Slots::new(),
+            unpriced: OnceLock::new(),
             attempts: Slots::new(),
         }
     }
@@ -74,6 +78,19 @@ impl TargetMeters {
         if count > 0 {
             self.word(&self.units, &metric::UNITS, kind, count);
         }
+    }
+
+    /// An attempt cost this; `bearer` is `charged` or `absorbed`.
+    pub fn cost(&self, bearer: &'static str, nano_usd: u64) {
+        if nano_usd > 0 {
+            self.word(&self.cost, &metric::COST, bearer, nano_usd);
+        }
+    }
+
+    /// An attempt used something for which nobody has said a price.
+    pub fn unpriced(&self) {
+        let labels = || [Arc::clone(&self.provider).into(), Arc::clone(&self.model).into()];
+        self.unpriced.get_or_init(|| self.registry.counter(&metric::UNPRICED, labels())).increment(1);
     }
 
     /// An attempt has ended. `outcome` is `answered`, `abandoned` or the fault class's word.

@@ -37,6 +37,9 @@ fn each_event_is_counted_under_its_name_and_labels() {
     target.tokens("input", 5);
     target.tokens("reasoning", 0);
     target.units("searches", 3);
+    target.cost("charged", 5);
+    target.cost("charged", 6);
+    target.unpriced();
     target.attempt("answered");
     target.attempt("rate_limited");
     meters.unrouted().request_done(401, 100);
@@ -61,6 +64,8 @@ fn each_event_is_counted_under_its_name_and_labels() {
         r#"nexus_time_to_first_token_seconds_bucket{provider="azure",model="nexus-gpt4",le="0.25"} 1"#,
         r#"nexus_time_to_first_token_seconds_sum{provider="azure",model="nexus-gpt4"} 0.25"#,
         r#"nexus_tokens_total{provider="azure",model="nexus-gpt4",kind="input"} 12"#,
+        r#"nexus_cost_nano_usd_total{provider="azure",model="nexus-gpt4",bearer="charged"} 11"#,
+        r#"nexus_unpriced_attempts_total{provider="azure",model="nexus-gpt4"} 1"#,
         r#"nexus_units_total{provider="azure",model="nexus-gpt4",kind="searches"} 3"#,
         r#"nexus_upstream_attempts_total{provider="azure",model="nexus-gpt4",outcome="answered"} 1"#,
         r#"nexus_upstream_attempts_total{provider="azure",model="nexus-gpt4",outcome="rate_limited"} 1"#,
@@ -87,6 +92,8 @@ fn every_metric_has_its_help_and_type() {
     target.first_token(1);
     target.tokens("input", 1);
     target.units("searches", 1);
+    target.cost("charged", 1);
+    target.unpriced();
     target.attempt("answered");
     meters.refused("code");
     let text = exporter.render();

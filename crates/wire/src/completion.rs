@@ -97,6 +97,8 @@ pub struct Completion<'a> {
     pub tokens: Option<TokenUsage>,
     /// `x_groq.usage`, unless it is `null`.
     pub groq_usage: Option<&'a str>,
+    /// `service_tier`, where it is a string: the word, escapes as they stand.
+    pub service_tier: Option<&'a str>,
     /// `error`, unless it is `null`; or `base_resp` (MiniMax), if it says any.
     pub error: Option<Member<'a>>,
     pub choices: Choices,
@@ -139,6 +141,10 @@ impl<'a> Top<'a, '_> {
                 "created" => self.said.created = Some(self.member(cursor.value()?)),
                 "model" => self.said.model = Some(self.member(cursor.value()?)),
                 "usage" => self.usage(cursor)?,
+                "service_tier" => {
+                    let raw = cursor.value()?;
+                    self.said.service_tier = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+                }
                 "error" => self.said.error = self.unless_null(cursor.value()?),
                 "base_resp" => self.base_resp(cursor)?,
                 "x_groq" => self.groq(cursor)?,

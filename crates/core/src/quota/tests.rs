@@ -30,8 +30,7 @@ fn cost(cost_nano_usd: u64) -> Amounts {
 fn what_fits_is_held_what_is_used_stays_and_the_rest_is_free_again() {
     let budget = quota(1, Measure::CostNanoUsd, 100);
     let mut book = Book::default();
-    let reserve =
-        |book: &mut Book, amount| book.reserve([&budget].into_iter(), cost(amount), owner(1), 0);
+    let reserve = |book: &mut Book, amount| book.reserve([&budget].into_iter(), cost(amount), owner(1), 0);
     let first = reserve(&mut book, 60).unwrap();
     assert!(reserve(&mut book, 41).unwrap_err().is_held);
     let second = reserve(&mut book, 40).unwrap();

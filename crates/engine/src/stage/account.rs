@@ -10,14 +10,15 @@ use nexus_core::{
     catalogue::Target,
     fault::Fault,
     id::{AttemptId, RequestId},
-    usage::{Outcome, Source, Usage, UsageRecord},
+    usage::{Cost, Outcome, Source, Usage, UsageRecord},
 };
 use nexus_providers::dialect::Consumed;
 use nexus_telemetry::target::TargetMeters;
 
 use crate::{
-    booking,
+    booking::{self, Account},
     estimate::{Job, count},
+    pricing::Priced,
     shared::Shared,
     stage::resolve::Routed,
 };
@@ -28,7 +29,7 @@ pub const CLIENT_GONE: u16 = 499;
 /// An attempt's open bill.
 pub struct Bill {
     shared: Arc<Shared>,
-    meters: Arc<TargetMeters>,
+    account: Account,
     opened_us: u64,
     request_body: Bytes,
     /// `None` once settled.
@@ -78,6 +79,7 @@ impl Bill {
             usage: Usage::default(),
             source: Source::Nothing,
             doubt: None,
+            cost: Cost::default(),
             raw_usage: None,
             provider_request_id: None,
             started_at_ms: shared.clock.unix_ms(),
@@ -87,7 +89,11 @@ impl Bill {
         Self {
             opened_us: shared.clock.monotonic_us(),
             shared: Arc::clone(shared),
-            meters: Arc::clone(meters),
+            account: Account {
+                meters: Arc::clone(meters),
+                priced: Priced::find(&routed.prices, target, &record.real_model, record.started_at_ms),
+                hold: routed.hold.clone(),
+            },
             request_body: routed.asked.body.clone(),
             record: Some(record),
         }
@@ -107,7 +113,7 @@ impl Bill {
         {
             let elapsed_us = self.shared.clock.monotonic_us().saturating_sub(self.opened_us);
             record.first_token_us = Some(elapsed_us);
-            self.meters.first_token(elapsed_us);
+            self.account.meters.first_token(elapsed_us);
         }
     }
 
@@ -119,7 +125,7 @@ impl Bill {
             record.provider_request_id = fault.provider_request_id.clone();
         }
         if let Some(record) = self.close(Outcome::Failed(fault.class), status) {
-            self.book(&record);
+            self.book(record);
         }
     }
 
@@ -145,7 +151,8 @@ impl Bill {
         if let Some(mut record) = self.close(outcome, status) {
             (record.usage, record.source) = (usage, source);
             (record.doubt, record.raw_usage) = (said.doubt, said.raw);
-            self.book(&record);
+            record.cost.tier = said.tier;
+            self.book(record);
         }
     }
 
@@ -157,9 +164,10 @@ impl Bill {
             None => {
                 if let Some(mut record) = self.close(outcome, status) {
                     (record.doubt, record.raw_usage) = (consumed.doubt, consumed.raw);
+                    record.cost.tier = consumed.tier;
                     self.shared.estimator.submit(Job {
                         record,
-                        meters: Arc::clone(&self.meters),
+                        account: self.account.clone(),
                         request_body: self.request_body.clone(),
                         text: text.to_owned(),
                     });
@@ -184,8 +192,8 @@ impl Bill {
         Some(record)
     }
 
-    fn book(&self, record: &UsageRecord) {
-        booking::book(&*self.shared.ledger, &self.meters, record);
+    fn book(&self, record: UsageRecord) {
+        booking::book(&*self.shared.ledger, &self.account, record);
     }
 }
 

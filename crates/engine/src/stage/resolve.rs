@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use nexus_core::{catalogue::Route, principal::Principal, refusal::Refusal};
+use nexus_core::{catalogue::Route, price::PriceBook, principal::Principal, refusal::Refusal};
 
-use crate::{stage::parse::Asked, world::World};
+use crate::{hold::Hold, stage::parse::Asked, world::World};
 
 /// A call whose caller and route are known.
 #[derive(Debug)]
@@ -12,6 +12,9 @@ pub struct Routed {
     pub asked: Asked,
     pub caller: Principal,
     pub route: Arc<Route>,
+    pub prices: Arc<PriceBook>,
+    /// What it holds of the quotas it falls under.
+    pub hold: Option<Arc<Hold>>,
 }
 
 /// Finds the route for the model that was asked for. One the caller may not call does not exist for it.
@@ -20,7 +23,8 @@ pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed,
     match world.snapshot.catalogue.resolve(&asked.call.alias) {
         Some(route) if may_call => {
             let route = Arc::clone(route);
-            Ok(Routed { asked, caller, route })
+            let prices = Arc::clone(&world.snapshot.prices);
+            Ok(Routed { asked, caller, route, prices, hold: None })
         }
         _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
     }

@@ -229,6 +229,7 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
             signing: signing(),
         },
         allowances: Allowances::default(),
+        quotas: Arc::default(),
         nonces: Nonces::new(100, 0),
         failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod budgets;
 mod fake;
 mod outcomes;
 mod refusals;

@@ -10,7 +10,7 @@ mod stream;
 use std::fmt::Display;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, fault::Fault, price::Tier};
 use nexus_wire::{
     chat::ChatRequest,
     completion::{Choices, Completion, Generated},
@@ -98,6 +98,7 @@ pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decode
         Some(usage) => counted(said.tokens, usage.raw, quirks),
         None => consumed(said.groq_usage, quirks),
     };
+    let consumed = Consumed { tier: said.service_tier.map(Tier::served).unwrap_or_default(), ..consumed };
     if consumed.usage.is_some() {
         return Ok(Decoded { body, consumed, text: String::new() });
     }

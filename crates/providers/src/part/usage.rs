@@ -62,7 +62,7 @@ impl Counted {
     pub(crate) const NONSENSE: Self = Self { usage: None, doubt: Some(Doubt::Nonsense) };
 
     pub(crate) fn consumed(self, raw: Option<Box<str>>) -> Consumed {
-        Consumed { usage: self.usage, doubt: self.doubt, raw }
+        Consumed { usage: self.usage, doubt: self.doubt, raw, ..Consumed::default() }
     }
 }
 

@@ -11,38 +11,47 @@ use nexus_core::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
-    usage::{Doubt, Outcome, Quantity, Source, Usage, UsageRecord},
+    price::Tier,
+    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Source, Usage, UsageRecord},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The first byte of every payload. No byte of a text, so that text is never taken for a record.
-const VERSION: u8 = 0xa2;
+const VERSION: u8 = 0xa3;
+/// Of records that end before [`Spent`].
+const SECOND_VERSION: u8 = 0xa2;
 /// Of records that end before [`More`].
 const FIRST_VERSION: u8 = 0xa1;
 
 /// Whether a payload may begin with this byte.
 pub(super) fn is_version(byte: u8) -> bool {
-    matches!(byte, VERSION | FIRST_VERSION)
+    matches!(byte, VERSION | SECOND_VERSION | FIRST_VERSION)
 }
 
 pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Result<()> {
     buffer.push(VERSION);
     let buffer = postcard::to_io(&Written(record), buffer)?;
-    postcard::to_io(&More::of(record), buffer).map(|_| ())
+    let buffer = postcard::to_io(&More::of(record), buffer)?;
+    postcard::to_io(&Spent::of(record), buffer).map(|_| ())
 }
 
 pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
     let (version, bytes) = payload.split_first().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
     let (Read(mut record), bytes) = postcard::take_from_bytes(bytes)?;
-    let bytes = match *version {
-        FIRST_VERSION => bytes,
-        VERSION => {
-            let (more, bytes) = postcard::take_from_bytes::<More>(bytes)?;
-            more.add_to(&mut record)?;
-            bytes
-        }
-        _ => return Err(postcard::Error::DeserializeBadEncoding),
-    };
+    if !is_version(*version) {
+        return Err(postcard::Error::DeserializeBadEncoding);
+    }
+    let mut bytes = bytes;
+    if *version >= SECOND_VERSION {
+        let (more, rest) = postcard::take_from_bytes::<More>(bytes)?;
+        more.add_to(&mut record)?;
+        bytes = rest;
+    }
+    if *version >= VERSION {
+        let (spent, rest) = postcard::take_from_bytes::<Spent>(bytes)?;
+        record.cost = spent.cost()?;
+        bytes = rest;
+    }
     if bytes.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding) }
 }
 
@@ -70,6 +79,43 @@ impl More {
         record.doubt = self.doubt;
         Ok(())
     }
+}
+
+/// What the second version did not have. Words by their place among all there are.
+#[derive(Serialize, Deserialize)]
+struct Spent {
+    nano_usd: u64,
+    pricing: u8,
+    #[serde(with = "shared_or_none")]
+    rule: Option<Arc<str>>,
+    tier: u8,
+}
+
+impl Spent {
+    fn of(record: &UsageRecord) -> Self {
+        let Cost { nano_usd, pricing, rule, tier } = &record.cost;
+        Self {
+            nano_usd: *nano_usd,
+            pricing: place(&Pricing::ALL, *pricing),
+            rule: rule.clone(),
+            tier: place(&Tier::ALL, *tier),
+        }
+    }
+
+    fn cost(self) -> postcard::Result<Cost> {
+        let pricing = Pricing::ALL.get(usize::from(self.pricing)).copied();
+        let tier = Tier::ALL.get(usize::from(self.tier)).copied();
+        Ok(Cost {
+            nano_usd: self.nano_usd,
+            pricing: pricing.ok_or(postcard::Error::DeserializeBadEncoding)?,
+            rule: self.rule,
+            tier: tier.ok_or(postcard::Error::DeserializeBadEncoding)?,
+        })
+    }
+}
+
+fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
+    all.iter().position(|other| *other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
 struct Written<'a>(&'a UsageRecord);
@@ -120,6 +166,8 @@ struct RecordMirror {
     source: Source,
     #[serde(skip)]
     doubt: Option<Doubt>,
+    #[serde(skip)]
+    cost: Cost,
     raw_usage: Option<Box<str>>,
     provider_request_id: Option<Box<str>>,
     started_at_ms: i64,
@@ -259,6 +307,25 @@ mod number_or_none {
     }
 }
 
+mod shared_or_none {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        text: &Option<Arc<str>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
+    }
+}
+
 mod shared {
     use std::{borrow::Cow, sync::Arc};
 
@@ -336,8 +403,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_attempt_cost_is_kept_and_absent_in_a_record_of_the_second_version() {
+        for (pricing, tier) in Pricing::ALL.into_iter().zip(Tier::ALL) {
+            let rule = (pricing == Pricing::Known).then(|| "catalogue/openai/gpt-4o".into());
+            let cost = Cost { nano_usd: 7, pricing, rule, tier };
+            check(&UsageRecord { cost, ..sample::record(1) });
+        }
+        let record = UsageRecord { doubt: Some(Doubt::Nonsense), cost: Cost::default(), ..sample::record(1) };
+        let mut bytes = vec![SECOND_VERSION];
+        postcard::to_io(&Written(&record), &mut bytes).unwrap();
+        postcard::to_io(&More::of(&record), &mut bytes).unwrap();
+        assert_eq!(read(&bytes).unwrap(), record);
+    }
+
+    #[test]
     fn a_record_of_the_first_version_is_read() {
-        let record = sample::record(1);
+        let record = UsageRecord { cost: Cost::default(), ..sample::record(1) };
         let mut bytes = vec![FIRST_VERSION];
         postcard::to_io(&Written(&record), &mut bytes).unwrap();
         assert_eq!(read(&bytes).unwrap(), record);

@@ -84,7 +84,7 @@ fn bytes_that_are_no_records_are_counted_put_aside_and_passed() {
         (
             "a record that says too little",
             |bytes| {
-                let payload = [0xa2, 1, 2, 3];
+                let payload = [0xa3, 1, 2, 3];
                 bytes.extend((payload.len() as u32).to_le_bytes());
                 bytes.extend(crc32fast::hash(&payload).to_le_bytes());
                 bytes.extend(payload);

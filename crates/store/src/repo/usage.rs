@@ -5,6 +5,7 @@
 
 pub(crate) mod context;
 pub(crate) mod hour;
+mod used;
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -14,8 +15,8 @@ use nexus_core::{
     usage::{Doubt, Outcome, Quantity, Usage, UsageRecord},
 };
 
-pub use self::context::Contexts;
 use self::hour::Hours;
+pub use self::{context::Contexts, used::used};
 use crate::{connection::AnyConnection, error::StoreError, schema::usage_attempts, upsert};
 
 /// How many records one transaction takes.
@@ -26,6 +27,10 @@ pub const BATCH_MAX: usize = 1000;
 pub struct UsageTotals {
     pub attempts: u64,
     pub usage: Usage,
+    pub charged_nano_usd: u64,
+    pub absorbed_nano_usd: u64,
+    /// Attempts whose cost is unknown.
+    pub unpriced: u64,
 }
 
 #[derive(Insertable)]
@@ -45,6 +50,11 @@ pub(crate) struct AttemptRow<'a> {
     started_at: i64,
     first_token_us: Option<i64>,
     duration_us: i64,
+    cost_nano_usd: i64,
+    pricing: &'static str,
+    price_rule: Option<Cow<'a, str>>,
+    service_tier: &'static str,
+    bearer: &'static str,
 }
 
 impl<'a> AttemptRow<'a> {
@@ -67,6 +77,11 @@ impl<'a> AttemptRow<'a> {
             started_at: record.started_at_ms,
             first_token_us: record.first_token_us.map(whole),
             duration_us: whole(record.duration_us),
+            cost_nano_usd: whole(record.cost.nano_usd),
+            pricing: record.cost.pricing.as_str(),
+            price_rule: record.cost.rule.as_deref().map(storable),
+            service_tier: record.cost.tier.as_str(),
+            bearer: record.bearer().as_str(),
         }
     }
 }
@@ -137,8 +152,13 @@ pub fn totals(conn: &mut AnyConnection) -> Result<UsageTotals, StoreError> {
         let sum = u64::try_from(sum.unwrap_or(0)).unwrap_or(0);
         match Quantity::of_word(&measure) {
             Some(quantity) => totals.usage = totals.usage.with(quantity, sum),
-            None if measure == hour::ATTEMPTS => totals.attempts = sum,
-            None => {}
+            None => match measure.as_str() {
+                hour::ATTEMPTS => totals.attempts = sum,
+                hour::CHARGED => totals.charged_nano_usd = sum,
+                hour::ABSORBED => totals.absorbed_nano_usd = sum,
+                hour::UNPRICED => totals.unpriced = sum,
+                _ => {}
+            },
         }
     }
     Ok(totals)
@@ -164,7 +184,7 @@ mod tests {
         assert_eq!(insert(&[one.clone(), one.clone()]), 1);
         assert_eq!(insert(&[one, two]), 1);
         let totals = store.read_blocking(totals).unwrap();
-        assert_eq!(totals, UsageTotals { attempts: 2, usage: sample::usage(&[1, 2]) });
+        assert_eq!(totals, sample::totals(&[1, 2]));
     }
 
     #[test]

@@ -3,11 +3,7 @@
 use std::{path::Path, sync::mpsc};
 
 use super::*;
-use crate::{
-    journal::JournalOptions,
-    repo::usage::{self, UsageTotals},
-    sample, upsert,
-};
+use crate::{journal::JournalOptions, repo::usage, sample, upsert};
 
 const SMALL: JournalOptions =
     JournalOptions { sync_interval: Duration::from_millis(1), segment_bytes: 20_000 };
@@ -36,7 +32,7 @@ fn ship(store: &Store, journal: &Arc<Journal>) -> u64 {
 
 fn check_ledger(store: &Store, records: u64) {
     let numbers: Vec<u64> = (0..records).collect();
-    let expected = UsageTotals { attempts: records, usage: sample::usage(&numbers) };
+    let expected = sample::totals(&numbers);
     assert_eq!(store.read_blocking(usage::totals).unwrap(), expected);
 }
 

@@ -3,7 +3,10 @@
 //! The vendor's input counts exclude the cache. Counts in a stream are running
 //! totals: they replace, they never add. One count that cannot be makes all of them absent.
 
-use nexus_core::usage::{Doubt, Quantity, Usage};
+use nexus_core::{
+    price::Tier,
+    usage::{Doubt, Quantity, Usage},
+};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
@@ -32,6 +35,7 @@ pub(super) struct Tally {
     runs: Option<Counts>,
     is_broken: bool,
     is_final: bool,
+    tier: Tier,
     first: Option<Box<str>>,
     last: Option<Box<str>>,
 }
@@ -54,6 +58,9 @@ impl Tally {
             }
             _ => self.is_broken = true,
         }
+        if let Some(tier) = members.text("service_tier").ok().flatten() {
+            self.tier = Tier::served(&tier);
+        }
         let kept = if stand == Stand::First { &mut self.first } else { &mut self.last };
         *kept = Some(Box::from(raw.get()));
         self.is_final |= stand == Stand::Final;
@@ -73,7 +80,7 @@ impl Tally {
             (first, last) => last.clone().or(first.clone()),
         };
         match self.billed() {
-            Some(counts) => counts.counted().consumed(raw),
+            Some(counts) => Consumed { tier: self.tier, ..counts.counted().consumed(raw) },
             None => Consumed { doubt: self.is_broken.then_some(Doubt::Nonsense), raw, ..Consumed::default() },
         }
     }

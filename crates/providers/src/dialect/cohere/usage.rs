@@ -13,7 +13,7 @@ pub(super) fn consumed(raw: Option<&RawValue>) -> Consumed {
     let Some(raw) = raw else { return Consumed::default() };
     let usage = Members::read(raw.get()).and_then(|said| usage(&said));
     let doubt = usage.is_none().then_some(Doubt::Nonsense);
-    Consumed { usage, doubt, raw: Some(Box::from(raw.get())) }
+    Consumed { usage, doubt, raw: Some(Box::from(raw.get())), ..Consumed::default() }
 }
 
 fn usage(said: &Members<'_>) -> Option<Usage> {

@@ -8,6 +8,7 @@ use bytes::{BufMut, BytesMut};
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
+    price::Tier,
 };
 use nexus_wire::{
     completion::{Choices, Completion, Generated, choice_bit},
@@ -48,6 +49,7 @@ impl OpenAiStream {
                 asked_at_s: call.asked_at_s,
                 quirks,
                 usage: String::new(),
+                tier: Tier::default(),
                 last_chunk: LastChunk::None,
                 head: String::new(),
                 preface: String::new(),
@@ -113,7 +115,8 @@ impl StreamDecoder for OpenAiStream {
 
     fn consumed(&mut self) -> Consumed {
         let usage = &self.relay.usage;
-        consumed((!usage.is_empty()).then_some(usage), self.relay.quirks)
+        let said = consumed((!usage.is_empty()).then_some(usage), self.relay.quirks);
+        Consumed { tier: self.relay.tier, ..said }
     }
 
     fn text(&self) -> &str {
@@ -139,6 +142,8 @@ struct Relay {
     quirks: Quirks,
     /// The last usage object that was said; empty before.
     usage: String,
+    /// The tier that was said with it.
+    tier: Tier,
     last_chunk: LastChunk,
     /// `"id":..,"object":..,"created":..` of the stream, kept where a last chunk may have to be made.
     head: String,
@@ -251,6 +256,7 @@ impl Relay {
 
     /// Keeps what was said last, sense or nonsense; sense is to be shown to a client that asked.
     fn note_usage(&mut self, raw: &str, said: &Completion<'_>) {
+        self.tier = said.service_tier.map_or(self.tier, Tier::served);
         self.usage.clear();
         self.usage.push_str(raw);
         let is_sense = match &said.usage {

@@ -5,22 +5,31 @@
 use std::{collections::HashMap, sync::Arc};
 
 use diesel::Insertable;
-use nexus_core::usage::{Outcome, Usage, UsageRecord};
+use nexus_core::usage::{Bearer, Outcome, Pricing, Usage, UsageRecord};
 
 use super::whole;
 use crate::{connection::AnyConnection, error::StoreError, schema::usage_hours, upsert};
 
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// The measure that counts attempts, whatever became of them.
 pub(super) const ATTEMPTS: &str = "attempts";
 /// The measure that counts attempts at which the provider or the wire failed.
 const FAILED: &str = "failed";
 
+/// The measures of what attempts cost, by who bears it.
+pub(super) const CHARGED: &str = "charged_nano_usd";
+pub(super) const ABSORBED: &str = "absorbed_nano_usd";
+/// The measure that counts attempts whose cost is unknown.
+pub(super) const UNPRICED: &str = "unpriced";
+
 #[derive(Default)]
 struct Sums {
     attempts: i64,
     failed: i64,
+    charged: i64,
+    absorbed: i64,
+    unpriced: i64,
     usage: Usage,
 }
 
@@ -43,6 +52,14 @@ impl Hours {
         let sums = self.0.entry((hour, Arc::clone(context))).or_default();
         sums.attempts = sums.attempts.saturating_add(1);
         sums.failed = sums.failed.saturating_add(i64::from(matches!(record.outcome, Outcome::Failed(_))));
+        let cost = whole(record.cost.nano_usd);
+        let borne = match record.bearer() {
+            Bearer::Team => &mut sums.charged,
+            Bearer::Platform => &mut sums.absorbed,
+        };
+        *borne = borne.saturating_add(cost);
+        let is_unpriced = record.cost.pricing == Pricing::Unknown;
+        sums.unpriced = sums.unpriced.saturating_add(i64::from(is_unpriced));
         for (quantity, count) in record.usage.counts() {
             let count = count.min(Usage::PLAUSIBLE_MAX);
             sums.usage = sums.usage.with(quantity, sums.usage.of(quantity).saturating_add(count));
@@ -52,7 +69,15 @@ impl Hours {
     pub(super) fn write(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
         for ((hour, context), sums) in &self.0 {
             let quantities = sums.usage.counts().map(|(quantity, sum)| (quantity.as_str(), whole(sum)));
-            let sums = [(ATTEMPTS, sums.attempts), (FAILED, sums.failed)].into_iter().chain(quantities);
+            let sums = [
+                (ATTEMPTS, sums.attempts),
+                (FAILED, sums.failed),
+                (CHARGED, sums.charged),
+                (ABSORBED, sums.absorbed),
+                (UNPRICED, sums.unpriced),
+            ]
+            .into_iter()
+            .chain(quantities);
             for (measure, amount) in sums.filter(|(_, amount)| *amount > 0) {
                 upsert::add_to_hour(conn, &HourRow { hour: *hour, context_id: context, measure, amount })?;
             }

@@ -1,0 +1,122 @@
+//! Quotas and prices on the way: what is held, what is refused, what it costs, and that nothing stays held.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::StreamExt as _;
+use nexus_core::{
+    id::Uuid,
+    price::{Dated, Price, PriceBook, Rate, Rates},
+    quota::{Level, Measure, Mode, Quota, Subject, Window},
+    usage::{Pricing, Quantity},
+};
+use nexus_engine::{reply::ReplyBody, world::World};
+
+use crate::{
+    ASK, WHOLE, ask,
+    fake::{Act, Bench, Piece, bench, error, events, json},
+    text,
+};
+
+/// What [`ASK`] is counted to: its prompt here, and what is put in for its output.
+const NEED_TOKENS: u64 = 4_096;
+
+fn quota(measure: Measure, limit: u64) -> Quota {
+    Quota {
+        id: Uuid::from_u128(1),
+        name: "monthly".into(),
+        subject: Subject::Platform,
+        measure,
+        window: Window::Total,
+        limit,
+        mode: Mode::Hard,
+    }
+}
+
+/// A bench whose world has these quotas; the model costs 10 nano-USD a token sent and 20 a token generated.
+fn with(quotas: Vec<Quota>, is_priced: bool, acts: impl IntoIterator<Item = Act>) -> Bench {
+    let bench = bench(1, acts);
+    let mut snapshot = bench.engine.shared.worlds.current().snapshot.clone();
+    let mut book = PriceBook::default();
+    let rates = [Rate::plain(Quantity::Input, 10_000_000), Rate::plain(Quantity::Output, 20_000_000)];
+    let known = Price::Known(Arc::new(Rates::new("mine", rates, 0)));
+    let price = if is_priced { known } else { Price::Unknown };
+    book.insert("gpt-4", None, Dated { valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None });
+    snapshot.prices = Arc::new(book);
+    snapshot.quotas = quotas.into();
+    let shared = &bench.engine.shared;
+    let (world, _) = World::assemble(snapshot, &HashMap::new(), &shared.meters);
+    shared.worlds.replace(world);
+    bench
+}
+
+fn level(bench: &Bench, quota: &Quota) -> Level {
+    bench.engine.shared.quotas.level(quota, i64::MAX)
+}
+
+#[tokio::test]
+async fn what_is_held_for_a_call_is_settled_with_what_it_cost() {
+    let budget = quota(Measure::CostNanoUsd, 1_000_000);
+    let bench = with(vec![budget.clone()], true, [json(WHOLE)]);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    assert_eq!(level(&bench, &budget), Level { used: 9 * 10 + 2 * 20, reserved: 0 });
+    let sent = bench.transport.sent.borrow()[0].1.clone();
+    assert!(sent.starts_with("{\"max_completion_tokens\":4096,"), "{sent}");
+    let cost = bench.booked()[0].cost.clone();
+    assert_eq!((cost.nano_usd, cost.pricing, cost.rule.as_deref()), (130, Pricing::Known, Some("mine")));
+}
+
+#[tokio::test]
+async fn a_budget_that_has_no_room_for_the_most_a_call_can_cost_refuses_it() {
+    for (measure, limit) in [(Measure::CostNanoUsd, NEED_TOKENS * 20), (Measure::Tokens, NEED_TOKENS)] {
+        let bench = with(vec![quota(measure, limit)], true, [json(WHOLE)]);
+        let denial = ask(&bench, ASK).await.err().unwrap();
+        assert_eq!(denial.error.status(), 429);
+        let said = String::from_utf8(denial.error.to_json().to_vec()).unwrap();
+        assert!(said.contains("\"insufficient_quota\""), "{said}");
+        assert!(denial.is_final && denial.retry_after_ms.is_none());
+        assert!(bench.transport.sent.borrow().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_soft_quota_and_one_of_somebody_else_refuse_nothing() {
+    let soft = Quota { mode: Mode::Soft, ..quota(Measure::Requests, 0) };
+    let foreign = Quota {
+        id: Uuid::from_u128(2),
+        subject: Subject::Team(Uuid::from_u128(99).into()),
+        ..quota(Measure::Requests, 0)
+    };
+    let bench = with(vec![soft.clone(), foreign], true, [json(WHOLE)]);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    assert_eq!(level(&bench, &soft).used, 1);
+}
+
+#[tokio::test]
+async fn an_unknown_price_is_refused_under_a_budget_and_booked_as_unknown_without_one() {
+    let bench_under = with(vec![quota(Measure::CostNanoUsd, u64::MAX)], false, [json(WHOLE)]);
+    let denial = ask(&bench_under, ASK).await.err().unwrap();
+    let said = String::from_utf8(denial.error.to_json().to_vec()).unwrap();
+    assert!(said.contains("has no price"), "{said}");
+    let bench = with(vec![], false, [json(WHOLE)]);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    assert_eq!(bench.booked()[0].cost.pricing, Pricing::Unknown);
+}
+
+#[tokio::test]
+async fn nothing_stays_held_however_a_call_ends() {
+    let concurrent = quota(Measure::Concurrent, 1);
+    let bench_failed = with(vec![concurrent.clone()], true, [error(500, "{}")]);
+    ask(&bench_failed, ASK).await.err().unwrap();
+    assert_eq!(level(&bench_failed, &concurrent).reserved, 0, "a failed call");
+
+    const FIRST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n";
+    let bench = with(vec![concurrent.clone()], true, [events(vec![Piece::Bytes(FIRST), Piece::Silence])]);
+    let ReplyBody::Stream(mut relay) = ask(&bench, crate::ASK_STREAM).await.unwrap().body else { panic!() };
+    relay.next().await.unwrap();
+    assert_eq!(level(&bench, &concurrent).reserved, 1, "an open stream holds its place");
+    assert_eq!(ask(&bench, ASK).await.err().unwrap().error.status(), 429);
+    drop(relay);
+    let quotas = Arc::clone(&bench.engine.shared.quotas);
+    bench.booked();
+    assert_eq!(quotas.level(&concurrent, 0).reserved, 0, "a client that went away");
+}

@@ -1,0 +1,243 @@
+//! Quotas: who may use how much of what in which time, and how much of it the ledger says is used.
+
+use diesel::{
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
+    Queryable, RunQueryDsl,
+    dsl::{delete as delete_from, insert_into, update as change_in},
+};
+use nexus_core::{
+    id::Uuid,
+    quota::{Measure, Mode, Quota, Subject, Window},
+    scope::Pattern,
+};
+
+use crate::{
+    connection::AnyConnection,
+    error::StoreError,
+    repo::{Changed, Page, Removed, changed},
+    row::{Reading, readable},
+    schema::quotas,
+};
+
+/// A quota as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredQuota {
+    pub quota: Quota,
+    pub created_at_ms: i64,
+    pub updated_at_ms: i64,
+    pub version: i64,
+}
+
+/// What is to be different about a quota; what is `None` stays. What it is for and what it counts do not
+/// change: that would be another quota.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub name: Option<String>,
+    pub limit: Option<u64>,
+    pub mode: Option<Mode>,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = quotas, treat_none_as_default_value = false)]
+pub(crate) struct QuotaRow {
+    id: String,
+    name: String,
+    subject_kind: String,
+    subject_value: Option<String>,
+    measure: String,
+    window_kind: String,
+    utc_offset_minutes: i64,
+    rolling_ms: Option<i64>,
+    limit_amount: i64,
+    mode: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = quotas)]
+struct QuotaChange<'a> {
+    name: Option<&'a str>,
+    limit_amount: Option<i64>,
+    mode: Option<&'static str>,
+    updated_at: i64,
+}
+
+impl QuotaRow {
+    pub(crate) fn read(self) -> Result<StoredQuota, StoreError> {
+        let row = Reading { table: "quotas", id: &self.id };
+        let value =
+            || self.subject_value.as_deref().ok_or_else(|| row.problem("subject_value", "is missing"));
+        let subject = match self.subject_kind.as_str() {
+            "platform" => Subject::Platform,
+            "team" => Subject::Team(row.id("subject_value", value()?)?),
+            "key" => Subject::Key(row.id("subject_value", value()?)?),
+            "provider" => Subject::Provider(row.id("subject_value", value()?)?),
+            "model" => Subject::Model(
+                Pattern::parse(value()?).map_err(|_| row.problem("subject_value", "is no pattern"))?,
+            ),
+            _ => return Err(row.problem("subject_kind", "is no word this program knows")),
+        };
+        let offset = i32::try_from(self.utc_offset_minutes)
+            .map_err(|_| row.problem("utc_offset_minutes", "is out of range"))?;
+        let window = row.word("window_kind", &self.window_kind, |word| {
+            Window::from_word(word, offset, self.rolling_ms)
+        })?;
+        let quota = Quota {
+            id: row.id("id", &self.id)?,
+            measure: row.word("measure", &self.measure, Measure::from_word)?,
+            mode: row.word("mode", &self.mode, Mode::from_word)?,
+            limit: u64::try_from(self.limit_amount)
+                .map_err(|_| row.problem("limit_amount", "is negative"))?,
+            name: self.name.into(),
+            subject,
+            window,
+        };
+        let (created_at_ms, updated_at_ms) = (self.created_at, self.updated_at);
+        Ok(StoredQuota { quota, created_at_ms, updated_at_ms, version: self.version })
+    }
+}
+
+/// The words of a subject in rows.
+fn subject(subject: &Subject) -> (&'static str, Option<String>) {
+    match subject {
+        Subject::Platform => ("platform", None),
+        Subject::Team(id) => ("team", Some(id.to_string())),
+        Subject::Key(id) => ("key", Some(id.to_string())),
+        Subject::Provider(id) => ("provider", Some(id.to_string())),
+        Subject::Model(pattern) => ("model", Some(pattern.as_str().to_owned())),
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Stores a new quota; [`StoreError::Conflict`] where the name is taken.
+pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), StoreError> {
+    let quota = &stored.quota;
+    let (subject_kind, subject_value) = subject(&quota.subject);
+    let (utc_offset_minutes, rolling_ms) = match quota.window {
+        Window::Hour { offset_minutes }
+        | Window::Day { offset_minutes }
+        | Window::Week { offset_minutes }
+        | Window::Month { offset_minutes } => (offset_minutes.into(), None),
+        Window::Rolling { ms } => (0, Some(ms)),
+        Window::Minute | Window::Total => (0, None),
+    };
+    let row = QuotaRow {
+        id: quota.id.to_string(),
+        name: quota.name.to_string(),
+        subject_kind: subject_kind.to_owned(),
+        subject_value,
+        measure: quota.measure.as_str().to_owned(),
+        window_kind: quota.window.as_str().to_owned(),
+        utc_offset_minutes,
+        rolling_ms,
+        limit_amount: whole(quota.limit),
+        mode: quota.mode.as_str().to_owned(),
+        created_at: stored.created_at_ms,
+        updated_at: stored.updated_at_ms,
+        version: stored.version,
+    };
+    insert_into(quotas::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Every quota. One that cannot be read is an error: a bound is never lost to a damaged row.
+pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredQuota>, StoreError> {
+    let rows: Vec<QuotaRow> = quotas::table.order((quotas::created_at, quotas::id)).load(conn)?;
+    rows.into_iter().map(QuotaRow::read).collect()
+}
+
+/// The quotas of a page, oldest first; damaged rows are logged and left out.
+pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredQuota>, StoreError> {
+    use quotas::dsl as row;
+    let mut query = row::quotas.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+    if let Some((at, id)) = &page.after {
+        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+    }
+    Ok(readable(query.load(conn)?, QuotaRow::read))
+}
+
+/// The quota of this id.
+pub fn show(conn: &mut AnyConnection, id: Uuid) -> Result<Option<StoredQuota>, StoreError> {
+    let row: Option<QuotaRow> = quotas::table.find(id.to_string()).first(conn).optional()?;
+    row.map(QuotaRow::read).transpose()
+}
+
+/// Changes a quota; [`StoreError::Conflict`] where the new name is taken.
+pub fn update(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    change: &Change,
+    expected_version: i64,
+    now_ms: i64,
+) -> Result<Changed<StoredQuota>, StoreError> {
+    let change = QuotaChange {
+        name: change.name.as_deref(),
+        limit_amount: change.limit.map(whole),
+        mode: change.mode.map(Mode::as_str),
+        updated_at: now_ms,
+    };
+    let row = quotas::table.find(id.to_string()).filter(quotas::version.eq(expected_version));
+    let rows = change_in(row).set((change, quotas::version.eq(quotas::version + 1))).execute(conn)?;
+    Ok(changed(rows, show(conn, id)?))
+}
+
+/// Deletes a quota.
+pub fn delete(conn: &mut AnyConnection, id: Uuid) -> Result<Removed, StoreError> {
+    Ok(Removed::of(delete_from(quotas::table.find(id.to_string())).execute(conn)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_core::id::{KeyId, ProviderId, TeamId};
+
+    use super::*;
+    use crate::{exec::Store, sample};
+
+    fn quota(number: u64, subject: Subject, window: Window) -> StoredQuota {
+        let quota = Quota {
+            id: sample::uuid(number),
+            name: format!("q{number}").into(),
+            subject,
+            measure: Measure::CostNanoUsd,
+            window,
+            limit: 7,
+            mode: Mode::Hard,
+        };
+        StoredQuota { quota, created_at_ms: 1, updated_at_ms: 1, version: 1 }
+    }
+
+    #[test]
+    fn a_quota_is_shown_as_it_was_stored_whatever_it_is_for_and_changed_by_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let id = sample::uuid(77);
+        let offset_minutes = -330;
+        let stored = [
+            quota(1, Subject::Platform, Window::Total),
+            quota(2, Subject::Team(TeamId(id)), Window::Month { offset_minutes }),
+            quota(3, Subject::Key(KeyId(id)), Window::Rolling { ms: 9 }),
+            quota(4, Subject::Provider(ProviderId(id)), Window::Week { offset_minutes }),
+            quota(5, Subject::Model(Pattern::parse("gpt-*").unwrap()), Window::Minute),
+        ];
+        store.write_blocking(|conn| stored.iter().try_for_each(|quota| create(conn, quota))).unwrap();
+        assert_eq!(store.read_blocking(list).unwrap(), stored);
+        let change = Change { limit: Some(9), mode: Some(Mode::Shadow), name: None };
+        let update = |version| {
+            store.write_blocking(|conn| update(conn, stored[0].quota.id, &change, version, 5)).unwrap()
+        };
+        let quota = Quota { limit: 9, mode: Mode::Shadow, ..stored[0].quota.clone() };
+        assert_eq!(
+            update(1),
+            Changed::Now(StoredQuota { quota, updated_at_ms: 5, version: 2, ..stored[0].clone() })
+        );
+        assert_eq!(update(1), Changed::Stale);
+        assert_eq!(store.write_blocking(|conn| delete(conn, stored[0].quota.id)).unwrap(), Removed::Now);
+        let page = |after| store.read_blocking(|conn| page(conn, &Page { after, limit: 2 })).unwrap();
+        assert_eq!(page(Some((1, stored[2].quota.id.to_string()))), &stored[3..]);
+    }
+}

@@ -1,0 +1,58 @@
+-- What attempts cost, what models cost, and what may be spent.
+
+-- `pricing` says whether the cost is known; where it is not, the amount means nothing. Old rows were never priced.
+ALTER TABLE usage_attempts ADD COLUMN cost_nano_usd BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_attempts ADD COLUMN pricing TEXT NOT NULL DEFAULT 'unknown';
+ALTER TABLE usage_attempts ADD COLUMN price_rule TEXT;
+ALTER TABLE usage_attempts ADD COLUMN service_tier TEXT NOT NULL DEFAULT 'standard';
+ALTER TABLE usage_attempts ADD COLUMN bearer TEXT NOT NULL DEFAULT 'team';
+UPDATE usage_attempts SET bearer = 'platform' WHERE outcome NOT IN ('answered', 'abandoned');
+
+-- A price is never changed: a later one takes its place from its moment on. `rates` are words as in the
+-- shipped catalogue; a price without any is one of nothing, and says so in `is_free`.
+CREATE TABLE prices (
+    id TEXT NOT NULL PRIMARY KEY,
+    real_model_name TEXT NOT NULL,
+    provider_id TEXT REFERENCES service_providers (id) ON DELETE CASCADE,
+    rates TEXT NOT NULL,
+    per_request_nano_usd BIGINT NOT NULL,
+    is_free BOOLEAN NOT NULL,
+    multiplier_ppm BIGINT,
+    valid_from BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TRIGGER prices_insert_moves_the_world AFTER INSERT ON prices
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER prices_update_moves_the_world AFTER UPDATE ON prices
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER prices_delete_moves_the_world AFTER DELETE ON prices
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+-- `subject_value` is an id, or a pattern of aliases; NULL for the platform.
+CREATE TABLE quotas (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    subject_kind TEXT NOT NULL,
+    subject_value TEXT,
+    measure TEXT NOT NULL,
+    window_kind TEXT NOT NULL,
+    utc_offset_minutes BIGINT NOT NULL,
+    rolling_ms BIGINT,
+    limit_amount BIGINT NOT NULL,
+    mode TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL
+);
+
+CREATE TRIGGER quotas_insert_moves_the_world AFTER INSERT ON quotas
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER quotas_update_moves_the_world AFTER UPDATE ON quotas
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
+
+CREATE TRIGGER quotas_delete_moves_the_world AFTER DELETE ON quotas
+BEGIN UPDATE world_revision SET revision = revision + 1; END;
