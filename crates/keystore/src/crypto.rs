@@ -1,7 +1,7 @@
-//! HMAC-SHA-256 by ring, for the JWT library and for the keystore itself.
+//! HMAC-SHA-256 by ring, for the JWT library and for the keystore itself; and RSA for what others verify.
 //!
 //! Every other algorithm is refused here whatever a token's header says, and so is a key below 32 bytes,
-//! which the JWT library would take even when empty.
+//! which the JWT library would take even when empty. Nothing is ever verified with RSA.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
@@ -9,7 +9,7 @@ use jsonwebtoken::{
     errors::{Error, ErrorKind},
     signature::{self, Signer, Verifier},
 };
-use ring::hmac;
+use ring::{hmac, rand::SystemRandom, rsa, signature::RSA_PKCS1_SHA256};
 
 use crate::root::DerivedKey;
 
@@ -93,6 +93,23 @@ impl JwtVerifier for Hs256 {
     }
 }
 
+/// RS256 with its key.
+struct Rs256(rsa::KeyPair);
+
+impl Signer<Vec<u8>> for Rs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let mut signed = vec![0; self.0.public().modulus_len()];
+        let done = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signed);
+        done.map(|()| signed).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
+    }
+}
+
 /// Makes ring the JWT library's cryptography for this process. May be called any number of times; must
 /// have been called before the library signs or verifies, or it panics.
 pub(crate) fn install() {
@@ -101,7 +118,10 @@ pub(crate) fn install() {
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key: &EncodingKey| Ok(Box::new(hs256(algorithm, key.as_bytes())?)),
+    signer_factory: |algorithm, key: &EncodingKey| match algorithm {
+        Algorithm::RS256 => Ok(Box::new(rs256(key.as_bytes())?)),
+        _ => Ok(Box::new(hs256(algorithm, key.as_bytes())?)),
+    },
     verifier_factory: |algorithm, key: &DecodingKey| Ok(Box::new(hs256(algorithm, key.try_get_as_bytes()?)?)),
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(unsupported()),
@@ -120,6 +140,11 @@ fn hs256(algorithm: &Algorithm, key: &[u8]) -> Result<Hs256, Error> {
         return Err(ErrorKind::InvalidKeyFormat.into());
     }
     Ok(Hs256(hmac::Key::new(hmac::HMAC_SHA256, key)))
+}
+
+/// `key` is PKCS #8.
+fn rs256(key: &[u8]) -> Result<Rs256, Error> {
+    rsa::KeyPair::from_pkcs8(key).map(Rs256).map_err(|_| ErrorKind::InvalidKeyFormat.into())
 }
 
 fn unsupported() -> Error {

@@ -16,6 +16,7 @@ pub mod request_signature;
 pub mod root;
 mod seal;
 pub mod secret;
+pub mod service_account;
 pub mod signing_secret;
 pub mod sigv4;
 pub mod token;
