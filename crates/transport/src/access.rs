@@ -91,6 +91,11 @@ impl Access {
         }
     }
 
+    /// Unix seconds.
+    fn now_s(&self) -> u64 {
+        u64::try_from(self.clock.unix_ms() / 1000).unwrap_or_default()
+    }
+
     /// Shows a token as a bearer: the one that is held for this credential and purpose, or what `fetch` brings.
     async fn bearer_token<F>(
         &self,

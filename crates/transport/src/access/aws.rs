@@ -46,7 +46,7 @@ pub(super) async fn show<'a>(
         let profile = showing.site.options.option("profile").map(str::to_owned);
         let purpose = format!("{option} {region} {}", profile.as_deref().unwrap_or_default());
         let fetch =
-            || host::ask(access.fetcher.clone(), host.clone(), source, region, profile, now_s(access));
+            || host::ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
         let lease = access.aws_keys.lease(Key::of_host(purpose), &access.clock, fetch).await?;
         return signed(access, showing, &lease.value, service, Some(Rc::clone(&lease.standing)));
     }
@@ -80,10 +80,6 @@ fn host_source(access: &Access, showing: &Showing<'_>, option: &str) -> Result<A
         return Err(unusable("the credentials of the gateway's own host are shown to AWS only"));
     }
     Ok(source)
-}
-
-fn now_s(access: &Access) -> u64 {
-    u64::try_from(access.clock.unix_ms() / 1000).unwrap_or_default()
 }
 
 /// The region the request is signed for: the target's, the provider's, or what its host's name says.
@@ -127,7 +123,7 @@ fn signed<'a>(
         headers: &headers,
         body: showing.body,
     };
-    let scope = Scope { region: region(showing)?, service, at_s: now_s(access) };
+    let scope = Scope { region: region(showing)?, service, at_s: access.now_s() };
     let proof = sigv4::sign(key, scope, request);
     let mut lines =
         vec![("x-amz-date", Secret::new(proof.date)), ("authorization", Secret::new(proof.authorization))];

@@ -1,6 +1,12 @@
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicI64, Ordering},
+    io::{Read, Write as _},
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    thread,
 };
 
 use futures_util::FutureExt as _;
@@ -25,6 +31,55 @@ impl Clock for Moved {
 
     fn monotonic_us(&self) -> u64 {
         0
+    }
+}
+
+/// A server that answers each request with the next of `answers`, and keeps what it was asked.
+pub(crate) struct Authority {
+    pub(crate) addr: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Authority {
+    pub(crate) fn start(answers: Vec<(u16, &'static str)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&asked);
+        thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                kept.lock().unwrap().push(read(&mut stream));
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + body).as_bytes()).unwrap();
+            }
+        });
+        Self { addr, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// A request with its body, whose length is said.
+fn read(stream: &mut impl Read) -> String {
+    let mut read = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&read).to_ascii_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return String::from_utf8(read).unwrap();
+            }
+        }
+        let len = stream.read(&mut piece).unwrap();
+        assert!(len > 0);
+        read.extend_from_slice(&piece[..len]);
     }
 }
 

@@ -1,77 +1,23 @@
 //! Against an authorisation server that is a socket, with a clock that is moved.
 
-use std::{
-    io::Write as _,
-    net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::sync::Arc;
 
 use nexus_core::{endpoint::Endpoint, fault::Class, site::Site};
 use nexus_providers::dialect::AuthScheme;
 
 use super::{
-    super::tests::{Moved, credential},
+    super::tests::{Authority, Moved, credential},
     *,
 };
 use crate::tls::Tls;
 
 const ENTRA: AuthScheme = AuthScheme::Entra { header: "api-key", scope: "https://a.example/.default" };
 
-/// A server that answers each request with the next of `answers`, and keeps what it was asked.
-struct Authority {
-    addr: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Authority {
-    fn start(answers: Vec<(u16, &'static str)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = listener.local_addr().unwrap();
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let kept = Arc::clone(&asked);
-        thread::spawn(move || {
-            for (status, body) in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                kept.lock().unwrap().push(read(&mut stream));
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
-                stream.write_all((head + body).as_bytes()).unwrap();
-            }
-        });
-        Self { addr, asked }
-    }
-
-    fn application(&self) -> String {
-        format!(
-            r#"{{"tenant_id":"tenant-1","client_id":"client-1","client_secret":"s3cr&t=","authority":"http://{}"}}"#,
-            self.addr
-        )
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-/// A request with its body, whose length is said.
-fn read(stream: &mut impl std::io::Read) -> String {
-    let mut read = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&read).to_ascii_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-                return String::from_utf8(read).unwrap();
-            }
-        }
-        let len = stream.read(&mut piece).unwrap();
-        assert!(len > 0);
-        read.extend_from_slice(&piece[..len]);
-    }
+fn application(authority: &Authority) -> String {
+    format!(
+        r#"{{"tenant_id":"tenant-1","client_id":"client-1","client_secret":"s3cr&t=","authority":"http://{}"}}"#,
+        authority.addr
+    )
 }
 
 struct Case {
@@ -114,7 +60,7 @@ async fn an_application_s_token_is_asked_for_once_and_again_when_it_is_about_to_
         (200, r#"{"token_type":"Bearer","expires_in":3600,"access_token":"token-2"}"#),
     ]);
     let case = Case::new(Reach::Private);
-    let application = authority.application();
+    let application = application(&authority);
     for _ in 0..3 {
         assert_eq!(case.shown(&application).await.unwrap(), ["authorization: Bearer token-1"]);
     }
@@ -139,7 +85,7 @@ async fn a_refusal_is_the_credential_s_fault_and_repeats_no_secret() {
         401,
         r#"{"error":"invalid_client","error_description":"AADSTS7000215: invalid client secret s3cr&t="}"#,
     )]);
-    let fault = Case::new(Reach::Private).shown(&authority.application()).await.unwrap_err();
+    let fault = Case::new(Reach::Private).shown(&application(&authority)).await.unwrap_err();
     assert_eq!((fault.class, fault.status), (Class::Credential, Some(401)));
     assert!(fault.message.ends_with("status 401 with `invalid_client`"), "{}", fault.message);
 }
