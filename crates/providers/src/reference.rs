@@ -39,6 +39,19 @@ const SETTING_UP: &[(&str, &str)] = &[
         "`endpoint` is `https://api.cohere.com/v2` unless said otherwise. What the vendor bills is what counts as usage; \
          its own prompt around the caller's does not.",
     ),
+    (
+        "gemini",
+        "An API key of AI Studio. A message and each of its calls may bear \
+         `extra_content.google.thought_signature`: sent back as they came they let the model go on from its thoughts. An \
+         image or a file goes in the request, or is one of the vendor's own store: no other address is fetched.",
+    ),
+    (
+        "vertex",
+        "The option `project` names the project, and `region` the region of targets that have none (`global` unless it is \
+         said). The key is the JSON file of a service account; tokens are had where it says, if that is Google, or at the \
+         option `token_endpoint`. Models whose name begins with `claude` are spoken to as Anthropic's, by its table. An \
+         image or a file may stand at an https address.",
+    ),
     ("ollama", "The OpenAI-compatible surface: nothing is translated. Needs `allow_private_network`."),
     (
         "ollama-native",

@@ -19,6 +19,7 @@ mod usage;
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
 
+pub(super) use self::request::{Host, encode};
 use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
 use crate::part::fault;
 
@@ -47,7 +48,7 @@ impl Dialect for Anthropic {
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
-        request::encode(ask)
+        encode(ask, Host::Anthropic)
     }
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {

@@ -1,14 +1,20 @@
 //! Gemini as Vertex AI speaks it: the same bodies under a project's own paths, with a service account's token.
+//! Claude's models are there too, and are spoken to as Anthropic wants it.
 //!
 //! The project is the option `project`; the region is the target's, else the option `region`, else
 //! [`Vertex::REGION`].
 
+mod either;
+
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault, site::Site};
+use nexus_wire::conversation::members::Members;
 
+use self::either::EitherStream;
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
-    gemini::{self, GeminiStream, Surface},
+    anthropic::{self, Anthropic},
+    gemini::{self, Surface},
     member::Row,
 };
 
@@ -44,17 +50,25 @@ impl Dialect for Vertex {
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+        if is_claude(ask.real_model) {
+            return encode_claude(ask);
+        }
         let model = gemini::model_path(ask.real_model, "publishers/google/models")?;
         let path = format!("{}{model}{}", place(ask.site)?, gemini::verb(ask.request.is_stream));
         Ok(Encoded { path, headers: Vec::new(), body: gemini::body(ask, Surface::Vertex)?.into() })
     }
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
-        gemini::decode(call, body)
+        let said = std::str::from_utf8(body).ok().and_then(Members::read);
+        // Gemini's answers have no `type`, Claude's all have.
+        match said.is_some_and(|said| said.raw("type").is_some()) {
+            true => Anthropic.decode(call, body),
+            false => gemini::decode(call, body),
+        }
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
-        Box::new(GeminiStream::new(call))
+        Box::new(EitherStream::new(call))
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
@@ -75,4 +89,16 @@ fn place(site: Site<'_>) -> Result<String, Unsayable> {
         gemini::percent_encoded(project),
         gemini::percent_encoded(region)
     ))
+}
+
+/// Whether a model is one of Anthropic's.
+fn is_claude(real_model: &str) -> bool {
+    real_model.rsplit('/').next().is_some_and(|name| name.starts_with("claude"))
+}
+
+fn encode_claude(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+    let model = gemini::model_path(ask.real_model, "publishers/anthropic/models")?;
+    let verb = if ask.request.is_stream { ":streamRawPredict" } else { ":rawPredict" };
+    let path = format!("{}{model}{verb}", place(ask.site)?);
+    Ok(Encoded { path, ..anthropic::encode(ask, anthropic::Host::Vertex)? })
 }

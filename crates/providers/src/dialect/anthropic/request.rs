@@ -18,6 +18,7 @@ use super::{
 use crate::part::{effort::Effort, structured::JSON_INSTRUCTION};
 
 const VERSION: &str = "2023-06-01";
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
 
 /// Documents named by the vendor's id of them are still behind this.
 const FILES_BETA: &str = "files-api-2025-04-14";
@@ -28,7 +29,10 @@ const USER_ID_MAX: usize = 256;
 /// In the order in which members are written.
 #[derive(Debug, Serialize)]
 struct Request<'a> {
-    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anthropic_version: Option<&'static str>,
     max_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
@@ -82,7 +86,15 @@ struct Sampled {
     top_k: Option<u64>,
 }
 
-pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
+/// Whose servers the request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dialect) enum Host {
+    Anthropic,
+    /// Google's, where the model stands in the path and the version in the body.
+    Vertex,
+}
+
+pub(in crate::dialect) fn encode(ask: Ask<'_>, host: Host) -> Result<Encoded, Unsayable> {
     let said = Conversation::read(ask.body)?;
     member::refuse(MEMBERS, &said)?;
     let abilities = model::abilities(ask.real_model);
@@ -103,12 +115,17 @@ pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     let wish = thinking::wish(said.raw("thinking"), effort, abilities.thinking, max_tokens, beside);
     let format = offer.schema.map(|schema| Format::JsonSchema { schema });
     let has_output = format.is_some() || wish.effort.is_some();
-    let mut headers = vec![("anthropic-version", VERSION.to_owned())];
+    let is_own = host == Host::Anthropic;
+    let mut headers = Vec::new();
+    if is_own {
+        headers.push(("anthropic-version", VERSION.to_owned()));
+    }
     if turns.name_files() {
         headers.push(("anthropic-beta", FILES_BETA.to_owned()));
     }
     let request = Request {
-        model: ask.real_model,
+        model: is_own.then_some(ask.real_model),
+        anthropic_version: (!is_own).then_some(VERTEX_VERSION),
         max_tokens,
         stream: ask.request.is_stream.then_some(true),
         sampled: sampled(&said, if wish.thinks() { Sampling::Refused } else { abilities.sampling })?,
@@ -120,7 +137,7 @@ pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
         output_config: has_output.then_some(OutputConfig { format, effort: wish.effort }),
         stop_sequences: said.stops()?.into_iter().filter(|stop| !stop.trim().is_empty()).collect(),
         metadata: user_id(&said)?.map(|user_id| Metadata { user_id }),
-        service_tier: service_tier(&said)?,
+        service_tier: service_tier(&said)?.filter(|_| is_own),
     };
     let body = serde_json::to_vec(&request).map_err(|_| Unsayable {
         param: String::new(),
