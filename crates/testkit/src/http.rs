@@ -8,6 +8,9 @@ const MAX_HEAD_BYTES: usize = 256 * 1024;
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 const MAX_HEADERS: usize = 128;
 
+/// Headers whose value is a key: Anthropic's, Google's, Azure's.
+const KEYS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
+
 /// One whole request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -20,7 +23,7 @@ pub(crate) struct Request {
 pub(crate) struct Head {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The value of `x-api-key` or `x-goog-api-key`, or of `authorization` without `Bearer `; the later header counts.
+    /// The value of one of [`KEYS`], or of `authorization` without `Bearer `; the later header counts.
     pub(crate) key: Option<String>,
     /// In their order, names as sent; empty unless asked for.
     pub(crate) headers: Vec<(String, String)>,
@@ -135,7 +138,7 @@ fn read_headers(head: &mut Head, headers: &[httparse::Header<'_>], keep: Keep) -
             head.expects_continue = value.eq_ignore_ascii_case("100-continue");
         } else if name.eq_ignore_ascii_case("authorization") {
             head.key = value.strip_prefix("Bearer ").map(str::to_owned);
-        } else if name.eq_ignore_ascii_case("x-api-key") || name.eq_ignore_ascii_case("x-goog-api-key") {
+        } else if KEYS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
             head.key = Some(value.to_owned());
         }
         if keep == Keep::Headers {

@@ -1,13 +1,16 @@
-//! The mock provider: OpenAI's chat completions, Anthropic's messages, Gemini's contents and Bedrock's conversations, whole and streamed, scripted by the model's name (see `script`).
+//! The mock provider: OpenAI's chat completions, Azure's, Anthropic's messages, Gemini's contents, Bedrock's conversations, Cohere's and Ollama's chats, whole and streamed, scripted by the model's name (see `script`).
 //!
 //! It serves from a thread of its own. What it remembers is bounded by `Options::remember`; the benchmark remembers nothing.
 
 mod answer;
 mod ask;
+mod azure;
+mod cohere;
 mod connection;
 mod converse;
 mod generate;
 mod messages;
+mod ollama;
 mod oracle;
 mod render;
 mod reply;
@@ -259,7 +262,10 @@ impl Shared {
         self.count(|counts| counts.requests += 1);
         let path = request.head.path.split('?').next().unwrap_or_default();
         match (request.head.method.as_str(), path) {
+            ("POST", path) if azure::is_asked(path) => self.answer(Surface::Azure, request),
             ("POST", path) if path.ends_with("/chat/completions") => self.answer(Surface::Chat, request),
+            ("POST", path) if path.ends_with("/api/chat") => self.answer(Surface::Ollama, request),
+            ("POST", path) if path.ends_with("/v2/chat") => self.answer(Surface::Cohere, request),
             ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
             ("POST", path) if converse::target(path).is_some() => {
                 match converse::signature::check(request, unix_ms() / 1000) {
@@ -285,6 +291,9 @@ impl Shared {
         }
         let ask = match surface {
             Surface::Chat => Ask::read(&request.body, &replies.script),
+            Surface::Azure => azure::read(path, &request.body, &replies.script),
+            Surface::Cohere => cohere::read(&request.body, &replies.script),
+            Surface::Ollama => ollama::read(&request.body, &replies.script),
             Surface::Messages => messages::read(&request.body, &replies.script),
             Surface::Generate => generate::read(path, &request.body, &replies.script),
             Surface::Converse => converse::read(path, &request.body, &replies.script),

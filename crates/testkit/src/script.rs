@@ -10,7 +10,7 @@
 //! | `delay_ms=first:A,between:B` | waits A ms before the head, B ms between the writes |
 //! | `usage=absent\|negative\|huge\|cumulative` | no usage; -1; near 2^63; in every chunk, growing |
 //! | `comment=every:N` | `: OPENROUTER PROCESSING` before every Nth event |
-//! | `done=absent` | the stream ends well, without `[DONE]` (or `message_stop`, or the event with `finishReason`) |
+//! | `done=absent` | the stream ends well, without `[DONE]` (or the event that says so) |
 //! | `crlf`, `bom` | frames end in CRLF; the stream begins with a byte order mark |
 //! | `json_for_stream` | a whole JSON answer although a stream was asked for |
 //! | `echo_key_401` | 401 whose message holds the whole key |

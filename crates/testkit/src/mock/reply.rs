@@ -4,9 +4,12 @@
 
 use super::answer::Answer;
 use super::ask::{Ask, Complaint, StreamAsk};
+use super::azure;
+use super::cohere;
 use super::converse;
 use super::generate;
 use super::messages;
+use super::ollama;
 use super::render::{self, Event, ID};
 use super::surface::Surface;
 use crate::script::{Cut, Fault, Script};
@@ -254,6 +257,9 @@ fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
         Surface::Messages => messages::render::whole(ask, answer),
         Surface::Generate => generate::render::whole(ask, answer),
         Surface::Converse => converse::render::whole(ask, answer),
+        Surface::Azure => azure::filtered(&render::whole(ask, answer, created_s)),
+        Surface::Cohere => cohere::render::whole(ask, answer),
+        Surface::Ollama => ollama::render::whole(ask, answer),
     };
     let head = head(ask.surface, 200, "application/json", &format!("content-length: {}\r\n", body.len()));
     let kept = match ask.script.fault {
@@ -271,6 +277,9 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
         Surface::Messages => messages::render::events(ask, answer),
         Surface::Generate => generate::render::events(ask, answer),
         Surface::Converse => converse::render::events(ask, answer),
+        Surface::Azure => azure::prefaced(render::events(ask, asked, answer, created_s)),
+        Surface::Cohere => cohere::render::events(ask, answer),
+        Surface::Ollama => ollama::render::events(ask, answer),
     };
     let frames = frames(ask.surface, &ask.script, events);
     let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
@@ -306,7 +315,7 @@ fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(Vec<u8>
         // The last two say the end and what was consumed.
         None if surface == Surface::Converse && script.shape.done_absent => events.len().saturating_sub(2),
         // The last event of these is what `[DONE]` is to the others.
-        None if surface != Surface::Chat && script.shape.done_absent => events.len().saturating_sub(1),
+        None if !surface.says_done() && script.shape.done_absent => events.len().saturating_sub(1),
         _ => usize::MAX,
     };
     let mut frames = Vec::with_capacity(events.len() + 1);
@@ -321,6 +330,10 @@ fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(Vec<u8>
         let mut frame = String::new();
         if script.shape.bom && index == 0 {
             frame.push('\u{feff}');
+        }
+        if surface.is_by_line() {
+            frames.push((format!("{}{eol}", event.json).into_bytes(), tokens));
+            continue;
         }
         if script.comment_every.is_some_and(|every| (index + 1) % every.get() as usize == 0) {
             frame.push_str(&format!(": OPENROUTER PROCESSING{eol}{eol}"));
@@ -338,11 +351,14 @@ fn frames(surface: Surface, script: &Script, events: Vec<Event>) -> Vec<(Vec<u8>
         }
         Some(Fault::ErrorEvent { .. }) => {
             let error = surface.error(500, "server_error", None, "The mock failed in its stream.", None);
-            let name =
-                if surface == Surface::Messages { format!("event: error{eol}") } else { String::new() };
-            frames.push((format!("{name}data: {error}{eol}{eol}").into_bytes(), tokens));
+            let frame = match surface {
+                Surface::Messages => format!("event: error{eol}data: {error}{eol}{eol}"),
+                surface if surface.is_by_line() => format!("{error}{eol}"),
+                _ => format!("data: {error}{eol}{eol}"),
+            };
+            frames.push((frame.into_bytes(), tokens));
         }
-        None if surface == Surface::Chat && !script.shape.done_absent => {
+        None if surface.says_done() && !script.shape.done_absent => {
             frames.push((format!("data: [DONE]{eol}{eol}").into_bytes(), tokens))
         }
         _ => {}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::azure;
 use super::render::ID;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +15,32 @@ pub(crate) enum Surface {
     Generate,
     /// Bedrock's `/converse` and `/converse-stream`.
     Converse,
+    /// OpenAI's `/chat/completions` under Azure's paths.
+    Azure,
+    /// Cohere's `/v2/chat`.
+    Cohere,
+    /// Ollama's `/api/chat`.
+    Ollama,
 }
 
 impl Surface {
     /// What stands before an answer's own id.
     pub(crate) fn id_prefix(self) -> &'static str {
         match self {
-            Self::Chat => "chatcmpl-",
+            Self::Chat | Self::Azure => "chatcmpl-",
             Self::Messages => "msg_",
-            Self::Generate | Self::Converse => "",
+            Self::Generate | Self::Converse | Self::Cohere | Self::Ollama => "",
         }
+    }
+
+    /// Whether a stream is one JSON text a line.
+    pub(crate) fn is_by_line(self) -> bool {
+        self == Self::Ollama
+    }
+
+    /// Whether a stream ends with `[DONE]`; else its last event says that it is over.
+    pub(crate) fn says_done(self) -> bool {
+        matches!(self, Self::Chat | Self::Azure)
     }
 
     /// The headers of every answer, beside the content's.
@@ -33,6 +50,11 @@ impl Surface {
                 "x-request-id: req_{ID}\r\nopenai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n\
                  x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
             ),
+            Self::Azure => format!(
+                "apim-request-id: {ID}\r\nx-ms-region: East US\r\nx-ratelimit-remaining-requests: 99\r\n"
+            ),
+            Self::Cohere => format!("x-debug-trace-id: {ID}\r\nnum_tokens: 7\r\n"),
+            Self::Ollama => String::new(),
             Self::Messages => format!(
                 "request-id: req_{ID}\r\nanthropic-ratelimit-requests-limit: 10000\r\n\
                  anthropic-ratelimit-requests-remaining: 9999\r\n"
@@ -54,6 +76,7 @@ impl Surface {
     pub(crate) fn stream_media(self) -> &'static str {
         match self {
             Self::Converse => "application/vnd.amazon.eventstream",
+            Self::Ollama => "application/x-ndjson",
             _ => "text/event-stream; charset=utf-8",
         }
     }
@@ -71,6 +94,9 @@ impl Surface {
             Self::Chat => {
                 json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
             }
+            Self::Azure => azure::error(status, code, message, param),
+            Self::Cohere => json!({"id": ID, "message": message}),
+            Self::Ollama => json!({ "error": message }),
             Self::Messages => {
                 let kind = messages_kind(status);
                 json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": format!("req_{ID}")})

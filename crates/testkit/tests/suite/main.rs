@@ -25,3 +25,5 @@ mod raw;
 mod shapes;
 #[cfg(test)]
 mod speaks;
+#[cfg(test)]
+mod vendors;
