@@ -23,3 +23,4 @@ mod people;
 mod rotation;
 mod secrets;
 mod streams;
+mod vendors;
