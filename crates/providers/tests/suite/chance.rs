@@ -1,7 +1,7 @@
 //! What must hold of a dialect whatever is in a request or an answer: nothing panics, a request is said or
 //! refused by name, an answer is OpenAI's form or a fault, and where a stream is cut makes no difference.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use nexus_core::site::Site;
 use nexus_providers::dialect::Ask;
 use nexus_wire::chat::ChatRequest;
@@ -152,5 +152,30 @@ proptest! {
         assert_eq!(fault.status, Some(status));
         let _ = drive::decode(vendor(kind), &body);
         let _ = drive::run(vendor(kind), true, &[&body]);
+    }
+}
+
+#[test]
+fn a_stream_costs_no_more_memory_for_being_long() {
+    let text = "x".repeat(1_000);
+    let azure = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+    let cohere =
+        json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}});
+    let ollama = json!({"message": {"content": text}, "done": false});
+    for (kind, begin, event) in [
+        ("azure", String::new(), format!("data: {azure}\n\n")),
+        ("cohere", "data: {\"type\":\"message-start\"}\n\n".to_owned(), format!("data: {cohere}\n\n")),
+        ("ollama-native", String::new(), format!("{ollama}\n")),
+    ] {
+        let mut decoder = vendor(kind).stream(&call(true, false));
+        let mut out = BytesMut::new();
+        decoder.feed(begin.as_bytes(), &mut out).unwrap();
+        for _ in 0..2_000 {
+            out.clear();
+            decoder.feed(event.as_bytes(), &mut out).unwrap();
+            assert!(out.len() < 3 * event.len(), "{kind}");
+        }
+        assert_eq!(decoder.text().len(), nexus_providers::dialect::COUNTED_TEXT_MAX, "{kind}");
     }
 }
