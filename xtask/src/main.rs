@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod instance;
 mod layers;
+mod new_provider;
 mod prices;
 mod report;
 mod service;
@@ -65,6 +66,8 @@ enum Task {
         #[arg(long)]
         version: String,
     },
+    /// Give a new vendor its place in the tree, and say what is left to do there
+    NewProvider(new_provider::Options),
     /// Measure the gateway against a plain pass-through on one pinned core
     Bench(bench::Options),
 }
@@ -112,6 +115,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Dev(options) => dev::run(&workspace, &options),
         Task::Mock { args } => dev::mock(&workspace, &args),
         Task::Prices { file, version } => prices::write(&workspace, &file, &version),
+        Task::NewProvider(options) => new_provider::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
     }
 }
