@@ -13,6 +13,7 @@ mod part {
     pub(crate) mod completion;
     pub(crate) mod data_url;
     pub(crate) mod effort;
+    pub(crate) mod event;
     pub(crate) mod eventstream;
     pub(crate) mod fault;
     pub(crate) mod finish;

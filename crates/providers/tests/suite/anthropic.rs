@@ -1,7 +1,5 @@
 //! What must hold of the Anthropic dialect whatever is in a request or an answer.
 
-use std::{fs, path::Path};
-
 use bytes::{Bytes, BytesMut};
 use nexus_core::site::Site;
 use nexus_providers::dialect::{Ask, Encoded, Unsayable};
@@ -9,7 +7,10 @@ use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use crate::drive::{self, call, vendor};
+use crate::{
+    arbitrary,
+    drive::{self, call, vendor},
+};
 
 const MODELS: [&str; 5] =
     ["claude-opus-4-8", "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-0", "unknown"];
@@ -66,30 +67,8 @@ fn check_request(body: &[u8]) -> Value {
 
 #[test]
 fn what_openai_s_clients_really_ask_is_said_so_that_the_vendor_can_take_it() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/openai"));
-    if !shared.exists() {
-        println!("openai requests to anthropic: absent");
-        return;
-    }
-    let (mut said, mut refused) = (0, 0);
-    for path in drive::files(shared).iter().filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
-        let meta: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        for model in MODELS {
-            match encode(&meta["request"]["body"], model) {
-                Some(Ok(encoded)) => {
-                    check_request(&encoded.body);
-                    said += 1;
-                }
-                Some(Err(unsayable)) => {
-                    assert!(!unsayable.param.is_empty() && !unsayable.message.is_empty());
-                    refused += 1;
-                }
-                None => {}
-            }
-        }
-    }
-    assert!(said > refused);
-    println!("openai requests to anthropic: {said} said, {refused} refused");
+    let models = |body: &Value| MODELS.iter().filter_map(|model| encode(body, model)).collect();
+    drive::recorded_requests("anthropic", models, |encoded| drop(check_request(&encoded.body)));
 }
 
 /// The second turn of a conversation whose first answer was `message`.
@@ -239,39 +218,11 @@ const WORDS: &[&str] = &[
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        (-2.0..3.0).prop_map(Value::from),
-        select(WORDS).prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 64, 6, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((select(NAMES), inner), 0..6).prop_map(|members| members
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()),
-        ]
-    })
+    arbitrary::any_json(NAMES, WORDS)
 }
 
-/// A message that is one by its role and content, and else anything.
 fn any_message() -> impl Strategy<Value = Value> {
-    const ROLES: &[&str] = &["system", "user", "user", "assistant", "assistant", "tool", "tool"];
-    let call = json!({"id": "a.b", "function": {"name": "f", "arguments": "{\"x\":1}"}});
-    (select(ROLES), select(WORDS), any_json(), any::<bool>()).prop_map(move |(role, word, more, calls)| {
-        let mut message = if more.is_object() { more } else { json!({}) };
-        message["role"] = json!(role);
-        message["tool_call_id"] = json!("a.b");
-        message["tool_calls"] = if calls { json!([call]) } else { Value::Null };
-        (message["thinking_blocks"], message["refusal"]) = (Value::Null, Value::Null);
-        if !message["content"].is_array() {
-            message["content"] = json!(word);
-        }
-        message
-    })
+    arbitrary::any_message(NAMES, WORDS)
 }
 
 proptest! {

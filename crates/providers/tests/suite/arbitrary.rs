@@ -12,6 +12,7 @@ pub(crate) fn any_json(
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
+        (0..3_u64).prop_map(Value::from),
         (-2.0..3.0).prop_map(Value::from),
         select(words).prop_map(Value::from),
     ];

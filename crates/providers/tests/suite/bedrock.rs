@@ -1,7 +1,5 @@
 //! What must hold of the Bedrock dialect whatever is in a request or an answer.
 
-use std::{fs, path::Path};
-
 use bytes::{Bytes, BytesMut};
 use nexus_core::{fault::Class, site::Site};
 use nexus_providers::dialect::{Ask, COUNTED_TEXT_MAX, Encoded, Unsayable};
@@ -10,6 +8,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::{
+    arbitrary,
     drive::{self, call, vendor},
     frames,
 };
@@ -91,30 +90,8 @@ fn check_request(body: &[u8]) -> Value {
 
 #[test]
 fn what_openai_s_clients_really_ask_is_said_so_that_the_vendor_can_take_it() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/openai"));
-    if !shared.exists() {
-        println!("openai requests to bedrock: absent");
-        return;
-    }
-    let (mut said, mut refused) = (0, 0);
-    for path in drive::files(shared).iter().filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
-        let meta: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        for model in MODELS {
-            match encode(&meta["request"]["body"], model) {
-                Some(Ok(encoded)) => {
-                    check_request(&encoded.body);
-                    said += 1;
-                }
-                Some(Err(unsayable)) => {
-                    assert!(!unsayable.param.is_empty() && !unsayable.message.is_empty());
-                    refused += 1;
-                }
-                None => {}
-            }
-        }
-    }
-    assert!(said > refused);
-    println!("openai requests to bedrock: {said} said, {refused} refused");
+    let models = |body: &Value| MODELS.iter().filter_map(|model| encode(body, model)).collect();
+    drive::recorded_requests("bedrock", models, |encoded| drop(check_request(&encoded.body)));
 }
 
 #[test]
@@ -270,22 +247,7 @@ const EVENTS: &[&str] = &[
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (0..3_u64).prop_map(Value::from),
-        (-2.0..3.0).prop_map(Value::from),
-        select(WORDS).prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 64, 6, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((select(NAMES), inner), 0..6).prop_map(|members| members
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()),
-        ]
-    })
+    arbitrary::any_json(NAMES, WORDS)
 }
 
 /// A message that is one by its role and content, and else anything.

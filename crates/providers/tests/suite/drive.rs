@@ -12,7 +12,7 @@ use nexus_core::{
     fault::Fault,
 };
 use nexus_providers::{
-    dialect::{Consumed, Decoded, Dialect, Progress},
+    dialect::{Consumed, Decoded, Dialect, Progress, Unsayable},
     registry,
 };
 use serde_json::{Value, json};
@@ -274,4 +274,36 @@ fn accumulate(message: &mut Value, delta: &Value) {
         (Value::String(message), Value::String(delta)) => message.push_str(delta),
         (message, delta) => *message = delta.clone(),
     }
+}
+
+/// Says what OpenAI's clients were recorded to ask, where the recordings lie: `encode` gives what a body becomes for
+/// each model that matters, `check` looks at what was said.
+pub(crate) fn recorded_requests<E>(
+    name: &str,
+    encode: impl Fn(&Value) -> Vec<Result<E, Unsayable>>,
+    check: impl Fn(&E),
+) {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/openai"));
+    if !shared.exists() {
+        println!("openai requests to {name}: absent");
+        return;
+    }
+    let (mut said, mut refused) = (0, 0);
+    for path in files(shared).iter().filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
+        let meta: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        for encoded in encode(&meta["request"]["body"]) {
+            match encoded {
+                Ok(encoded) => {
+                    check(&encoded);
+                    said += 1;
+                }
+                Err(unsayable) => {
+                    assert!(!unsayable.param.is_empty() && !unsayable.message.is_empty());
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(said > refused);
+    println!("openai requests to {name}: {said} said, {refused} refused");
 }

@@ -1,7 +1,5 @@
 //! What must hold of the Gemini dialect, on both surfaces, whatever is in a request or an answer.
 
-use std::{fs, path::Path};
-
 use bytes::{Bytes, BytesMut};
 use nexus_core::site::{Options, Site};
 use nexus_providers::dialect::{Ask, Encoded, Unsayable};
@@ -67,30 +65,12 @@ fn check_request(encoded: &Encoded) -> Value {
 
 #[test]
 fn what_openai_s_clients_really_ask_is_said_so_that_the_vendor_can_take_it() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/openai"));
-    if !shared.exists() {
-        println!("openai requests to gemini: absent");
-        return;
-    }
-    let (mut said, mut refused) = (0, 0);
-    for path in drive::files(shared).iter().filter(|path| path.to_string_lossy().ends_with(".meta.json")) {
-        let meta: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        for (surface, model) in SURFACES.iter().flat_map(|surface| MODELS.map(|model| (surface, model))) {
-            match encode(surface, &meta["request"]["body"], model) {
-                Some(Ok(encoded)) => {
-                    check_request(&encoded);
-                    said += 1;
-                }
-                Some(Err(unsayable)) => {
-                    assert!(!unsayable.param.is_empty() && !unsayable.message.is_empty());
-                    refused += 1;
-                }
-                None => {}
-            }
-        }
-    }
-    assert!(said > refused);
-    println!("openai requests to gemini: {said} said, {refused} refused");
+    let each = |body: &Value| {
+        let models = |surface: &&'static str| MODELS.map(|model| (*surface, model));
+        let targets = SURFACES.iter().flat_map(models);
+        targets.filter_map(|(surface, model)| encode(surface, body, model)).collect()
+    };
+    drive::recorded_requests("gemini", each, |encoded| drop(check_request(encoded)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
     answer,
     usage::{Stand, Tally},
 };
-use crate::part::{chunks::Chunks, fault, structured::ANSWER_TOOL, usage::Shown};
+use crate::part::{chunks::Chunks, event, fault, structured::ANSWER_TOOL, usage::Shown};
 
 pub(super) struct AnthropicStream {
     frames: FrameDecoder,
@@ -117,10 +117,7 @@ impl Relay {
         if frame.data.trim_ascii().is_empty() {
             return Ok(());
         }
-        let text = std::str::from_utf8(frame.data)
-            .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
-        let event = Members::read(text)
-            .ok_or_else(|| bad_answer("the provider sent an event that is not a JSON object"))?;
+        let event = event::read(frame)?;
         let kind = answer::word(&event, "type");
         if kind == "error" || frame.event == b"error" {
             return Err(fault::in_band(frame.data));

@@ -17,7 +17,7 @@ use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
     answer, usage,
 };
-use crate::part::{chunks::Chunks, fault, finish, scrub::scrub, usage::Shown};
+use crate::part::{chunks::Chunks, event, fault, finish, scrub::scrub, usage::Shown};
 
 pub(super) struct CohereStream {
     frames: FrameDecoder,
@@ -112,10 +112,7 @@ impl Relay {
         if matches!(frame.data.trim_ascii(), b"" | b"[DONE]") {
             return Ok(());
         }
-        let text = std::str::from_utf8(frame.data)
-            .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
-        let event = Members::read(text)
-            .ok_or_else(|| bad_answer("the provider sent an event that is not a JSON object"))?;
+        let event = event::read(frame)?;
         let kind = event.word("type");
         let is_error = kind.is_empty() && event.raw("message").is_some() || event.raw("error").is_some();
         if is_error || kind == "error" || frame.event == b"error" {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{
     super::{Decoded, bad_answer},
     fault, logprobs,
-    piece::{self, Piece, Said, word},
+    piece::{self, Piece, Said},
     usage::Tally,
 };
 use crate::part::{
@@ -64,7 +64,7 @@ struct Candidate<'a> {
 
 impl<'a> Answer<'a> {
     fn take(&mut self, said: &Members<'a>) -> Result<(), Fault> {
-        let id = word(said, "responseId");
+        let id = said.word("responseId");
         if !id.is_empty() {
             self.id = id;
         }
@@ -132,7 +132,7 @@ impl<'a> Candidate<'a> {
                 self.message.seal(seal);
             }
         }
-        let finish = word(said, "finishReason");
+        let finish = said.word("finishReason");
         if !finish.is_empty() {
             self.message.refusal = explanation(said, &finish);
             self.finish = finish;

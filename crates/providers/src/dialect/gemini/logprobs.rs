@@ -6,7 +6,7 @@ use nexus_wire::conversation::members::Members;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::piece::{objects, word};
+use super::piece::objects;
 
 #[derive(Serialize)]
 struct Logprobs<'a> {
@@ -47,7 +47,7 @@ fn tokens<'a>(result: &Members<'a>) -> Vec<Token<'a>> {
 
 /// A probability of 1 is left unsaid, as 0 is everywhere in the vendor's JSON.
 fn candidate<'a>(said: &Members<'a>) -> Candidate<'a> {
-    let token = word(said, "token");
+    let token = said.word("token");
     let logprob = said.raw("logProbability").and_then(|value| value.get().parse().ok()).unwrap_or(0.0);
     Candidate { bytes: token.as_bytes().to_vec(), token, logprob }
 }

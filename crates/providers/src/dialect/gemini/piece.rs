@@ -39,11 +39,6 @@ pub(super) enum Said<'a> {
     Nothing,
 }
 
-/// A string member; empty where it is none.
-pub(super) fn word<'a>(members: &Members<'a>, name: &str) -> Cow<'a, str> {
-    members.text(name).ok().flatten().unwrap_or_default()
-}
-
 /// The elements of a member that are objects.
 pub(super) fn objects<'a>(members: &Members<'a>, name: &str) -> Vec<Members<'a>> {
     let values = members.raw(name).and_then(|values| serde_json::from_str(values.get()).ok());
@@ -79,7 +74,7 @@ fn piece<'a>(part: &Members<'a>) -> Result<Piece<'a>, Fault> {
 fn called<'a>(call: &Members<'a>) -> Result<Said<'a>, Fault> {
     let is_piece = call.raw("partialArgs").is_some()
         || call.raw("willContinue").is_some_and(|value| value.get() == "true");
-    let name = word(call, "name");
+    let name = call.word("name");
     if is_piece || name.is_empty() {
         return Err(bad_answer("the provider sent a call in pieces, which nobody asked for"));
     }
@@ -87,15 +82,15 @@ fn called<'a>(call: &Members<'a>) -> Result<Said<'a>, Fault> {
     if name == ANSWER_TOOL {
         return Ok(Said::Answer(arguments));
     }
-    Ok(Said::Call { id: word(call, "id"), name, arguments })
+    Ok(Said::Call { id: call.word("id"), name, arguments })
 }
 
 fn image<'a>(data: &Members<'a>) -> Said<'a> {
-    let media_type = word(data, "mimeType");
+    let media_type = data.word("mimeType");
     if !media_type.starts_with("image/") {
         return Said::Nothing;
     }
-    Said::Image(format!("data:{media_type};base64,{}", word(data, "data")))
+    Said::Image(format!("data:{media_type};base64,{}", data.word("data")))
 }
 
 /// An id for the call of this number, the same whenever the same answer is read.

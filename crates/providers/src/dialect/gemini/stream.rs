@@ -18,10 +18,10 @@ use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
     answer::{self, Block},
     fault, logprobs,
-    piece::{self, Piece, Said, word},
+    piece::{self, Piece, Said},
     usage::Tally,
 };
-use crate::part::{chunks::Chunks, usage::Shown};
+use crate::part::{chunks::Chunks, event, usage::Shown};
 
 pub(in crate::dialect) struct GeminiStream {
     frames: FrameDecoder,
@@ -96,10 +96,7 @@ impl Relay {
         if frame.data.trim_ascii().is_empty() {
             return Ok(());
         }
-        let text = std::str::from_utf8(frame.data)
-            .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
-        let event = Members::read(text)
-            .ok_or_else(|| bad_answer("the provider sent an event that is not a JSON object"))?;
+        let event = event::read(frame)?;
         if event.raw("error").is_some() {
             return Err(fault::in_band(frame.data));
         }
@@ -131,7 +128,7 @@ impl Relay {
         out: &mut BytesMut,
     ) -> Result<(), Fault> {
         let pieces = piece::pieces(candidate)?;
-        let finish = word(candidate, "finishReason");
+        let finish = candidate.word("finishReason");
         answer::finish_reason(&finish, 0)?;
         self.begin(event, out);
         if let Some(logprobs) = logprobs::shown(candidate.object("logprobsResult").ok().flatten().as_slice())
@@ -154,7 +151,7 @@ impl Relay {
         if self.chunks.has_begun() {
             return;
         }
-        self.id = word(event, "responseId").into_owned();
+        self.id = event.word("responseId").into_owned();
         self.chunks.begin(&answer::answer_id(&self.id));
         self.chunks.role(out);
         self.progress = Progress::Flowing;

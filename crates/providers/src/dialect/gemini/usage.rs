@@ -56,7 +56,7 @@ impl Modalities {
         let mut read = Self::default();
         for detail in piece::objects(members, name) {
             let tokens = count(&detail, "tokenCount")?.unwrap_or_default();
-            let place = match &*piece::word(&detail, "modality") {
+            let place = match &*detail.word("modality") {
                 "AUDIO" => &mut read.audio,
                 "IMAGE" | "VIDEO" => &mut read.image,
                 _ => continue,
