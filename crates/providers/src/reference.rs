@@ -35,6 +35,16 @@ const SETTING_UP: &[(&str, &str)] = &[
          `{\"tenant_id\":\"..\",\"client_id\":\"..\",\"client_secret\":\"..\"}`.",
     ),
     (
+        "bedrock",
+        "The key is an API key of Bedrock's, or an access key as JSON, `{\"access_key_id\":\"..\",\"secret_access_key\":\"..\"}`, \
+         for a session with its `session_token`; requests are signed with it. The option `region`, or a route's regions, \
+         fills the endpoint and the signature. `real_name` is the id of a model or an inference profile, or an ARN. With \
+         the option `credentials` keys are the gateway's own host's: `profile` (the option `profile` names which), \
+         `environment`, `imds`, `irsa` or `ecs`, as far as the setting `aws.host_credentials` allows it. Images and \
+         files go inline or by `s3://` address; any other address is refused. Embeddings are made by Titan's models, a \
+         text at a time, and by Cohere's.",
+    ),
+    (
         "cohere",
         "`endpoint` is `https://api.cohere.com/v2` unless said otherwise. What the vendor bills is what counts as usage; \
          its own prompt around the caller's does not.",
