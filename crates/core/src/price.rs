@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::usage::{Quantity, Usage};
 
 pub use self::book::PriceBook;
-pub use self::rate::{Malformed, Rate, Tier};
+pub use self::rate::{Malformed, RATE_MAX, Rate, Tier};
 
 /// A multiplier of 1.0, in millionths.
 pub const PPM: u64 = 1_000_000;

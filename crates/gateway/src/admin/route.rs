@@ -14,7 +14,7 @@ use nexus_core::role::Permission;
 use super::{
     anomalies, audit_logs, config, credentials, health, keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    providers, reference, routes,
+    prices, providers, quotas, reference, routes,
     row::{self, Row, delete, get, open, patch, post, put},
     session, session_keys, settings, teams, users,
 };
@@ -24,8 +24,14 @@ use crate::worker::Worker;
 pub const PREFIX: &str = "/admin/v1";
 
 /// The table. Fixed paths stand before the ones with parameters that would take them too.
-#[rustfmt::skip]
 pub fn table() -> Vec<Row> {
+    let mut rows = general();
+    rows.extend(money());
+    rows
+}
+
+#[rustfmt::skip]
+fn general() -> Vec<Row> {
     vec![
         get("/teams", Needs(Permission::TeamsRead), "List teams", teams::list),
         post("/teams", Needs(Permission::TeamsWrite), "Make a team", teams::create),
@@ -97,6 +103,23 @@ pub fn table() -> Vec<Row> {
 
         get("/openapi.json", SignedIn, "This description", openapi::show),
         get("/reference", SignedIn, "This description, to be read by people", reference::show),
+    ]
+}
+
+#[rustfmt::skip]
+fn money() -> Vec<Row> {
+    vec![
+        get("/prices", Needs(Permission::RoutesRead), "List prices that were set", prices::list),
+        post("/prices", Needs(Permission::RoutesWrite), "Set a price from a moment on", prices::create),
+        get("/prices/effective", Needs(Permission::RoutesRead), "Show what the targets of an alias cost now", prices::effective),
+        get("/prices/{id}", Needs(Permission::RoutesRead), "Show a price", prices::show),
+
+        get("/quotas", Needs(Permission::SettingsRead), "List quotas", quotas::list),
+        post("/quotas", Needs(Permission::SettingsWrite), "Make a quota", quotas::create),
+        get("/quotas/{id}", Needs(Permission::SettingsRead), "Show a quota", quotas::show),
+        patch("/quotas/{id}", Needs(Permission::SettingsWrite), "Change a quota's name, limit or mode", quotas::update),
+        delete("/quotas/{id}", Needs(Permission::SettingsWrite), "Delete a quota", quotas::delete),
+        get("/quotas/{id}/holders", Needs(Permission::SettingsRead), "Show how full a quota is and who holds what of it", quotas::holders),
     ]
 }
 

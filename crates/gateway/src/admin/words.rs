@@ -1,9 +1,12 @@
 //! The core's words as requests and answers spell them.
 
 use nexus_core::{
+    price::Tier,
     principal::Level,
+    quota::{Measure, Mode},
     role::Role,
     snapshot::{ShieldMode, Signing},
+    usage::Pricing,
 };
 use nexus_store::repo::key::State;
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,14 @@ words! {
     SigningWord as Signing for Signing { Off, Optional, Required }
     /// Whether a key is accepted, and if not, why. A key falls with its team, and a session key with its parent.
     StateWord as KeyState for State { Revoked, Expired, Retired, Disabled, Active }
+    /// What a quota counts: requests, tokens, requests under way, or nano-USD.
+    MeasureWord as Measure for Measure { Requests, Tokens, Concurrent, CostNanoUsd }
+    /// What happens at a quota's limit: calls are refused, somebody is told, or it is only counted.
+    ModeWord as QuotaMode for Mode { Hard, Soft, Shadow }
+    /// The tier of service.
+    TierWord as ServiceTier for Tier { Standard, Batch, Flex, Priority }
+    /// Whether a cost is known.
+    PricingWord as Pricing for Pricing { Unknown, Known, Partial, Free }
 }
 
 #[cfg(test)]
@@ -62,6 +73,18 @@ mod tests {
         }
         for mode in [ShieldMode::Off, ShieldMode::Flag, ShieldMode::Block] {
             assert_eq!(spelled(serde_json::json!(ShieldWord::from(mode))), mode.as_str());
+        }
+        for measure in Measure::ALL {
+            assert_eq!(spelled(serde_json::json!(MeasureWord::from(measure))), measure.as_str());
+        }
+        for mode in Mode::ALL {
+            assert_eq!(spelled(serde_json::json!(ModeWord::from(mode))), mode.as_str());
+        }
+        for tier in Tier::ALL {
+            assert_eq!(spelled(serde_json::json!(TierWord::from(tier))), tier.as_str());
+        }
+        for pricing in Pricing::ALL {
+            assert_eq!(spelled(serde_json::json!(PricingWord::from(pricing))), pricing.as_str());
         }
         for mode in [Signing::Off, Signing::Optional, Signing::Required] {
             assert_eq!(spelled(serde_json::json!(SigningWord::from(mode))), mode.as_str());

@@ -18,6 +18,7 @@ mod faults;
 mod gemini;
 mod keys;
 mod lifecycle;
+mod money;
 mod node;
 mod people;
 mod rotation;

@@ -1,0 +1,174 @@
+//! Quotas: who may use how much of what in which time, how full they are, and who holds what of them.
+
+mod object;
+
+use nexus_core::{
+    id::Uuid,
+    quota::{Quota, Subject, Window},
+    scope::Pattern,
+};
+use nexus_store::repo::{
+    Changed, Removed,
+    quota::{self, StoredQuota},
+};
+
+use self::object::{HolderBody, HoldersBody, NewQuota, QuotaBody, QuotaPatch, SubjectWord, WindowWord};
+use super::{
+    answer::{Created, Gone, Recorded, Shown, Told},
+    body::Json,
+    call::{Call, found},
+    change::Change,
+    check::Check,
+    problem::{Kind, Problem},
+    query::{Listing, Unfiltered, Walk},
+    route::PREFIX,
+};
+
+/// Holders shown at most, the oldest first.
+const HOLDERS_MAX: usize = 1_000;
+
+pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<QuotaBody>, Problem> {
+    let page = call.query.page();
+    let rows = call.read(move |conn| quota::page(conn, &page)).await?;
+    let key = |row: &StoredQuota| (row.created_at_ms, row.quota.id.to_string());
+    Ok(call.query.listing(&call.admin().secrets.cursors, rows, key, QuotaBody::new))
+}
+
+pub async fn show(call: Call) -> Result<Shown<QuotaBody>, Problem> {
+    let id = call.id("id")?;
+    Ok(shown(&found(call.read(move |conn| quota::show(conn, id)).await?)?))
+}
+
+fn shown(stored: &StoredQuota) -> Shown<QuotaBody> {
+    Shown { body: QuotaBody::new(stored), version: stored.version }
+}
+
+/// Whom a quota is for; what cannot be read of it is told at the end.
+fn subject(check: &mut Check, kind: SubjectWord, value: Option<&str>) -> Subject {
+    let id = |check: &mut Check| {
+        value.and_then(|value| value.parse::<Uuid>().ok()).unwrap_or_else(|| {
+            check.flaw("/subject_value", "is no id; say which one the quota is for");
+            Uuid::nil()
+        })
+    };
+    match kind {
+        SubjectWord::Platform => {
+            if value.is_some() {
+                check.flaw("/subject_value", "must be absent for the whole platform");
+            }
+            Subject::Platform
+        }
+        SubjectWord::Team => Subject::Team(id(check).into()),
+        SubjectWord::Key => Subject::Key(id(check).into()),
+        SubjectWord::Provider => Subject::Provider(id(check).into()),
+        SubjectWord::Model => match value.map(Pattern::parse) {
+            Some(Ok(pattern)) => Subject::Model(pattern),
+            _ => {
+                check.flaw("/subject_value", "is no pattern of aliases; write one such as `gpt-*`");
+                Subject::Platform
+            }
+        },
+    }
+}
+
+fn window(check: &mut Check, wish: &NewQuota) -> Window {
+    let offset_minutes = wish.utc_offset_minutes;
+    check.within("/utc_offset_minutes", offset_minutes.into(), -720, 840);
+    if (wish.window == WindowWord::Rolling) != wish.rolling_seconds.is_some() {
+        check.flaw("/rolling_seconds", "must be there for a rolling window and for no other");
+    }
+    if let Some(seconds) = wish.rolling_seconds {
+        check.within("/rolling_seconds", seconds.into(), 60, 31_622_400);
+    }
+    match wish.window {
+        WindowWord::Minute => Window::Minute,
+        WindowWord::Hour => Window::Hour { offset_minutes },
+        WindowWord::Day => Window::Day { offset_minutes },
+        WindowWord::Week => Window::Week { offset_minutes },
+        WindowWord::Month => Window::Month { offset_minutes },
+        WindowWord::Rolling => {
+            Window::Rolling { ms: i64::from(wish.rolling_seconds.unwrap_or_default()).saturating_mul(1000) }
+        }
+        WindowWord::Total => Window::Total,
+    }
+}
+
+pub async fn create(call: Call<(), Json<NewQuota>>) -> Result<Recorded<Created<QuotaBody>>, Problem> {
+    let Json(wish) = &call.body;
+    let mut check = Check::default();
+    check.name("/name", &wish.name);
+    let subject = subject(&mut check, wish.subject, wish.subject_value.as_deref());
+    let window = window(&mut check, wish);
+    check.finish()?;
+    let now_ms = call.now_ms();
+    let quota = Quota {
+        id: call.fresh_id(),
+        name: wish.name.as_str().into(),
+        subject,
+        measure: wish.measure.into(),
+        window,
+        limit: wish.limit,
+        mode: wish.mode.into(),
+    };
+    let stored = StoredQuota { quota, created_at_ms: now_ms, updated_at_ms: now_ms, version: 1 };
+    call.change("quota.create", move |conn| {
+        quota::create(conn, &stored)?;
+        let body = QuotaBody::new(&stored);
+        let location = format!("{PREFIX}/quotas/{}", stored.quota.id);
+        let answer = Created { body: body.clone(), version: stored.version, location };
+        Ok(Change::of("quota", stored.quota.id, None, answer).to(&body))
+    })
+    .await
+}
+
+pub async fn update(call: Call<(), Json<QuotaPatch>>) -> Result<Recorded<Shown<QuotaBody>>, Problem> {
+    let (id, version): (Uuid, _) = (call.id("id")?, call.expected_version()?);
+    let Json(patch) = &call.body;
+    let mut check = Check::default();
+    if let Some(name) = &patch.name {
+        check.name("/name", name);
+    }
+    check.finish()?;
+    let change =
+        quota::Change { name: patch.name.clone(), limit: patch.limit, mode: patch.mode.map(Into::into) };
+    let now_ms = call.now_ms();
+    call.change("quota.update", move |conn| {
+        let before = found(quota::show(conn, id)?)?;
+        match quota::update(conn, id, &change, version, now_ms)? {
+            Changed::Unknown => Err(Kind::NotFound.into()),
+            Changed::Stale => Err(Kind::Stale.into()),
+            Changed::Now(after) => {
+                let change = Change::of("quota", id, None, shown(&after));
+                Ok(change.from(&QuotaBody::new(&before)).to(&QuotaBody::new(&after)))
+            }
+        }
+    })
+    .await
+}
+
+pub async fn delete(call: Call) -> Result<Recorded<Gone>, Problem> {
+    let id: Uuid = call.id("id")?;
+    call.change("quota.delete", move |conn| {
+        let before = found(quota::show(conn, id)?)?;
+        if quota::delete(conn, id)? == Removed::Unknown {
+            return Err(Kind::NotFound.into());
+        }
+        Ok(Change::of("quota", id, None, Gone).from(&QuotaBody::new(&before)))
+    })
+    .await
+}
+
+/// Who holds what of a quota right now, and how full it is on this node.
+pub async fn holders(call: Call) -> Result<Told<HoldersBody>, Problem> {
+    let id: Uuid = call.id("id")?;
+    let stored = found(call.read(move |conn| quota::show(conn, id)).await?)?;
+    let quotas = &call.worker().engine.shared.quotas;
+    let level = quotas.level(&stored.quota, call.now_ms());
+    let holders = quotas.holders(&stored.quota);
+    Ok(Told(HoldersBody {
+        limit: stored.quota.limit,
+        used: level.used,
+        reserved: level.reserved,
+        holders: holders.iter().take(HOLDERS_MAX).map(|holder| HolderBody::new(holder, id)).collect(),
+    }))
+}

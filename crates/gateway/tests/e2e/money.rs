@@ -1,0 +1,205 @@
+//! Budgets that hold whoever calls at once, prices that are set and shown, and what is booked for them.
+
+use std::sync::Barrier;
+
+use nexus_core::usage::Quantity;
+use nexus_store::{
+    Store,
+    repo::usage::{self, UsageTotals},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    admin::{Api, assert_problem, assert_says, platform_key},
+    client::Answer,
+    node::{Node, Site, ask, ask_stream, mocked},
+};
+
+/// What each call costs.
+const FEE: u64 = 1_000;
+
+fn totals(site: &Site) -> UsageTotals {
+    let url = format!("sqlite://{}", site.file("nexus-data/nexus.db").display());
+    Store::open(&url).unwrap().read_blocking(usage::totals).unwrap()
+}
+
+fn fee(api: &Api<'_>) {
+    let free = |quantity: &str| json!({ "quantity": quantity, "nano_usd_per_million": 0 });
+    let rates = json!([free("input"), free("output")]);
+    api.make("/prices", &json!({ "real_name": "mock-gpt", "rates": rates, "per_request_nano_usd": FEE }));
+}
+
+fn budget(api: &Api<'_>, name: &str, key: &str, limit: u64) -> String {
+    let wish = json!({
+        "name": name, "subject": "key", "subject_value": key, "measure": "cost_nano_usd", "window": "month",
+        "limit": limit,
+    });
+    api.make("/quotas", &wish)["id"].as_str().unwrap().to_owned()
+}
+
+/// The answers to so many calls that are made at once.
+fn at_once(node: &Node<'_>, count: usize, key: &str, body: &str) -> Vec<Answer> {
+    let barrier = Barrier::new(count);
+    std::thread::scope(|scope| {
+        let call = || {
+            barrier.wait();
+            node.chat(key, body)
+        };
+        let calls: Vec<_> = (0..count).map(|_| scope.spawn(call)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn of_five_hundred_calls_at_once_on_a_budget_for_ten_exactly_ten_are_served() {
+    let (mock, site) = mocked(&[]);
+    let admin = platform_key(&site);
+    let keys = [site.key("app"), site.key("app")];
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    fee(&api);
+    for ((id, key), body) in keys.iter().zip([ask("gpt"), ask_stream("gpt")]) {
+        let quota = budget(&api, id, id, 10 * FEE);
+        let answers = at_once(&node, 500, key, &body);
+        let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+        assert_eq!((served.len(), refused.len()), (10, 490));
+        for answer in refused {
+            assert_eq!(answer.status, 429);
+            assert_eq!(answer.json()["error"]["code"], "insufficient_quota");
+            assert_eq!(answer.header("x-should-retry"), Some("false"));
+            assert_eq!(answer.header("retry-after"), None);
+        }
+        let holders = api.get(&format!("/quotas/{quota}/holders")).json();
+        assert_says(&holders, &json!({ "limit": 10 * FEE, "used": 10 * FEE, "reserved": 0, "holders": [] }));
+    }
+    assert_eq!(mock.oracle().len(), 20, "nothing that was refused reached the provider");
+    node.stop();
+    let booked = totals(&site);
+    assert_eq!((booked.attempts, booked.charged_nano_usd, booked.unpriced), (20, 20 * FEE, 0));
+
+    let node = site.start();
+    for (_, key) in &keys {
+        assert_eq!(node.chat(key, &ask("gpt")).status, 429, "what was spent is spent after a restart too");
+    }
+}
+
+#[test]
+fn what_a_call_costs_is_booked_to_the_nano_dollar() {
+    let (mock, site) = mocked(&[("unpriced", "mock-other")]);
+    let admin = platform_key(&site);
+    let (_, key) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let rate = |quantity: &str, rate: u64| json!({ "quantity": quantity, "nano_usd_per_million": rate });
+    let price = json!({
+        "real_name": "mock-gpt", "multiplier": "0.9",
+        "rates": [rate("input", 2_500_000_001), rate("output", 10_000_000_003)],
+    });
+    api.make("/prices", &price);
+    for body in [ask("gpt"), ask_stream("gpt"), ask("unpriced")] {
+        assert_eq!(node.chat(&key, &body).status, 200);
+    }
+    let priced = mock.oracle().into_iter().filter(|served| served.model == "mock-gpt");
+    let expected: u128 = priced
+        .map(|served| {
+            let (input, output) = (u128::from(served.prompt_tokens), u128::from(served.completion_tokens));
+            let exact = (input * 2_500_000_001 + output * 10_000_000_003) * 9;
+            (exact + 5_000_000) / 10_000_000
+        })
+        .sum();
+    node.stop();
+    let booked = totals(&site);
+    assert_eq!(u128::from(booked.charged_nano_usd), expected);
+    assert_eq!((booked.attempts, booked.unpriced, booked.absorbed_nano_usd), (3, 1, 0));
+    assert!(booked.usage.of(Quantity::Output) > 0);
+}
+
+#[test]
+fn a_price_goes_in_and_comes_out_and_is_in_force_at_once() {
+    let (_mock, site) = mocked(&[]);
+    let admin = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let effective = || api.get("/prices/effective?alias=gpt").json()["targets"][0].clone();
+    assert_says(&effective(), &json!({ "pricing": "unknown", "rule": null, "real_name": "mock-gpt" }));
+    let said = json!({
+        "real_name": "mock-gpt", "provider_id": effective()["provider_id"], "multiplier": "1.5",
+        "rates": [
+            { "quantity": "input", "tier": "standard", "from_tokens": 0, "nano_usd_per_million": 5 },
+            { "quantity": "input", "tier": "batch", "from_tokens": 200_001, "nano_usd_per_million": 6 },
+        ],
+        "per_request_nano_usd": 7, "is_free": false, "valid_from": 1_700_000_000,
+    });
+    let made = api.make("/prices", &said);
+    assert_says(&made, &said);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(api.get(&format!("/prices/{id}")).json(), made);
+    assert_eq!(api.get("/prices?real_name=mock-gpt").json()["data"], json!([made]));
+    assert_eq!(api.get("/prices?real_name=x").json()["data"], json!([]));
+    assert_says(
+        &effective(),
+        &json!({ "pricing": "known", "rule": format!("price/{id}"), "rates": said["rates"] }),
+    );
+    api.make(
+        "/prices",
+        &json!({ "real_name": "mock-gpt", "provider_id": effective()["provider_id"], "is_free": true }),
+    );
+    assert_says(&effective(), &json!({ "pricing": "free", "rates": [] }));
+    for (wrong, pointer) in [
+        (json!({ "real_name": "m" }), "/is_free"),
+        (json!({ "real_name": "m", "is_free": true, "per_request_nano_usd": 1 }), "/is_free"),
+        (json!({ "real_name": "", "is_free": true }), "/real_name"),
+        (json!({ "real_name": "m", "is_free": true, "valid_from": -1 }), "/valid_from"),
+    ] {
+        let answer = api.post("/prices", &wrong);
+        assert_problem(&answer, 422, "invalid");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{wrong}");
+    }
+    assert_problem(&api.get("/prices/effective?alias=none"), 404, "not_found");
+}
+
+#[test]
+fn a_quota_goes_in_and_comes_out_and_is_changed_by_version() {
+    let (_mock, site) = mocked(&[]);
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let said = json!({
+        "name": "gpt calls", "subject": "model", "subject_value": "gp*", "measure": "requests",
+        "window": "day", "utc_offset_minutes": 480, "rolling_seconds": null, "limit": 1, "mode": "hard",
+    });
+    let made = api.make("/quotas", &said);
+    assert_says(&made, &said);
+    let path = format!("/quotas/{}", made["id"].as_str().unwrap());
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 429);
+    for (change, status) in [
+        (json!({ "limit": 2 }), 200),
+        (json!({ "limit": 1 }), 429),
+        (json!({ "mode": "shadow" }), 200),
+        (json!({ "mode": "hard", "name": "renamed" }), 429),
+    ] {
+        let version = api.get(&path).json()["version"].clone();
+        let changed = api.patch(&path, &version, &change);
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        assert_says(&changed.json(), &change);
+        assert_eq!(node.chat(&key, &ask("gpt")).status, status, "{change}");
+    }
+    assert_problem(&api.patch(&path, &json!(1), &json!({ "limit": 5 })), 412, "stale");
+    assert_eq!(api.get("/quotas").json()["data"].as_array().unwrap().len(), 1);
+    assert_eq!(api.delete(&path).status, 204);
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
+    for (wrong, pointer) in [
+        (json!({ "subject": "team", "window": "day" }), "/subject_value"),
+        (json!({ "subject": "platform", "subject_value": "x", "window": "day" }), "/subject_value"),
+        (json!({ "subject": "platform", "window": "rolling" }), "/rolling_seconds"),
+        (json!({ "subject": "platform", "window": "day", "utc_offset_minutes": 900 }), "/utc_offset_minutes"),
+    ] {
+        let mut wish = json!({ "name": "n", "measure": "tokens", "limit": 1 });
+        let members: &serde_json::Map<String, Value> = wrong.as_object().unwrap();
+        wish.as_object_mut().unwrap().extend(members.clone());
+        let answer = api.post("/quotas", &wish);
+        assert_problem(&answer, 422, "invalid");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{wrong}");
+    }
+}
