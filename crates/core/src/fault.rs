@@ -106,6 +106,33 @@ pub struct Said {
     pub more: Vec<(&'static str, Box<str>)>,
 }
 
+/// What stands in the place of a secret.
+const CONCEALED: &str = "[redacted]";
+
+/// A shorter secret is part of too many words to be taken out of them, in bytes.
+const SECRET_MIN_BYTES: usize = 8;
+
+impl Said {
+    /// Takes a secret out of the words, wherever a provider repeats it.
+    pub fn conceal(&mut self, secret: &str) {
+        let conceal = |text: &str| text.contains(secret).then(|| text.replace(secret, CONCEALED));
+        if secret.len() < SECRET_MIN_BYTES {
+            return;
+        }
+        let words = [&mut self.kind, &mut self.param, &mut self.code].into_iter().flatten();
+        for text in words.chain([&mut self.message]) {
+            if let Some(clean) = conceal(text) {
+                *text = clean;
+            }
+        }
+        for (_, text) in &mut self.more {
+            if let Some(clean) = conceal(text) {
+                *text = clean.into_boxed_str();
+            }
+        }
+    }
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -137,5 +164,30 @@ impl Fault {
     /// Whether another try can help, and where.
     pub fn retry(&self) -> Retry {
         self.class.retry()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_taken_out_of_everything_that_was_said() {
+        let mut said = Said {
+            message: "bad key quite-ordinary, quite-ordinary!".to_owned(),
+            kind: Some("quite-ordinary".to_owned()),
+            param: Some("model".to_owned()),
+            code: None,
+            more: vec![("innererror", r#"{"key":"quite-ordinary"}"#.into())],
+        };
+        said.conceal("quite-ordinary");
+        assert_eq!(said.message, "bad key [redacted], [redacted]!");
+        assert_eq!((said.kind.as_deref(), said.param.as_deref()), (Some("[redacted]"), Some("model")));
+        assert_eq!(&*said.more[0].1, r#"{"key":"[redacted]"}"#);
+        let before = said.clone();
+        for short in ["", "key", "bad"] {
+            said.conceal(short);
+            assert_eq!(said, before, "{short}");
+        }
     }
 }

@@ -44,6 +44,9 @@ pub async fn send<T: Transport>(
     };
     let body = beginning(inbound.body).await;
     let mut fault = backend.dialect.fault(head, &body);
+    if let (Some(said), Some(credential)) = (&mut fault.said, credential) {
+        said.conceal(credential.secret.expose());
+    }
     fault.provider_request_id = inbound.provider_request_id.map(String::into_boxed_str);
     Err(fault)
 }
