@@ -30,6 +30,8 @@ pub enum Kind {
     Flag,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A list of names or other texts, in a variable with commas between them.
+    Texts,
     /// Names, each with a whole number from 0 to a million.
     Shares,
     /// Fields of their own.

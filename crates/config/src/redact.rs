@@ -38,7 +38,13 @@ fn value(value: &Value, kind: Kind) -> Value {
         (Kind::Secret, _) => value.as_str().filter(|text| is_reference(text)).unwrap_or(HIDDEN).into(),
         (Kind::SecretUrl, _) => value.as_str().map_or_else(|| HIDDEN.to_owned(), redact_url).into(),
         (
-            Kind::Text | Kind::Whole { .. } | Kind::Decimal | Kind::Flag | Kind::Choice(_) | Kind::Shares,
+            Kind::Text
+            | Kind::Whole { .. }
+            | Kind::Decimal
+            | Kind::Flag
+            | Kind::Choice(_)
+            | Kind::Texts
+            | Kind::Shares,
             _,
         ) => value.clone(),
     }

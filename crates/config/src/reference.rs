@@ -14,9 +14,9 @@ const HEAD: &str = "\
 # Configuration
 
 Defaults, then the file (`--config FILE`, YAML), then environment variables, then flags: each goes before the one in
-front of it. A level of the file is two underscores in a variable: `server.port` is `NEXUS_SERVER__PORT`. Lists are set
-in the file only. `nexus config check FILE` names every problem at once; `nexus config print` shows what holds, without
-secrets.
+front of it. A level of the file is two underscores in a variable: `server.port` is `NEXUS_SERVER__PORT`. A list of texts
+has commas in a variable; other lists are set in the file only. `nexus config check FILE` names every problem at once;
+`nexus config print` shows what holds, without secrets.
 
 ";
 
@@ -73,6 +73,7 @@ fn kind(kind: Kind) -> String {
         Kind::Decimal => "0 to 1000, six decimals".to_owned(),
         Kind::Flag => "`true` or `false`".to_owned(),
         Kind::Choice(words) => format!("`{}`", words.join("`, `")),
+        Kind::Texts => "list of texts".to_owned(),
         Kind::Shares => "names, each with 0 to 1000000".to_owned(),
         Kind::Section(_) => "section".to_owned(),
         Kind::List(_) => "list".to_owned(),

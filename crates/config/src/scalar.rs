@@ -27,6 +27,7 @@ pub(crate) fn check(kind: Kind, value: &Value) -> Result<Value, Refused> {
             Some(word) if words.contains(&word) => Ok(word.into()),
             _ => Err(refused("is none of the known words", format!("write one of `{}`", words.join("`, `")))),
         },
+        Kind::Texts => Ok(Value::from(texts(value)?)),
         Kind::Shares | Kind::Section(_) | Kind::List(_) => {
             Err(refused("cannot be written as one value", "set it in the file, one key a line"))
         }
@@ -70,6 +71,11 @@ fn text(value: &Value, max_bytes: usize) -> Result<String, Refused> {
         return Err(refused("is too long", format!("use at most {max_bytes} bytes")));
     }
     Ok(text.to_owned())
+}
+
+fn texts(value: &Value) -> Result<Vec<String>, Refused> {
+    let Some(line) = value.as_str() else { return Err(refused("is not text", "write a list of texts")) };
+    line.split(',').map(|part| text(&part.trim().into(), TEXT_MAX_BYTES)).collect()
 }
 
 fn whole(value: &Value, min: u64, max: u64) -> Result<u64, Refused> {

@@ -68,6 +68,14 @@ impl Shape {
                     |(index, item)| Value::from(self.entry(item, fields, &format!("{path}[{index}]")));
                 Some(items.iter().enumerate().map(entry).collect::<Vec<_>>().into())
             }
+            (Kind::Texts, Written::List(items)) => {
+                let entry = |(index, item): (usize, &Node)| {
+                    let path = format!("{path}[{index}]");
+                    self.lines.insert(path.clone(), item.line);
+                    self.value(item, Kind::Text, &path)
+                };
+                Some(items.iter().enumerate().filter_map(entry).collect::<Vec<_>>().into())
+            }
             (Kind::List(_), _) => {
                 self.refuse(path, node.line, "is not a list", "begin each entry with `- `");
                 None

@@ -17,6 +17,7 @@ pub mod id;
 pub mod limit;
 pub mod price;
 pub mod principal;
+pub mod proxy;
 pub mod quantity;
 pub mod quota;
 pub mod refusal;

@@ -188,8 +188,12 @@ impl Rights<'_> {
         self.all(|scope| scope.may_use(provider))
     }
 
-    pub fn may_come_from(&self, address: IpAddr) -> bool {
-        self.all(|scope| scope.may_come_from(address))
+    /// An address that is not known is in no network, so only what is not bound to networks may come from it.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.all(|scope| match address {
+            Some(address) => scope.may_come_from(address),
+            None => scope.addresses.is_none(),
+        })
     }
 
     /// Whether any scope bounds the providers.

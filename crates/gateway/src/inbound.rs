@@ -14,18 +14,18 @@ use actix_web::{
 use futures_core::Stream;
 use nexus_engine::arrival::{BodyCut, Head, Headers, Line};
 
-use crate::structure::Clean;
+use crate::worker::Worker;
 
 /// All of a request but its body.
-pub fn head<'a>(request: &'a HttpRequest, clean: &Clean) -> Head<'a> {
+pub fn head<'a>(request: &'a HttpRequest, worker: &Worker) -> Head<'a> {
     let uri = request.uri();
     let line = Line {
         method: request.method().as_str(),
         path: uri.path(),
         query: uri.query(),
-        address: request.peer_addr().map(|address| address.ip().to_canonical()),
+        address: worker.forwarding.address(request),
     };
-    Head { line, headers: headers(request), suspicion: clean.suspicion(request) }
+    Head { line, headers: headers(request), suspicion: worker.clean.suspicion(request) }
 }
 
 /// The headers that decide something, read in one pass; of a repeated one the first counts, and one that

@@ -11,6 +11,7 @@ mod clock;
 mod command;
 mod deed;
 mod dice;
+mod forwarded;
 mod inbound;
 mod ledger;
 mod reload;

@@ -12,7 +12,7 @@ use nexus_engine::shared::Engine;
 use nexus_transport::HttpTransport;
 use tokio::sync::mpsc::Sender;
 
-use crate::{admin::Admin, structure::Clean};
+use crate::{admin::Admin, forwarded::Forwarding, structure::Clean};
 
 /// A worker's own world of handlers.
 pub struct Worker {
@@ -20,6 +20,7 @@ pub struct Worker {
     pub engine: Engine<HttpTransport>,
     /// What this worker has found to be no attack.
     pub clean: Clean,
+    pub forwarding: Forwarding,
     pub drain: Arc<Drain>,
     /// Dropped with the worker: who waits for the other end knows when the last request has settled.
     pub _alive: Sender<Infallible>,

@@ -51,16 +51,16 @@ pub fn authenticate(
         deny(shared, line, "revoked", Some(&principal));
         return Err(Refusal::InvalidKey);
     }
-    if let Some(address) = line.address {
-        if !world.snapshot.rights(&principal).may_come_from(address) {
-            deny(shared, line, "address", Some(&principal));
-            return Err(Refusal::ForeignAddress);
-        }
-        if seen.is_new_address(address) {
-            // a session key comes and goes: where it is used from is its parent's record
-            let (key, team) = (principal.parent.unwrap_or(principal.key), principal.team);
-            shared.trail.note(Noted::CameFrom { key, team, address });
-        }
+    if !world.snapshot.rights(&principal).may_come_from(line.address) {
+        deny(shared, line, "address", Some(&principal));
+        return Err(Refusal::ForeignAddress);
+    }
+    if let Some(address) = line.address
+        && seen.is_new_address(address)
+    {
+        // a session key comes and goes: where it is used from is its parent's record
+        let (key, team) = (principal.parent.unwrap_or(principal.key), principal.team);
+        shared.trail.note(Noted::CameFrom { key, team, address });
     }
     if seen.is_new_minute(now_ms) {
         shared.trail.note(Noted::Used { key: principal.key, at_ms: now_ms });

@@ -63,7 +63,7 @@ impl Admitted {
     /// The caller, once the body is judged too.
     pub fn with_body(self, request: &HttpRequest, worker: &Worker, body: &[u8]) -> Result<Caller, Problem> {
         if let Some((principal, judged)) = self.signature {
-            let head = inbound::head(request, &worker.clean);
+            let head = inbound::head(request, worker);
             signed::body(judged, body, &head, &principal, &worker.engine.shared).map_err(refused)?;
         }
         Ok(self.caller)
@@ -77,7 +77,7 @@ pub async fn admit(
     policy: Policy,
     id: RequestId,
 ) -> Result<Admitted, Problem> {
-    let address = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    let address = worker.forwarding.address(request);
     let known = recognise(request, worker).await?;
     let reach = match policy {
         Policy::SignedIn | Policy::Anyone => Some(known.actor.team.map_or(Reach::Platform, Reach::Team)),
@@ -96,7 +96,7 @@ pub async fn admit(
 /// Looks at a request of somebody who has proven nothing, and tells where it comes from.
 pub fn look_at(request: &HttpRequest, worker: &Worker) -> Result<Option<IpAddr>, Problem> {
     let world = worker.engine.shared.worlds.current();
-    let head = inbound::head(request, &worker.clean);
+    let head = inbound::head(request, worker);
     judge(&head, None, &world, worker)?;
     Ok(head.line.address)
 }
@@ -104,7 +104,7 @@ pub fn look_at(request: &HttpRequest, worker: &Worker) -> Result<Option<IpAddr>,
 /// Who is calling. A request that shows a key stands and falls with it, whatever cookies it bears.
 async fn recognise(request: &HttpRequest, worker: &Worker) -> Result<Known, Problem> {
     let world = worker.engine.shared.worlds.current();
-    let head = inbound::head(request, &worker.clean);
+    let head = inbound::head(request, worker);
     let shown = head.headers;
     let has_key = shown.authorization.or(shown.api_key).or(shown.x_api_key).is_some();
     if !has_key && let Some(actor) = session::recognise(request, worker, &world).await? {

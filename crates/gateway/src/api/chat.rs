@@ -11,7 +11,7 @@ pub async fn complete(
     payload: web::Payload,
     worker: web::Data<Worker>,
 ) -> HttpResponse {
-    let arrival = Arrival { head: inbound::head(&request, &worker.clean), body: inbound::Body::new(payload) };
+    let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
     match pipeline::serve(&worker.engine, arrival).await {
         Ok(reply) => respond::reply(reply),
         Err(denial) => respond::denial(&denial, &worker),

@@ -43,7 +43,7 @@ fn answer(
     let shared = &worker.engine.shared;
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
     let world = shared.worlds.current();
-    let head = inbound::head(request, &worker.clean);
+    let head = inbound::head(request, worker);
     let json = identify_bodiless(&worker.engine, &head, &world)
         .and_then(|caller| body(&world, &world.snapshot.rights(&caller)));
     match json {

@@ -47,7 +47,7 @@ async fn made(
     id: RequestId,
 ) -> Result<SessionKey, Denied> {
     let world = worker.engine.shared.worlds.current();
-    let head = inbound::head(request, &worker.clean);
+    let head = inbound::head(request, worker);
     let refused = |refusal: Refusal| Denied::Here(refusal.into());
     let parent = identify(&worker.engine, &head, &world).map_err(refused)?;
     let signature = signed::head(&head, &parent, &world, &worker.engine.shared).map_err(refused)?;

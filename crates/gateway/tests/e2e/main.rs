@@ -15,6 +15,7 @@ mod chat;
 mod client;
 mod crash;
 mod faults;
+mod forwarded;
 mod gemini;
 mod keys;
 mod lifecycle;

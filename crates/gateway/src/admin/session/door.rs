@@ -1,6 +1,8 @@
 //! What stands between strangers and passwords: few hashes at a time, and few failures.
 //!
-//! A hash takes 19 MiB and some 20 ms of a core, so two are made at once, on threads that serve nobody.
+//! A hash takes 19 MiB and some 20 ms of a core, so two are made at once, on threads that serve nobody. Failures
+//! count for the address they come from, and for an e-mail only there: who fails with somebody's e-mail elsewhere
+//! does not lock that person out.
 
 use std::{collections::hash_map::RandomState, net::IpAddr, sync::Arc, time::Duration};
 
@@ -24,20 +26,29 @@ const HASHES: usize = 2;
 /// How long somebody waits for a place among them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Failed sign-ins of an address, and for an e-mail, that go through at once, and a minute from then on.
+/// Failed sign-ins with one e-mail at one address that go through at once, and a minute from then on.
 const FAILURES: u32 = 10;
+
+/// The same for an address whatever the e-mail: many people may share it.
+const ADDRESS_FAILURES: u32 = 30;
 
 /// Everything about signing in that the workers share.
 pub struct SignIn {
-    failures: Failures,
+    of_address: Failures,
+    of_pair: Failures,
     hashing: Arc<Semaphore>,
     pub oidc: Option<Oidc>,
 }
 
 impl SignIn {
     pub fn new(oidc: Option<Oidc>) -> Self {
-        let failures = Failures::new(FAILURES, FAILURES, RandomState::new());
-        Self { failures, hashing: Arc::new(Semaphore::new(HASHES)), oidc }
+        let failures = |many| Failures::new(many, many, RandomState::new());
+        Self {
+            of_address: failures(ADDRESS_FAILURES),
+            of_pair: failures(FAILURES),
+            hashing: Arc::new(Semaphore::new(HASHES)),
+            oidc,
+        }
     }
 
     /// What a sign-in is counted under. E-mails that begin alike are told apart by their digests.
@@ -48,9 +59,13 @@ impl SignIn {
         email: Option<&str>,
     ) -> Tries<'a> {
         let digests = &worker.engine.shared.keys.digests;
-        let of_email = |email| FailureKey::prefix(&digests.digest(&format!("sign-in\n{email}")));
-        let keys = [address.map(FailureKey::address), email.map(of_email)];
-        Tries { failures: &self.failures, worker, keys }
+        // of an address that nobody knows, all are one
+        let of_pair = |email| FailureKey::prefix(&digests.digest(&format!("sign-in\n{address:?}\n{email}")));
+        let counted = [
+            address.map(|address| (&self.of_address, FailureKey::address(address))),
+            email.map(|email| (&self.of_pair, of_pair(email))),
+        ];
+        Tries { worker, counted }
     }
 
     /// A new password's hash.
@@ -106,15 +121,15 @@ async fn run<T: Send + 'static>(
 
 /// One sign-in, and whom its failure counts for.
 pub struct Tries<'a> {
-    failures: &'a Failures,
     worker: &'a Worker,
-    keys: [Option<FailureKey>; 2],
+    counted: [Option<(&'a Failures, FailureKey)>; 2],
 }
 
 impl Tries<'_> {
     pub fn check(&self) -> Result<(), Problem> {
         let now_ms = self.now_ms();
-        let waits = self.keys.iter().flatten().filter_map(|key| self.failures.may_try(*key, now_ms).err());
+        let counted = self.counted.iter().flatten();
+        let waits = counted.filter_map(|(failures, key)| failures.may_try(*key, now_ms).err());
         let Some(wait_ms) = waits.map(|wait| wait.0).max() else { return Ok(()) };
         let retry_after_s = Some(wait_ms.div_ceil(1000));
         let why = "wait as long as `retry-after` says, then try again";
@@ -123,7 +138,7 @@ impl Tries<'_> {
 
     pub fn failed(&self) {
         let now_ms = self.now_ms();
-        self.keys.iter().flatten().for_each(|key| self.failures.failed(*key, now_ms));
+        self.counted.iter().flatten().for_each(|(failures, key)| failures.failed(*key, now_ms));
     }
 
     fn now_ms(&self) -> u64 {
