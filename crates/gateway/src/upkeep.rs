@@ -1,4 +1,5 @@
-//! Keeps the trail and what else grows: begins its days, forgets what is past its time, tells its anchors.
+//! Keeps the trail and what else grows: begins its days, forgets what is past its time, tells its anchors and the
+//! keys that will soon be good no more.
 //!
 //! Forgetting goes in small transactions, a bounded number of them a minute, so that requests to the database
 //! never wait long. What may go is the store's to decide; here it is only asked for.
@@ -10,9 +11,10 @@ use nexus_store::{
     Store, StoreError,
     repo::{
         audit::{self, Anchor, RETENTION_DAYS_MIN},
-        idempotency, setting, user_session,
+        idempotency, key, setting, user_session,
     },
 };
+use nexus_telemetry::meters::Meters;
 
 /// The setting that says how many days the trail is kept.
 const RETENTION_DAYS: &str = "audit_retention_days";
@@ -21,7 +23,15 @@ const RETENTION_DAYS: &str = "audit_retention_days";
 const ROUND_MS: u64 = 60_000;
 /// Milliseconds between two anchors of a day.
 const ANCHOR_MS: u64 = 3_600_000;
-/// Rows of the trail forgotten in one transaction.
+/// A key ends soon that is good for less than this, in milliseconds.
+const SOON_MS: i64 = 7 * 86_400_000;
+/// Milliseconds between two warnings of keys that end.
+const WARNING_MS: u64 = 86_400_000;
+/// Keys a warning names.
+const WARNING_KEYS: u32 = 20;
+/// How long a session key is shown after its end, in milliseconds.
+const ENDED_SHOWN_MS: i64 = 7 * 86_400_000;
+/// Rows forgotten in one transaction.
 const STEP_ROWS: u32 = 500;
 /// Transactions of that kind in a round.
 const STEPS: usize = 20;
@@ -30,15 +40,18 @@ const STEPS: usize = 20;
 pub struct Upkeep {
     store: Store,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
     round_at_ms: Option<i64>,
     anchored_at_ms: Option<i64>,
+    warned_at_ms: Option<i64>,
     /// The newest anchor that was told.
     anchor: Option<Anchor>,
 }
 
 impl Upkeep {
-    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, round_at_ms: None, anchored_at_ms: None, anchor: None }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, meters: Arc<Meters>) -> Self {
+        let (round_at_ms, anchored_at_ms, warned_at_ms) = (None, None, None);
+        Self { store, clock, meters, round_at_ms, anchored_at_ms, warned_at_ms, anchor: None }
     }
 
     /// Does a round where one is due.
@@ -57,12 +70,44 @@ impl Upkeep {
             idempotency::purge(conn, now_ms)?;
             user_session::delete_expired(conn, now_ms)
         })?;
+        self.forget_sessions(now_ms)?;
         self.forget(now_ms)?;
         for anchor in self.news(now_ms)? {
             let Anchor { day, last_seq, last_hash } = anchor;
             tracing::info!(day, last_seq, last_hash, "audit anchor");
         }
+        if let Some(Ending { count, some }) = self.ending(now_ms)? {
+            tracing::warn!(count, some, "keys will be good no more within seven days; rotate them");
+        }
         Ok(())
+    }
+
+    /// Forgets session keys that ended days ago.
+    fn forget_sessions(&self, now_ms: i64) -> Result<(), StoreError> {
+        let before_ms = now_ms.saturating_sub(ENDED_SHOWN_MS);
+        for _ in 0..STEPS {
+            let step = |conn: &mut _| key::delete_ended_sessions(conn, before_ms, STEP_ROWS);
+            if self.store.write_blocking(step)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the keys that soon end; once a day, where there are any, they are to be told.
+    fn ending(&mut self, now_ms: i64) -> Result<Option<Ending>, StoreError> {
+        let until_ms = now_ms.saturating_add(SOON_MS);
+        let (count, some) = self.store.read_blocking(|conn| {
+            let count = key::count_ending_before(conn, until_ms, now_ms)?;
+            Ok((count, key::ending_before(conn, None, until_ms, WARNING_KEYS, now_ms)?))
+        })?;
+        self.meters.keys_ending(count);
+        if count == 0 || !is_due(self.warned_at_ms, WARNING_MS, now_ms) {
+            return Ok(None);
+        }
+        self.warned_at_ms = Some(now_ms);
+        let some: Vec<String> = some.iter().map(|key| key.id.to_string()).collect();
+        Ok(Some(Ending { count, some: some.join(" ") }))
     }
 
     /// Forgets rows of the trail whose day is past its retention.
@@ -99,6 +144,14 @@ impl Upkeep {
         anchors.retain(|anchor| Some(anchor) != told.as_ref());
         Ok(anchors)
     }
+}
+
+/// Keys that soon end.
+#[derive(Debug, PartialEq, Eq)]
+struct Ending {
+    count: u64,
+    /// The ids of the oldest of them.
+    some: String,
 }
 
 /// A moment in the future, after the clock was set back, is as long ago as it is ahead.

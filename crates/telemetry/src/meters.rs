@@ -39,6 +39,7 @@ pub struct Meters {
     journal_damaged: Gauge,
     journal_failures: Gauge,
     booking_failures: Counter,
+    keys_ending: Gauge,
     log_lines_dropped: Counter,
 }
 
@@ -61,6 +62,7 @@ impl Meters {
             journal_damaged: registry.gauge(&metric::JOURNAL_DAMAGED, []),
             journal_failures: registry.gauge(&metric::JOURNAL_FAILURES, []),
             booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
+            keys_ending: registry.gauge(&metric::KEYS_ENDING, []),
             log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
             registry,
         }
@@ -112,6 +114,11 @@ impl Meters {
     /// A usage record could not be made durable.
     pub fn booking_failed(&self) {
         self.booking_failures.increment(1);
+    }
+
+    /// How many keys end within days.
+    pub fn keys_ending(&self, count: u64) {
+        self.keys_ending.set(count as f64);
     }
 
     /// How many log lines were lost since the start.

@@ -113,6 +113,12 @@ pub const BOOKING_FAILURES: Metric = Metric {
     labels: &[],
     help: "Usage records that could not be made durable when they were booked.",
 };
+pub const KEYS_ENDING: Metric = Metric {
+    name: "nexus_keys_expiring_soon",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Keys that are good and end within seven days; session keys are not among them.",
+};
 pub const LOG_LINES_DROPPED: Metric = Metric {
     name: "nexus_log_lines_dropped_total",
     kind: Kind::Counter,
@@ -142,6 +148,7 @@ pub const ALL: [&Metric; 16] = [
     &JOURNAL_DAMAGED,
     &JOURNAL_FAILURES,
     &BOOKING_FAILURES,
+    &KEYS_ENDING,
     &LOG_LINES_DROPPED,
     &BUILD_INFO,
 ];

@@ -2,10 +2,18 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use nexus_core::{
+    id::{KeyId, Uuid},
+    principal::Level,
+};
 use nexus_store::{
     migrate,
-    repo::audit::{Entry, Verdict},
+    repo::{
+        audit::{Entry, Verdict},
+        key::Key,
+    },
 };
+use nexus_telemetry::exporter::Exporter;
 
 use super::*;
 use crate::deed;
@@ -30,6 +38,7 @@ struct Site {
     _folder: tempfile::TempDir,
     store: Store,
     hands: Arc<Hands>,
+    exporter: Exporter,
     upkeep: Upkeep,
 }
 
@@ -38,8 +47,9 @@ fn site() -> Site {
     let store = Store::open(&format!("sqlite://{}/nexus.db", folder.path().display())).unwrap();
     migrate::run(&store).unwrap();
     let hands = Arc::new(Hands(AtomicI64::new(START_MS)));
-    let upkeep = Upkeep::new(store.clone(), hands.clone());
-    Site { _folder: folder, store, hands, upkeep }
+    let exporter = Exporter::start().unwrap();
+    let upkeep = Upkeep::new(store.clone(), hands.clone(), Arc::clone(exporter.meters()));
+    Site { _folder: folder, store, hands, exporter, upkeep }
 }
 
 impl Site {
@@ -158,4 +168,51 @@ fn the_anchors_told_are_of_sealed_days_and_once_an_hour_of_the_open_one() {
     assert_eq!(told(&mut site, 3_600_000), [], "nothing was written since");
     site.write(1);
     assert_eq!(told(&mut site, DAY_MS), [(4, false), (4, true)]);
+}
+
+/// A key that is good until then.
+fn key(site: &Site, number: u128, level: Level, expires_at_ms: Option<i64>) -> KeyId {
+    let id = KeyId(Uuid::from_u128(number));
+    let key = Key { expires_at_ms, ..Key::plain(id, level, START_MS) };
+    site.store.write_blocking(|conn| key::create(conn, &key)).unwrap();
+    id
+}
+
+#[test]
+fn keys_that_soon_end_are_counted_each_round_and_told_once_a_day() {
+    let mut site = site();
+    let soon = key(&site, 1, Level::App, Some(START_MS + 3 * DAY_MS));
+    key(&site, 2, Level::App, Some(START_MS + 30 * DAY_MS));
+    key(&site, 3, Level::Admin, None);
+    key(&site, 4, Level::Session, Some(START_MS + DAY_MS));
+    let told = |site: &mut Site, passed_ms: i64| {
+        site.hands.0.fetch_add(passed_ms, Ordering::SeqCst);
+        let now_ms = site.hands.unix_ms();
+        site.upkeep.ending(now_ms).unwrap()
+    };
+    assert_eq!(told(&mut site, 0), Some(Ending { count: 1, some: soon.to_string() }));
+    assert_eq!(told(&mut site, DAY_MS - 1), None);
+    let exposed = |site: &Site| {
+        let page = site.exporter.render();
+        let line = page.lines().find(|line| line.starts_with("nexus_keys_expiring_soon ")).map(str::to_owned);
+        line.unwrap_or_default()
+    };
+    assert_eq!(exposed(&site), "nexus_keys_expiring_soon 1");
+    assert_eq!(told(&mut site, 1).map(|ending| ending.count), Some(1));
+    assert_eq!(told(&mut site, 2 * DAY_MS), None, "it has ended");
+    assert_eq!(exposed(&site), "nexus_keys_expiring_soon 0");
+}
+
+#[test]
+fn session_keys_are_shown_for_a_week_after_their_end_and_then_forgotten() {
+    let mut site = site();
+    let ids = [key(&site, 1, Level::Session, Some(START_MS)), key(&site, 2, Level::App, Some(START_MS))];
+    let are_there = |site: &Site| {
+        let find = |id| site.store.read_blocking(|conn| key::show(conn, id, None)).unwrap().is_some();
+        ids.map(find)
+    };
+    site.pass(7 * DAY_MS);
+    assert_eq!(are_there(&site), [true, true]);
+    site.pass(60_000);
+    assert_eq!(are_there(&site), [false, true]);
 }

@@ -176,10 +176,18 @@ pub fn note_last_used(conn: &mut AnyConnection, used: &[(KeyId, i64)]) -> Result
     Ok(())
 }
 
-/// Forgets session keys that expired before then, and says how many. Their tokens are refused by
+/// Forgets up to `rows` session keys that expired before then, and says how many. Their tokens are refused by
 /// themselves.
-pub fn delete_ended_sessions(conn: &mut AnyConnection, before_ms: i64) -> Result<usize, StoreError> {
-    let ended =
-        keys::table.filter(keys::level.eq(Level::Session.as_str())).filter(keys::expires_at.lt(before_ms));
-    Ok(delete(ended).execute(conn)?)
+pub fn delete_ended_sessions(
+    conn: &mut AnyConnection,
+    before_ms: i64,
+    rows: u32,
+) -> Result<usize, StoreError> {
+    let ended = keys::table
+        .filter(keys::level.eq(Level::Session.as_str()))
+        .filter(keys::expires_at.lt(before_ms))
+        .select(keys::id)
+        .limit(rows.into());
+    let ended: Vec<String> = ended.load(conn)?;
+    Ok(delete(keys::table.filter(keys::id.eq_any(ended))).execute(conn)?)
 }

@@ -123,14 +123,22 @@ pub fn ending_before(
     limit: u32,
     now_ms: i64,
 ) -> Result<Vec<Key>, StoreError> {
+    let query = ending(team, until_ms, now_ms).order((keys::created_at, keys::id)).limit(limit.into());
+    Ok(readable(query.load(conn)?, KeyRow::read))
+}
+
+/// How many there are of [`ending_before`] in all teams.
+pub fn count_ending_before(conn: &mut AnyConnection, until_ms: i64, now_ms: i64) -> Result<u64, StoreError> {
+    let count: i64 = ending(None, until_ms, now_ms).count().get_result(conn)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+fn ending(team: Option<TeamId>, until_ms: i64, now_ms: i64) -> Wanted {
     use keys::dsl as row;
     let filter = Filter { team, state: Some(State::Active), ..Filter::default() };
-    let query = wanted(&filter, now_ms)
+    wanted(&filter, now_ms)
         .filter(row::level.ne(Level::Session.as_str()))
         .filter(row::expires_at.lt(until_ms).or(row::retires_at.lt(until_ms)))
-        .order((row::created_at, row::id))
-        .limit(limit.into());
-    Ok(readable(query.load(conn)?, KeyRow::read))
 }
 
 /// The state the key is in.

@@ -182,7 +182,7 @@ fn session_keys_are_forgotten_after_they_ended() {
         Key { level: Level::Session, expires_at_ms: Some(1001), ..sample::key(3) },
     ];
     store.write_blocking(|conn| keys.iter().try_for_each(|key| create(conn, key))).unwrap();
-    assert_eq!(store.write_blocking(|conn| delete_ended_sessions(conn, 1001)).unwrap(), 1);
+    assert_eq!(store.write_blocking(|conn| delete_ended_sessions(conn, 1001, 100)).unwrap(), 1);
     assert_eq!(shown(&store, keys[1].id), None);
     assert!(shown(&store, keys[0].id).is_some() && shown(&store, keys[2].id).is_some());
 }
