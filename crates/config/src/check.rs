@@ -7,6 +7,7 @@ use std::{collections::HashMap, net::SocketAddr};
 
 use nexus_core::{
     endpoint::{BadEndpoint, Endpoint},
+    proxy::TrustedProxies,
     role::Role,
 };
 
@@ -17,7 +18,9 @@ use crate::{
     problem::{Problem, Problems},
     raw::{self, Raw},
     scalar,
-    settings::{Aws, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts},
+    settings::{
+        Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts,
+    },
 };
 
 /// The settings, or everything that is wrong with them; `problems` is what is known to be wrong already.
@@ -46,7 +49,7 @@ impl Check<'_> {
         let server = self.server(raw.server.unwrap_or_default());
         let monitoring = raw.monitoring.unwrap_or_default();
         let monitoring = self.address("monitoring", monitoring.bind, monitoring.port);
-        if let (Some(server), Some(monitoring)) = (server, monitoring)
+        if let (Some(server), Some(monitoring)) = (&server, monitoring)
             && server.bind == monitoring
             && monitoring.port() != 0
         {
@@ -80,7 +83,20 @@ impl Check<'_> {
             max_body_bytes: usize::try_from(raw.max_body_bytes?).ok()?,
             drain_seconds: raw.drain_seconds?,
             bad_keys_per_minute: raw.bad_keys_per_minute?,
+            trusted_proxies: self.trusted_proxies(&raw.trusted_proxies.unwrap_or_default())?,
+            forwarded_header: match raw.forwarded_header?.as_str() {
+                "forwarded" => ForwardedHeader::Forwarded,
+                _ => ForwardedHeader::XForwardedFor,
+            },
         })
+    }
+
+    fn trusted_proxies(&mut self, networks: &[String]) -> Option<TrustedProxies> {
+        let parsed = TrustedProxies::parse(networks).map_err(|at| {
+            let place = format!("server.trusted_proxies[{at}]");
+            self.refuse(&place, "is no network", "write an address or a network such as `10.0.0.0/8`");
+        });
+        parsed.ok()
     }
 
     fn address(&mut self, section: &str, bind: Option<String>, port: Option<u16>) -> Option<SocketAddr> {
@@ -210,9 +226,9 @@ impl Check<'_> {
                 Some(key) => Some(key?),
                 None => None,
             },
-            weight: raw.weight?,
+            weight: raw.weight,
             rate_limit: raw.rate_limit,
-            allow_private_network: raw.allow_private_network?,
+            allow_private_network: raw.allow_private_network,
             models: raw_models.into_iter().filter_map(model).collect(),
         })
     }
@@ -290,8 +306,8 @@ fn model(raw: raw::Model) -> Option<Model> {
         real_name: raw.real_name.unwrap_or_else(|| alias.clone()),
         alias,
         rate_limit: raw.rate_limit,
-        cost_multiplier_ppm: scalar::millionths(&raw.cost_multiplier?)?,
-        region_weights: raw.region_weights.unwrap_or_default(),
+        cost_multiplier_ppm: raw.cost_multiplier.as_deref().and_then(scalar::millionths),
+        region_weights: raw.region_weights,
     })
 }
 

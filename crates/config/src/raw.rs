@@ -63,7 +63,7 @@ section! {
         aws: Aws = Kind::Section(Aws::FIELDS), Preset::Absent("no provider acts as the host");
         /// The name of the provider that takes requests which name no model.
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
-        /// The providers and their models. They are put into the database at start; what is there already is kept up to date.
+        /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
     }
 }
@@ -83,6 +83,10 @@ section! {
         drain_seconds: u64 = Kind::Whole { min: 0, max: 86_400 }, Preset::Whole(300);
         /// How many bad keys a minute an address may show before it has to wait. Keys that were good before are not held up.
         bad_keys_per_minute: u32 = Kind::Whole { min: 1, max: 1_000_000 }, Preset::Whole(60);
+        /// Networks in which proxies of yours stand, such as `10.0.0.0/8`. Only what they say of where a request comes from is believed: for address lists, for bad keys and in the audit trail.
+        trusted_proxies: Vec<String> = Kind::Texts, Preset::Absent("nobody is believed; the connection's address counts");
+        /// The header in which those proxies write the address. They must append to it themselves; the other one is not read.
+        forwarded_header: String = Kind::Choice(&["x-forwarded-for", "forwarded"]), Preset::Text("x-forwarded-for");
     }
 }
 
@@ -186,15 +190,15 @@ section! {
         /// The vendor: `openai`, `anthropic`, `deepseek`, ..., or `custom` for anything that speaks OpenAI.
         kind: String = Kind::Text, Preset::Required;
         /// The base URL, such as `https://api.example.com/v1`; `${VARIABLE}` is taken from the environment.
-        endpoint: String = Kind::Text, Preset::Absent("the vendor's own");
-        /// The key, best as `${VARIABLE}`, which is taken from the environment.
-        api_key: Plain = Kind::Secret, Preset::Absent("no key is sent");
+        endpoint: String = Kind::Text, Preset::Absent("as it is; of a new one, the vendor's own");
+        /// The key, best as `${VARIABLE}`, which is taken from the environment. An `endpoint` on another server needs it: the keys that are there are not sent to a server they were not given for.
+        api_key: Plain = Kind::Secret, Preset::Absent("as it is; of a new one, none is sent");
         /// Its share among the providers of one alias; 0 takes requests only when no other can.
-        weight: u32 = Kind::Whole { min: 0, max: WEIGHT_MAX }, Preset::Whole(100);
+        weight: u32 = Kind::Whole { min: 0, max: WEIGHT_MAX }, Preset::Absent("as it is; of a new one, 100");
         /// Requests a minute over all its models.
-        rate_limit: u32 = PER_MINUTE, Preset::Absent("no limit");
+        rate_limit: u32 = PER_MINUTE, Preset::Absent("as it is; of a new one, no limit");
         /// Whether addresses inside private networks may be connected to.
-        allow_private_network: bool = Kind::Flag, Preset::Flag(false);
+        allow_private_network: bool = Kind::Flag, Preset::Absent("as it is; of a new one, `false`");
         /// The models to be had there.
         models: Vec<Model> = Kind::List(Model::FIELDS), Preset::Absent("none");
     }
@@ -208,10 +212,10 @@ section! {
         /// The provider's name of the model; `*` hands on the name that was asked for.
         real_name: String = Kind::Text, Preset::Absent("the alias");
         /// Requests a minute to this model.
-        rate_limit: u32 = PER_MINUTE, Preset::Absent("no limit");
+        rate_limit: u32 = PER_MINUTE, Preset::Absent("as it is; of a new one, no limit");
         /// What the provider's price is multiplied by, at most six decimals.
-        cost_multiplier: String = Kind::Decimal, Preset::Text("1");
+        cost_multiplier: String = Kind::Decimal, Preset::Absent("as it is; of a new one, 1");
         /// The provider's regions, each with its share.
-        region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("one region, the endpoint's");
+        region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("as it is; of a new one, one region, the endpoint's");
     }
 }

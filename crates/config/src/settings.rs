@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::{endpoint::Endpoint, role::Role};
+use nexus_core::{endpoint::Endpoint, proxy::TrustedProxies, role::Role};
 
 use crate::plain::Plain;
 
@@ -55,7 +55,7 @@ impl Aws {
 }
 
 /// The API's listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Port 0 takes a free one.
     pub bind: SocketAddr,
@@ -64,6 +64,16 @@ pub struct Server {
     pub drain_seconds: u64,
     /// Bad keys a minute an address may show.
     pub bad_keys_per_minute: u32,
+    pub trusted_proxies: TrustedProxies,
+    pub forwarded_header: ForwardedHeader,
+}
+
+/// Where trusted proxies write a caller's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    /// RFC 7239
+    Forwarded,
 }
 
 /// How long the parts of an exchange may take.
@@ -116,23 +126,22 @@ pub struct RoleMapping {
     pub team: Option<String>,
 }
 
-/// A provider as configured.
+/// A provider as configured. `None` is what is not said: of a provider that is there already, it stays.
 pub struct Provider {
     /// Unique among the file's providers.
     pub name: String,
     /// The vendor's id; whether there is such a vendor is the caller's to check.
     pub kind: String,
-    /// Absent where the vendor's own is meant.
     pub endpoint: Option<Endpoint>,
     pub api_key: Option<Plain>,
-    pub weight: u32,
+    pub weight: Option<u32>,
     /// Requests a minute.
     pub rate_limit: Option<u32>,
-    pub allow_private_network: bool,
+    pub allow_private_network: Option<bool>,
     pub models: Vec<Model>,
 }
 
-/// A model at a provider.
+/// A model at a provider. `None` is what is not said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// Unique within its provider.
@@ -141,6 +150,6 @@ pub struct Model {
     /// Requests a minute.
     pub rate_limit: Option<u32>,
     /// Millionths: 1_000_000 is the provider's own price.
-    pub cost_multiplier_ppm: u64,
-    pub region_weights: BTreeMap<String, u32>,
+    pub cost_multiplier_ppm: Option<u64>,
+    pub region_weights: Option<BTreeMap<String, u32>>,
 }

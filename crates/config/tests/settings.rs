@@ -7,12 +7,12 @@ use nexus_config::{
     environment::Environment,
     load::{Flags, load, load_text},
     problem::Problems,
-    settings::{LogFormat, Logging, Model, RoleMapping, Settings, Timeouts},
+    settings::{ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Settings, Timeouts},
 };
-use nexus_core::role::Role;
+use nexus_core::{proxy::TrustedProxies, role::Role};
 
 const EVERYTHING: &str = r#"
-server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7 }
+server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded }
 timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
 database:
   url: postgres://nexus:hunter2@db/nexus
@@ -100,6 +100,8 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
 fn everything_written_is_held() {
     let settings = from_text(EVERYTHING, &environment());
     assert_eq!(settings.server.bind.to_string(), "[::1]:8081");
+    assert_eq!(settings.server.trusted_proxies, TrustedProxies::parse(&["10.0.0.0/8", "::1"]).unwrap());
+    assert_eq!(settings.server.forwarded_header, ForwardedHeader::Forwarded);
     assert_eq!(
         (settings.server.workers, settings.server.max_body_bytes, settings.server.drain_seconds),
         (3, 1 << 20, 7)
@@ -136,26 +138,29 @@ fn everything_written_is_held() {
     assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
     assert_eq!(azure.endpoint.as_ref().unwrap().to_string(), "https://acme.example.com/openai");
     assert_eq!(azure.api_key.as_ref().unwrap().expose(), "key-from-environment");
-    assert_eq!((azure.weight, azure.rate_limit, azure.allow_private_network), (60, Some(60), true));
+    assert_eq!(
+        (azure.weight, azure.rate_limit, azure.allow_private_network),
+        (Some(60), Some(60), Some(true))
+    );
     let named = Model {
         alias: "nexus-gpt4".into(),
         real_name: "gpt-4".into(),
         rate_limit: Some(300),
-        cost_multiplier_ppm: 1_250_000,
-        region_weights: [("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into(),
+        cost_multiplier_ppm: Some(1_250_000),
+        region_weights: Some([("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into()),
     };
     let any = Model {
         alias: "*".into(),
         real_name: "*".into(),
         rate_limit: None,
-        cost_multiplier_ppm: 1_000_000,
-        region_weights: [].into(),
+        cost_multiplier_ppm: None,
+        region_weights: None,
     };
     assert_eq!(azure.models, [named, any]);
     assert!(second.endpoint.is_none());
     assert_eq!(second.api_key.as_ref().unwrap().expose(), "sk-literal-4711");
-    assert_eq!((second.weight, second.rate_limit, second.allow_private_network), (100, None, false));
-    assert_eq!(second.models[0].cost_multiplier_ppm, 1);
+    assert_eq!((second.weight, second.rate_limit, second.allow_private_network), (None, None, None));
+    assert_eq!(second.models[0].cost_multiplier_ppm, Some(1));
 }
 
 #[test]
@@ -262,4 +267,27 @@ fn a_file_is_read_also_through_a_link() {
         assert_eq!(settings.server.bind.port(), 0);
     }
     assert_eq!(held(load(None, &Environment::default(), &Flags::default())).server.bind.port(), 8080);
+}
+
+#[test]
+fn proxies_are_trusted_where_they_are_named_in_the_file_or_in_one_variable() {
+    const NAME: &str = "NEXUS_SERVER__TRUSTED_PROXIES";
+    for (text, pairs, expected) in [
+        ("", &[][..], &[][..]),
+        ("server: { trusted_proxies: [10.0.0.0/8, 192.0.2.7] }", &[], &["10.0.0.0/8", "192.0.2.7"]),
+        ("server: { trusted_proxies: 10.0.0.0/8 }", &[], &["10.0.0.0/8"]),
+        (
+            "server: { trusted_proxies: [10.0.0.0/8] }",
+            &[(NAME, "::1, 192.0.2.0/24")],
+            &["::1", "192.0.2.0/24"],
+        ),
+    ] {
+        let settings = from_text(text, &Environment::from_pairs(pairs.iter().copied()));
+        assert_eq!(
+            settings.server.trusted_proxies,
+            TrustedProxies::parse(expected).unwrap(),
+            "{text} {pairs:?}"
+        );
+        assert_eq!(settings.server.forwarded_header, ForwardedHeader::XForwardedFor);
+    }
 }

@@ -56,6 +56,11 @@ impl Endpoint {
         Ok(Self { is_tls, host, port, base_path: url.path().trim_end_matches('/').into() })
     }
 
+    /// Whether both lead to one server, whatever the path there.
+    pub fn is_at_server_of(&self, other: &Endpoint) -> bool {
+        (self.is_tls, &self.host, self.port) == (other.is_tls, &other.host, other.port)
+    }
+
     /// The value of the `Host` header: the port is left out where it is the scheme's own.
     pub fn authority(&self) -> String {
         let default = if self.is_tls { 443 } else { 80 };
@@ -98,6 +103,20 @@ mod tests {
                 "{text}"
             );
             assert_eq!(endpoint.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn another_path_is_the_same_server_and_another_scheme_host_or_port_is_not() {
+        let ours = Endpoint::parse("https://api.example.com/v1").unwrap();
+        for (text, is_same) in [
+            ("https://API.example.com:443/v2", true),
+            ("http://api.example.com/v1", false),
+            ("https://api.example.com:8443/v1", false),
+            ("https://api.example.com.evil.example/v1", false),
+            ("https://example.com/v1", false),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().is_at_server_of(&ours), is_same, "{text}");
         }
     }
 

@@ -169,6 +169,8 @@ pub enum Config {
     },
     /// Print the reference of every setting, as Markdown.
     Reference,
+    /// List every URL that is served, each with the permission it needs.
+    Urls,
     /// Print the database's providers and models as a configuration file, with variables in place of keys.
     Export {
         #[arg(long, value_name = "FILE")]

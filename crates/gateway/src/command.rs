@@ -1,7 +1,7 @@
 //! The commands, one file each.
 
 mod audit;
-mod change;
+pub mod change;
 mod config;
 mod key;
 mod keystore;

@@ -13,7 +13,8 @@ pub fn of_system(action: &'static str) -> Entry {
     of(ActorId::System, action)
 }
 
-fn of(actor: ActorId, action: &'static str) -> Entry {
+/// Something that was done, to be filled in.
+pub fn of(actor: ActorId, action: &'static str) -> Entry {
     Entry {
         actor: Some(actor),
         actor_name: String::new(),

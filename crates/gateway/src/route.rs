@@ -1,39 +1,83 @@
-//! Every URL the gateway serves, on one page.
+//! Every URL the gateway serves, on one page, each with whom it is for.
+//!
+//! What stands in no table is not served, and nothing stands in one without saying who may use it.
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::{
+    Resource, Route,
+    http::Method,
+    web::{self, ServiceConfig},
+};
 
 use crate::{
     admin,
     api::{chat, fallback, models, probes, session_keys},
 };
 
+/// Whom a URL outside the administration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever shows a key that calls models.
+    Key,
+    /// Whoever asks.
+    Anyone,
+}
+
+impl Access {
+    /// The word in lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Access::Key => "key",
+            Access::Anyone => "anyone",
+        }
+    }
+}
+
+/// One URL.
+pub struct Url {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+    route: fn() -> Route,
+}
+
+/// The table of the application's listener, without the administration, which has one of its own.
+#[rustfmt::skip]
+pub fn table() -> Vec<Url> {
+    let url = |method, path, access, route| Url { method, path, access, route };
+    vec![
+        url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(chat::complete)),
+        url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
+        url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),
+        url(Method::POST, "/v1/session-keys", Access::Key, || web::post().to(session_keys::create)),
+
+        url(Method::GET, "/healthz", Access::Anyone, || web::get().to(probes::alive)),
+        url(Method::GET, "/readyz", Access::Anyone, || web::get().to(probes::ready)),
+    ]
+}
+
 /// The application's listener.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(
-            web::resource("/v1/chat/completions")
-                .route(web::post().to(chat::complete))
-                .default_service(web::to(fallback::method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/models")
-                .route(web::get().to(models::list))
-                .default_service(web::to(fallback::method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/models/{model:.+}")
-                .route(web::get().to(models::show))
-                .default_service(web::to(fallback::method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/session-keys")
-                .route(web::post().to(session_keys::create))
-                .default_service(web::to(fallback::method_not_allowed)),
-        )
-        .configure(admin::route::routes)
-        .route("/healthz", web::get().to(probes::alive))
-        .route("/readyz", web::get().to(probes::ready))
-        .default_service(web::to(fallback::unknown_url));
+    let mut urls = table();
+    while let Some(path) = urls.first().map(|url| url.path) {
+        let (here, others) = urls.into_iter().partition(|url| url.path == path);
+        config.service(resource(path, here));
+        urls = others;
+    }
+    config.configure(admin::route::routes).default_service(web::to(fallback::unknown_url));
+}
+
+fn resource(path: &'static str, urls: Vec<Url>) -> Resource {
+    let resource = urls.into_iter().fold(web::resource(path), |resource, url| resource.route((url.route)()));
+    resource.default_service(web::to(fallback::method_not_allowed))
+}
+
+/// Every URL of the application's listener: method, path and whom it is for.
+pub fn urls() -> Vec<(Method, String, &'static str)> {
+    let own = table().into_iter().map(|url| (url.method, url.path.to_owned(), url.access.word()));
+    let admin = admin::route::table().into_iter();
+    let admin =
+        admin.map(|row| (row.method, format!("{}{}", admin::route::PREFIX, row.path), row.policy.word()));
+    own.chain(admin).collect()
 }
 
 /// The monitoring listener: `/metrics`, and nothing else.

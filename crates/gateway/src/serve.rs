@@ -15,7 +15,7 @@ use actix_web::{App, HttpServer, dev::Server, rt::System, web};
 use nexus_config::{
     environment::Absence,
     load::Flags,
-    settings::{Aws, LogFormat, Settings},
+    settings::{Aws, ForwardedHeader, LogFormat, Settings},
 };
 use nexus_core::{allowance::Allowances, brute::Failures};
 use nexus_engine::{
@@ -42,11 +42,12 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, oidc::Oidc, session::SignIn},
-    apply::{self, Workshop},
+    admin::{Admin, credentials::Sealer, oidc::Oidc, session::SignIn},
+    apply::Workshop,
     boot, cli,
     clock::SystemClock,
     dice::WorkerDice,
+    forwarded::{Forwarding, Named},
     ledger::JournalLedger,
     reload::{Loader, Reloading},
     rotation::{Rotating, Rotation, ring::Ring},
@@ -124,9 +125,9 @@ impl Node {
         let mut rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
         // from here on nothing is sealed under the root itself
         rotation.turn()?;
-        let workshop =
-            Workshop { store: &store, vault: &keys.vault, clock: &*clock, dice: &WorkerDice::new() };
-        apply::providers(&workshop, std::mem::take(&mut settings.providers))?;
+        let sealer = Sealer { vault: &keys.vault, digests: &keys.proofs.digests };
+        let workshop = Workshop { store: &store, sealer, clock: &*clock, dice: &WorkerDice::new() };
+        workshop.start(std::mem::take(&mut settings.providers))?;
 
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());
@@ -159,7 +160,7 @@ impl Node {
             sign_in: sign_in(settings)?,
             shipper: Arc::clone(&shipper),
         };
-        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock));
+        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&meters));
         let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
         let revision = loader.load()?;
         let watched = Arc::clone(&shipper);
@@ -206,6 +207,7 @@ impl Node {
     fn api(&self, settings: &Settings, alive: Sender<Infallible>) -> Result<Server, StartError> {
         let (shared, drain) = (Arc::clone(&self.shared), Arc::clone(&self.drain));
         let admin = Arc::clone(&self.admin);
+        let forwarding = forwarding(settings);
         let tls = Tls::new(None)?;
         let aws_host = aws_host(&settings.aws);
         let server = HttpServer::new(move || {
@@ -219,6 +221,7 @@ impl Node {
                     known: Known::default(),
                 },
                 clean: Clean::default(),
+                forwarding: forwarding.clone(),
                 drain: Arc::clone(&drain),
                 _alive: alive.clone(),
             });
@@ -304,6 +307,14 @@ fn sign_in(settings: &mut Settings) -> Result<SignIn, StartError> {
 fn aws_host(settings: &Aws) -> AwsHost {
     let sources = settings.host_credentials.iter().filter_map(|word| AwsSource::read(word)).collect();
     AwsHost::new(sources, |name| settings.variables.get(name).map(|text| text.expose().to_owned()))
+}
+
+fn forwarding(settings: &Settings) -> Forwarding {
+    let named = match settings.server.forwarded_header {
+        ForwardedHeader::XForwardedFor => Named::InList,
+        ForwardedHeader::Forwarded => Named::InPairs,
+    };
+    Forwarding { trusted: settings.server.trusted_proxies.clone(), named }
 }
 
 /// A burst as large as a minute's worth.

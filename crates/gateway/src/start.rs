@@ -25,14 +25,6 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     WrongRoot(#[from] nexus_keystore::vault::WrongRoot),
-    #[error(
-        "provider `{name}` has the kind `{kind}`, which is not spoken here; `nexus provider kinds` lists the kinds"
-    )]
-    Kind { name: String, kind: String },
-    #[error(
-        "provider `{name}` of the kind `{kind}` needs an `endpoint`, such as `https://api.example.com/v1`"
-    )]
-    Endpoint { name: String, kind: String },
     #[error(transparent)]
     Journal(#[from] nexus_store::JournalError),
     #[error(

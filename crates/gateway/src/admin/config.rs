@@ -4,7 +4,6 @@ mod entry;
 mod export;
 mod plan;
 
-use nexus_engine::identity;
 use nexus_store::StoreError;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -24,8 +23,6 @@ use super::{
     problem::Problem,
     query::Filter,
 };
-use crate::dice::WorkerDice;
-
 /// As what the configuration is exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -38,9 +35,9 @@ pub enum Format {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ExportFilter {
-    #[serde(default)]
-    #[param(inline, required = false, default = "yaml")]
-    format: Format,
+    /// YAML where it is left away.
+    #[param(inline, nullable = false)]
+    format: Option<Format>,
 }
 
 pub struct ConfigText;
@@ -54,7 +51,7 @@ impl Kinds for ConfigText {
 
 pub async fn show(call: Call<Filter<ExportFilter>>) -> Result<Text<ConfigText>, Problem> {
     let exported = call.read(export).await?;
-    Ok(match call.query.0.format {
+    Ok(match call.query.0.format.unwrap_or_default() {
         Format::Yaml => Text::new(YAML, exported.to_yaml()),
         Format::Json => Text::new(JSON, exported.to_json()),
     })
@@ -67,8 +64,7 @@ pub async fn diff(call: Call<(), Json<ConfigBody>>) -> Result<Told<Differences>,
     let offers = body.offers()?;
     let admin = std::sync::Arc::clone(&hands.admin);
     let planned = admin.store.read(move |conn| {
-        let dice = WorkerDice::new();
-        let fresh_id = || identity::mint(&*hands.shared.clock, &dice);
+        let fresh_id = || hands.fresh_id();
         let planner = Planner { sealer: hands.sealer(), fresh_id: &fresh_id, now_ms };
         match planner.plan(conn, offers) {
             Ok(plan) => Ok(Ok(plan.differences)),
@@ -84,8 +80,7 @@ pub async fn apply(mut call: Call<(), Json<ConfigBody>>) -> Result<Recorded<Told
     let (hands, now_ms) = (Hands::of(&call), call.now_ms());
     let offers = std::mem::take(&mut call.body.0).offers()?;
     call.change("config.apply", move |conn| {
-        let dice = WorkerDice::new();
-        let fresh_id = || identity::mint(&*hands.shared.clock, &dice);
+        let fresh_id = || hands.fresh_id();
         let planner = Planner { sealer: hands.sealer(), fresh_id: &fresh_id, now_ms };
         let plan = planner.plan(conn, offers)?;
         let after = plan.carry_out(conn, now_ms)?;

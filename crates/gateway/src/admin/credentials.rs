@@ -7,13 +7,13 @@ mod sealing;
 use std::sync::Arc;
 
 use nexus_core::id::{CredentialId, ProviderId, Uuid};
-use nexus_engine::shared::Shared;
+use nexus_engine::{identity, shared::Shared};
 use nexus_keystore::root::CryptoFailed;
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
         Changed, Removed,
-        credential::{self, Credential},
+        credential::{self, Credential, SealedSecret},
         provider,
     },
 };
@@ -26,13 +26,14 @@ use super::{
     answer::{Created, Gone, Recorded, Shown, Told},
     body::{Json, present},
     call::{Call, found},
-    change::Change,
+    change::{Change, Halt},
     check::Check,
     problem::{Kind, Problem},
     providers::{TidyText, Trial, Verdict, check_name, check_weight, usual_weight, yes},
     query::{Listing, Unfiltered, Walk},
     route::PREFIX,
 };
+use crate::dice::WorkerDice;
 
 /// A key of a provider, without the key.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -122,6 +123,11 @@ impl Hands {
         Self { admin: Arc::clone(&worker.admin), shared: Arc::clone(&worker.engine.shared) }
     }
 
+    /// An id for something that is made inside a transaction, where no worker's dice are at hand.
+    pub fn fresh_id(&self) -> Uuid {
+        identity::mint(&*self.shared.clock, &WorkerDice::new())
+    }
+
     pub fn sealer(&self) -> Sealer<'_> {
         Sealer { vault: &self.admin.vault, digests: &self.shared.keys.digests }
     }
@@ -131,6 +137,24 @@ impl Hands {
 pub fn failed(error: CryptoFailed) -> Problem {
     tracing::error!(%error, "a provider's key could not be sealed");
     Kind::Internal.into()
+}
+
+/// What makes this key the one of the provider's credential `default`; `None` where it is already.
+pub fn as_default(
+    conn: &mut AnyConnection,
+    sealer: Sealer<'_>,
+    provider: ProviderId,
+    fresh_id: &dyn Fn() -> Uuid,
+    key: &KeyText,
+) -> Result<Option<(CredentialId, SealedSecret)>, Halt> {
+    let known = credential::find_by_name(conn, provider, credential::DEFAULT)?;
+    let (id, generation) = match &known {
+        Some(known) if sealer.is_sealed(known.id, &known.secret, key.secret()) => return Ok(None),
+        Some(known) => (known.id, known.secret.generation.saturating_add(1)),
+        None => (CredentialId(fresh_id()), 0),
+    };
+    let secret = sealer.seal(id, generation, key.secret()).map_err(failed)?;
+    Ok(Some((id, secret)))
 }
 
 pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<CredentialBody>, Problem> {

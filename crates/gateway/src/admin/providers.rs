@@ -21,8 +21,8 @@ use utoipa::IntoParams;
 use self::object::{NewProvider, ProviderPatch};
 pub use self::{
     object::{
-        KindText, ProviderBody, TidyText, UrlText, check_kind, check_model, check_name, check_rate,
-        check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
+        KindText, ProviderBody, TidyText, UrlText, check_key, check_kind, check_model, check_name,
+        check_rate, check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
     },
     trial::{Trial, Verdict},
 };
@@ -32,7 +32,7 @@ use super::{
     call::{Call, found},
     change::{Change, Halt},
     check::Check,
-    credentials::{CredentialBody, Hands, KeyText, Sealer, failed},
+    credentials::{CredentialBody, Hands, KeyText, Sealer, as_default, failed},
     problem::{Kind, Problem},
     query::{Filter, Listing, Unfiltered, Walk},
     route::PREFIX,
@@ -140,10 +140,56 @@ pub struct Whole {
     model_routes: Vec<RouteBody>,
 }
 
-pub async fn update(call: Call<(), Json<ProviderPatch>>) -> Result<Recorded<Shown<ProviderBody>>, Problem> {
+/// A provider with the credentials that a change was about, as the trail tells it.
+#[derive(Serialize)]
+struct Keyed {
+    #[serde(flatten)]
+    provider: ProviderBody,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<CredentialBody>,
+}
+
+impl Keyed {
+    fn of(conn: &mut AnyConnection, provider: &StoredProvider, is_told: bool) -> Result<Self, StoreError> {
+        let credentials = if is_told { credentials(conn, provider.id)? } else { Vec::new() };
+        Ok(Self { provider: provider.into(), credentials: credentials.iter().map(Into::into).collect() })
+    }
+}
+
+/// What a change of a provider leads to.
+struct Move {
+    change: provider::Change,
+    key: Option<KeyText>,
+}
+
+impl Move {
+    /// Whether the provider comes to lie at another server than its keys were given for.
+    fn leaves_keys(&self, conn: &mut AnyConnection, before: &StoredProvider) -> Result<bool, Halt> {
+        let mut check = Check::default();
+        let endpoint = self.change.endpoint.as_ref().unwrap_or(&before.endpoint);
+        if self.change.endpoint.is_some() || self.change.allow_private_network.is_some() {
+            let allow = self.change.allow_private_network.unwrap_or(before.allow_private_network);
+            check_way(&mut check, "/endpoint", endpoint, allow);
+        }
+        let leaves = !endpoint.is_at_server_of(&before.endpoint) && credential::is_any_of(conn, before.id)?;
+        if leaves {
+            check_key(&mut check, "/api_key", self.key.as_ref());
+        }
+        check.finish()?;
+        Ok(leaves)
+    }
+}
+
+pub async fn update(
+    mut call: Call<(), Json<ProviderPatch>>,
+) -> Result<Recorded<Shown<ProviderBody>>, Problem> {
     let (id, version): (ProviderId, _) = (call.id("id")?, call.expected_version()?);
+    let key = call.body.0.api_key.take();
     let Json(patch) = &call.body;
     let mut check = Check::default();
+    if let Some(key) = &key {
+        key.check(&mut check, "/api_key");
+    }
     if let Some(name) = &patch.name {
         check_name(&mut check, "/name", name);
     }
@@ -165,24 +211,29 @@ pub async fn update(call: Call<(), Json<ProviderPatch>>) -> Result<Recorded<Show
         allow_private_network: patch.allow_private_network,
         is_active: patch.is_active,
     };
-    let now_ms = call.now_ms();
+    let step = Move { change, key };
+    let (hands, now_ms) = (Hands::of(&call), call.now_ms());
     call.change("provider.update", move |conn| {
         let before = found(provider::show(conn, id)?)?;
-        if change.endpoint.is_some() || change.allow_private_network.is_some() {
-            let mut check = Check::default();
-            let endpoint = change.endpoint.as_ref().unwrap_or(&before.endpoint);
-            let allow = change.allow_private_network.unwrap_or(before.allow_private_network);
-            check_way(&mut check, "/endpoint", endpoint, allow);
-            check.finish()?;
+        let leaves_keys = step.leaves_keys(conn, &before)?;
+        let is_keyed = leaves_keys || step.key.is_some();
+        let told = Keyed::of(conn, &before, is_keyed)?;
+        let after = match provider::update(conn, id, &step.change, version, now_ms)? {
+            Changed::Unknown => return Err(Kind::NotFound.into()),
+            Changed::Stale => return Err(Kind::Stale.into()),
+            Changed::Now(after) => after,
+        };
+        if leaves_keys {
+            credential::delete_all_but_default(conn, id)?;
         }
-        match provider::update(conn, id, &change, version, now_ms)? {
-            Changed::Unknown => Err(Kind::NotFound.into()),
-            Changed::Stale => Err(Kind::Stale.into()),
-            Changed::Now(after) => {
-                let change = Change::of("provider", id, None, shown(&after));
-                Ok(change.from(&ProviderBody::from(&before)).to(&ProviderBody::from(&after)))
-            }
+        if let Some(key) = &step.key
+            && let Some((credential, secret)) =
+                as_default(conn, hands.sealer(), id, &|| hands.fresh_id(), key)?
+        {
+            credential::apply(conn, credential, id, &secret, now_ms)?;
         }
+        let change = Change::of("provider", id, None, shown(&after));
+        Ok(change.from(&told).to(&Keyed::of(conn, &after, is_keyed)?))
     })
     .await
 }

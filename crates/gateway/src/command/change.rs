@@ -2,7 +2,7 @@
 //! in the audit trail.
 
 use nexus_config::{environment::Absence, load::Flags};
-use nexus_core::id::TeamId;
+use nexus_core::{id::TeamId, role::ActorId};
 use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::audit::{self, Entry, Target},
@@ -36,6 +36,7 @@ pub fn sealer(keys: &boot::Keys) -> Sealer<'_> {
 
 /// Something that was changed, as the trail tells it.
 pub struct Deed {
+    actor: ActorId,
     action: &'static str,
     target: Target,
     team: Option<TeamId>,
@@ -46,7 +47,12 @@ pub struct Deed {
 impl Deed {
     pub fn of(action: &'static str, kind: &'static str, id: impl ToString) -> Self {
         let target = Target { kind, id: Some(id.to_string()) };
-        Self { action, target, team: None, before: None, after: None }
+        Self { actor: ActorId::Console, action, target, team: None, before: None, after: None }
+    }
+
+    /// It was not somebody at the command line.
+    pub fn by(self, actor: ActorId) -> Self {
+        Self { actor, ..self }
     }
 
     /// It is this team's trail too.
@@ -79,8 +85,8 @@ pub fn change<T>(
                 StoreError::Lost
             }
         })?;
-        if let Some(Deed { action, target, team, before, after }) = deed {
-            let entry = Entry { target: Some(target), team, before, after, ..deed::of_console(action) };
+        if let Some(Deed { actor, action, target, team, before, after }) = deed {
+            let entry = Entry { target: Some(target), team, before, after, ..deed::of(actor, action) };
             audit::append(conn, &entry, now_ms)?;
         }
         Ok(value)

@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use nexus_config::{load::Flags, reference};
-use nexus_engine::{identity, port::Clock as _};
+use nexus_core::role::ActorId;
 use serde_json::json;
 
-use super::change::{self, Deed};
+use super::change;
 use crate::{
-    admin::config::{Differences, Fate, Offer, Planner, export},
+    admin::config::{Differences, Fate, export},
+    apply::{Run, Workshop},
     boot,
     cli::{Config, ConfigImport, Output, Place},
     clock::SystemClock,
     dice::WorkerDice,
+    route,
     start::StartError,
     terminal::{self, say},
 };
@@ -27,6 +29,11 @@ pub fn run(command: Config) -> Result<(), StartError> {
             say(boot::settings(config.as_deref(), &Flags::default())?.to_yaml_redacted().trim_end());
         }
         Config::Reference => say(reference::reference_markdown().trim_end()),
+        Config::Urls => {
+            for (method, path, access) in route::urls() {
+                say(&format!("{method:<6}  {access:<15}  {path}"));
+            }
+        }
         Config::Export { config } => {
             let exported = change::store(&Place { config })?.read_blocking(export)?;
             say(exported.to_yaml().trim_end());
@@ -39,23 +46,13 @@ pub fn run(command: Config) -> Result<(), StartError> {
 /// Puts a file's providers and models into the database; nothing is taken away.
 fn import(wish: &ConfigImport) -> Result<(), StartError> {
     let providers = boot::settings(Some(&wish.file), &Flags::default())?.providers;
-    let offers = providers.into_iter().map(Offer::of_file).collect::<Result<Vec<_>, _>>()?;
     let place: &Path = wish.config.as_deref().unwrap_or(&wish.file);
     let store = change::store(&Place { config: Some(place.to_owned()) })?;
     let keys = change::keys(&store)?;
     let (clock, dice) = (SystemClock::new(), WorkerDice::new());
-    let now_ms = clock.unix_ms();
-    let fresh_id = || identity::mint(&clock, &dice);
-    let planner = Planner { sealer: change::sealer(&keys), fresh_id: &fresh_id, now_ms };
-    let differences = change::change(&store, now_ms, |conn| {
-        let plan = planner.plan(conn, offers)?;
-        if wish.dry_run || plan.is_empty() {
-            return Ok((plan.differences, None));
-        }
-        let after = plan.carry_out(conn, now_ms)?;
-        let deed = Deed::of("config.apply", "config", "providers").from(&plan.before).to(&after);
-        Ok((plan.differences, Some(deed)))
-    })?;
+    let workshop = Workshop { store: &store, sealer: change::sealer(&keys), clock: &clock, dice: &dice };
+    let run = if wish.dry_run { Run::Dry } else { Run::Real };
+    let differences = workshop.apply(providers, run, ActorId::Console, "config.apply")?;
     match wish.output.unwrap_or_else(terminal::usual_output) {
         Output::Json => say(&json!(differences).to_string()),
         Output::Text => print(&differences),

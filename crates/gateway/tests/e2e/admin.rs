@@ -6,12 +6,14 @@ mod foreign;
 mod keys;
 mod lists;
 mod matrix;
+mod moved;
 mod problems;
 mod providers;
 mod routes;
 mod sessions;
 mod signed;
 mod teams;
+mod urls;
 
 use serde_json::Value;
 

@@ -209,7 +209,7 @@ fn the_fault_corpus_ends_as_it_says() {
 fn a_private_address_is_only_connected_to_where_it_is_allowed() {
     let server =
         RawServer::start(vec![Exchange { bytes: Bytes::from_static(b""), after: After::Fin }]).unwrap();
-    let guarded = provider("guarded", &format!("http://{}/v1", server.addr()), &[("guarded", "m")])
+    let guarded = provider("guarded", &format!("https://{}/v1", server.addr()), &[("guarded", "m")])
         .replace("allow_private_network: true", "allow_private_network: false");
     let site = Site::new(&guarded);
     let (_, key) = site.key("app");

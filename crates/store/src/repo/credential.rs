@@ -5,7 +5,7 @@
 use diesel::{
     AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
     Queryable, RunQueryDsl,
-    dsl::{delete as delete_from, insert_into, update as change_in},
+    dsl::{delete as delete_from, exists, insert_into, select, update as change_in},
 };
 use nexus_core::id::{CredentialId, ProviderId};
 
@@ -277,6 +277,20 @@ pub fn update(
 /// Deletes a credential; requests under way go on with it.
 pub fn delete(conn: &mut AnyConnection, id: CredentialId) -> Result<Removed, StoreError> {
     Ok(Removed::of(delete_from(provider_credentials::table.find(id.to_string())).execute(conn)?))
+}
+
+/// Whether the provider has a credential, switched off or not.
+pub fn is_any_of(conn: &mut AnyConnection, provider: ProviderId) -> Result<bool, StoreError> {
+    let own = provider_credentials::table.filter(provider_credentials::provider_id.eq(provider.to_string()));
+    Ok(select(exists(own)).get_result(conn)?)
+}
+
+/// Deletes the provider's credentials but the one called [`DEFAULT`], and says how many.
+pub fn delete_all_but_default(conn: &mut AnyConnection, provider: ProviderId) -> Result<usize, StoreError> {
+    let others = provider_credentials::table
+        .filter(provider_credentials::provider_id.eq(provider.to_string()))
+        .filter(provider_credentials::name.ne(DEFAULT));
+    Ok(delete_from(others).execute(conn)?)
 }
 
 /// The credentials sealed under any key version but this one, at most `limit`; damaged rows are logged and

@@ -1,4 +1,5 @@
-//! The configuration file's providers as a request says them, checked into [`Offer`]s.
+//! The configuration file's providers as a request says them, checked into [`Offer`]s. What is not said is not
+//! filled in here: it stays as the database has it.
 //!
 //! Nothing here is resolved from the environment: whoever may write configuration over the network may not
 //! read the process's variables.
@@ -13,12 +14,12 @@ use utoipa::ToSchema;
 use crate::admin::{
     check::Check,
     credentials::KeyText,
-    problem::{Kind, Problem},
+    problem::Problem,
     providers::{
-        KindText, TidyText, UrlText, check_kind, check_model, check_name, check_rate, check_way,
-        check_weight, read_endpoint, usual_endpoint, usual_weight,
+        KindText, TidyText, UrlText, check_kind, check_model, check_name, check_rate, check_weight,
+        read_endpoint,
     },
-    routes::{ModelText, Multiplier, check_regions, one},
+    routes::{ModelText, Multiplier, RegionShares, check_regions},
 };
 
 /// Providers and their models, in the shape of the configuration file.
@@ -41,7 +42,8 @@ pub struct ProviderEntry {
     name: String,
     #[schema(value_type = KindText)]
     kind: String,
-    /// The vendor's own, where it is left away.
+    /// Where it is left away: as it is; of a new one, the vendor's own. The same holds for what follows. On another
+    /// server it needs `api_key`.
     #[serde(default)]
     #[schema(value_type = Option<UrlText>)]
     endpoint: Option<String>,
@@ -49,15 +51,14 @@ pub struct ProviderEntry {
     #[serde(default)]
     #[schema(write_only)]
     api_key: Option<KeyText>,
-    #[serde(default = "usual_weight")]
-    #[schema(minimum = 0, maximum = 1_000_000, default = 100)]
-    weight: u32,
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    weight: Option<u32>,
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     rate_limit: Option<u32>,
     #[serde(default)]
-    #[schema(default = false)]
-    allow_private_network: bool,
+    allow_private_network: Option<bool>,
     #[serde(default)]
     #[schema(required = false)]
     models: Vec<ModelEntry>,
@@ -75,24 +76,24 @@ pub struct ModelEntry {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     rate_limit: Option<u32>,
-    #[serde(default = "one")]
-    #[schema(required = false)]
-    cost_multiplier: Multiplier,
     #[serde(default)]
-    #[schema(required = false)]
-    region_weights: BTreeMap<String, u32>,
+    cost_multiplier: Option<Multiplier>,
+    #[serde(default)]
+    #[schema(value_type = Option<RegionShares>)]
+    region_weights: Option<BTreeMap<String, u32>>,
 }
 
-/// A provider as it is to be.
+/// A provider as it is to be; `None`: what is there stays.
 pub struct Offer {
+    /// Where its members stand, for what is told of them.
+    pub place: String,
     pub name: String,
     pub kind: String,
-    pub endpoint: Endpoint,
-    /// None: what is there stays.
+    pub endpoint: Option<Endpoint>,
     pub api_key: Option<KeyText>,
-    pub weight: u32,
+    pub weight: Option<u32>,
     pub rate_limit: Option<u32>,
-    pub allow_private_network: bool,
+    pub allow_private_network: Option<bool>,
     pub models: Vec<OfferedModel>,
 }
 
@@ -101,8 +102,8 @@ pub struct OfferedModel {
     pub alias: String,
     pub real_name: String,
     pub rate_limit: Option<u32>,
-    pub cost_multiplier: Multiplier,
-    pub region_weights: BTreeMap<String, u32>,
+    pub cost_multiplier: Option<Multiplier>,
+    pub region_weights: Option<BTreeMap<String, u32>>,
 }
 
 impl ConfigBody {
@@ -130,7 +131,9 @@ impl ProviderEntry {
     fn offer(self, check: &mut Check, at: &str) -> Option<Offer> {
         check_name(check, &format!("{at}/name"), &self.name);
         check_kind(check, &format!("{at}/kind"), &self.kind);
-        check_weight(check, &format!("{at}/weight"), self.weight);
+        if let Some(weight) = self.weight {
+            check_weight(check, &format!("{at}/weight"), weight);
+        }
         check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
         let api_key = self.api_key.filter(|key| !key.is_reference());
         if let Some(key) = &api_key {
@@ -144,13 +147,12 @@ impl ProviderEntry {
                 check.flaw(&format!("{at}/alias"), "stands there twice; give each entry its own");
             }
         }
-        let pointer = format!("{at}/endpoint");
         let endpoint = match &self.endpoint {
-            Some(text) => read_endpoint(check, &pointer, text),
-            None => usual_endpoint(check, &pointer, &self.kind),
-        }?;
-        check_way(check, &pointer, &endpoint, self.allow_private_network);
+            Some(text) => Some(read_endpoint(check, &format!("{at}/endpoint"), text)?),
+            None => None,
+        };
         Some(Offer {
+            place: at.to_owned(),
             name: self.name,
             kind: self.kind,
             endpoint,
@@ -170,7 +172,9 @@ impl ModelEntry {
             check_model(check, &format!("{at}/real_name"), name);
         }
         check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
-        check_regions(check, &format!("{at}/region_weights"), &self.region_weights);
+        if let Some(weights) = &self.region_weights {
+            check_regions(check, &format!("{at}/region_weights"), weights);
+        }
     }
 
     fn offered(self) -> OfferedModel {
@@ -187,25 +191,24 @@ impl ModelEntry {
 impl Offer {
     /// From a configuration file, which was checked and whose variables were resolved by whoever ran us.
     pub fn of_file(file: settings::Provider) -> Result<Self, Problem> {
+        let place = format!("provider {}: ", file.name);
         let mut check = Check::default();
-        check_kind(&mut check, "/kind", &file.kind);
-        let endpoint = file.endpoint.or_else(|| usual_endpoint(&mut check, "/endpoint", &file.kind));
-        if let Some(endpoint) = &endpoint {
-            check_way(&mut check, "/endpoint", endpoint, file.allow_private_network);
-        }
+        check_kind(&mut check, &format!("{place}/kind"), &file.kind);
         check.finish()?;
-        let Some(endpoint) = endpoint else { return Err(Kind::Invalid.into()) };
         let models = file.models.into_iter().map(|model| OfferedModel {
             alias: model.alias,
             real_name: model.real_name,
             rate_limit: model.rate_limit,
-            cost_multiplier: Multiplier(i64::try_from(model.cost_multiplier_ppm).unwrap_or(i64::MAX)),
+            cost_multiplier: model
+                .cost_multiplier_ppm
+                .map(|ppm| Multiplier(i64::try_from(ppm).unwrap_or(i64::MAX))),
             region_weights: model.region_weights,
         });
         Ok(Self {
+            place,
             name: file.name,
             kind: file.kind,
-            endpoint,
+            endpoint: file.endpoint,
             api_key: file.api_key.map(|key| KeyText::new(key.into_text())),
             weight: file.weight,
             rate_limit: file.rate_limit,

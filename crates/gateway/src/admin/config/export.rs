@@ -262,13 +262,13 @@ mod tests {
                 panic!("{text}");
             };
             let provider = &settings.providers[0];
-            assert_eq!((provider.name.as_str(), provider.weight), ("true", 5));
+            assert_eq!((provider.name.as_str(), provider.weight), ("true", Some(5)));
             assert_eq!(provider.api_key.as_ref().map(|key| key.expose().to_owned()), Some("sk-1".to_owned()));
             let [first, second] = &provider.models[..] else { panic!("{text}") };
             assert_eq!((first.alias.as_str(), second.alias.as_str()), ("*", "gpt"));
             assert_eq!(first.real_name, "a \"b\" \\ c: #d");
-            assert_eq!((first.rate_limit, first.cost_multiplier_ppm), (Some(7), 1_250_000));
-            assert_eq!(first.region_weights, BTreeMap::from([("eu: west".to_owned(), 3)]));
+            assert_eq!((first.rate_limit, first.cost_multiplier_ppm), (Some(7), Some(1_250_000)));
+            assert_eq!(first.region_weights, Some(BTreeMap::from([("eu: west".to_owned(), 3)])));
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What configuration would change, and its being carried out: things are added and changed, never taken away.
+//! What is not said of a thing that is there stays as it is.
 //!
 //! A plan is made and carried out in one transaction, or made and shown only.
 
@@ -9,7 +10,7 @@ use nexus_store::{
         Page,
         credential::{self, SealedSecret},
         provider::{self, StoredProvider},
-        route::{self, StoredRoute},
+        route::{self, PPM, StoredRoute},
     },
 };
 use serde::Serialize;
@@ -18,8 +19,9 @@ use utoipa::ToSchema;
 use super::entry::{Offer, OfferedModel};
 use crate::admin::{
     change::Halt,
-    credentials::{Sealer, failed},
-    providers::ProviderBody,
+    check::Check,
+    credentials::{Sealer, as_default},
+    providers::{ProviderBody, check_key, check_way, usual_endpoint, usual_weight},
     routes::RouteBody,
 };
 
@@ -78,6 +80,8 @@ pub struct Plan {
     providers: Vec<StoredProvider>,
     routes: Vec<StoredRoute>,
     secrets: Vec<(CredentialId, ProviderId, SealedSecret)>,
+    /// Providers that have moved to another server, where no key but the new one is sent.
+    moved: Vec<ProviderId>,
 }
 
 /// What a plan is made with.
@@ -105,35 +109,65 @@ fn fate(is_there: bool, fields: &[String]) -> Fate {
 
 impl Planner<'_> {
     pub fn plan(&self, conn: &mut AnyConnection, offers: Vec<Offer>) -> Result<Plan, Halt> {
-        let mut plan = Plan::default();
+        let (mut plan, mut check) = (Plan::default(), Check::default());
         for offer in offers {
-            self.provider(conn, &mut plan, offer)?;
+            self.provider(conn, &mut plan, &mut check, offer)?;
         }
+        check.finish()?;
         Ok(plan)
     }
 
-    fn provider(&self, conn: &mut AnyConnection, plan: &mut Plan, offer: Offer) -> Result<(), Halt> {
-        let present = provider::find_by_name(conn, &offer.name)?;
-        let wanted = StoredProvider {
-            id: present.as_ref().map_or_else(|| ProviderId((self.fresh_id)()), |present| present.id),
+    /// The provider as it is to be, where it can be so.
+    fn wanted(
+        &self,
+        check: &mut Check,
+        was: Option<&StoredProvider>,
+        offer: &Offer,
+    ) -> Option<StoredProvider> {
+        let pointer = format!("{}/endpoint", offer.place);
+        let endpoint = match (&offer.endpoint, was) {
+            (Some(endpoint), _) => Some(endpoint.clone()),
+            (None, Some(was)) if was.kind == offer.kind => Some(was.endpoint.clone()),
+            (None, _) => usual_endpoint(check, &pointer, &offer.kind),
+        }?;
+        let allow = offer.allow_private_network.or_else(|| was.map(|was| was.allow_private_network));
+        let allow_private_network = allow.unwrap_or_default();
+        check_way(check, &pointer, &endpoint, allow_private_network);
+        Some(StoredProvider {
+            id: was.map_or_else(|| ProviderId((self.fresh_id)()), |was| was.id),
             name: offer.name.clone(),
             kind: offer.kind.clone(),
-            endpoint: offer.endpoint.clone(),
-            weight: offer.weight,
-            rate_limit: offer.rate_limit,
-            allow_private_network: offer.allow_private_network,
-            is_active: true,
+            endpoint,
+            weight: offer.weight.or_else(|| was.map(|was| was.weight)).unwrap_or_else(usual_weight),
+            rate_limit: offer.rate_limit.or_else(|| was.and_then(|was| was.rate_limit)),
+            allow_private_network,
+            is_active: was.is_none_or(|was| was.is_active),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
             version: 1,
-        };
+        })
+    }
+
+    fn provider(
+        &self,
+        conn: &mut AnyConnection,
+        plan: &mut Plan,
+        check: &mut Check,
+        offer: Offer,
+    ) -> Result<(), Halt> {
+        let present = provider::find_by_name(conn, &offer.name)?;
+        let Some(wanted) = self.wanted(check, present.as_ref(), &offer) else { return Ok(()) };
         let mut fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
                 was, wanted, kind as "kind", endpoint as "endpoint", weight as "weight",
-                rate_limit as "rate_limit", allow_private_network as "allow_private_network",
-                is_active as "is_active"
+                rate_limit as "rate_limit", allow_private_network as "allow_private_network"
             )
         });
+        let has_moved = present.as_ref().is_some_and(|was| !was.endpoint.is_at_server_of(&wanted.endpoint));
+        if has_moved && credential::is_any_of(conn, wanted.id)? {
+            check_key(check, &format!("{}/api_key", offer.place), offer.api_key.as_ref());
+            plan.moved.push(wanted.id);
+        }
         let is_row_changed = present.is_none() || !fields.is_empty();
         if self.secret(conn, plan, wanted.id, &offer)? {
             fields.push("api_key".to_owned());
@@ -158,22 +192,16 @@ impl Planner<'_> {
         provider: ProviderId,
         offer: &Offer,
     ) -> Result<bool, Halt> {
-        let known = credential::find_by_name(conn, provider, credential::DEFAULT)?;
         let Some(key) = offer.api_key.as_ref() else {
-            let one = Page { after: None, limit: 1 };
-            if known.is_none() && credential::page(conn, provider, &one)?.is_empty() {
+            if !credential::is_any_of(conn, provider)? {
                 plan.differences.without_key.push(offer.name.clone());
             }
             return Ok(false);
         };
-        let (id, generation) = match &known {
-            Some(known) if self.sealer.is_sealed(known.id, &known.secret, key.secret()) => return Ok(false),
-            Some(known) => (known.id, known.secret.generation.saturating_add(1)),
-            None => (CredentialId((self.fresh_id)()), 0),
-        };
-        let secret = self.sealer.seal(id, generation, key.secret()).map_err(failed)?;
-        plan.secrets.push((id, provider, secret));
-        Ok(true)
+        let renewed = as_default(conn, self.sealer, provider, self.fresh_id, key)?;
+        let is_other = renewed.is_some();
+        plan.secrets.extend(renewed.map(|(id, secret)| (id, provider, secret)));
+        Ok(is_other)
     }
 
     fn route(
@@ -191,12 +219,18 @@ impl Planner<'_> {
             alias: model.alias,
             provider: provider.id,
             real_model: model.real_name,
-            cost_multiplier_ppm: model.cost_multiplier.0,
-            rate_limit: model.rate_limit,
-            region_weights: model.region_weights,
-            is_active: true,
-            // the file's shape has no word for it
-            weight: present.as_ref().and_then(|present| present.weight),
+            cost_multiplier_ppm: model
+                .cost_multiplier
+                .map(|multiplier| multiplier.0)
+                .or_else(|| present.as_ref().map(|was| was.cost_multiplier_ppm))
+                .unwrap_or(PPM),
+            rate_limit: model.rate_limit.or_else(|| present.as_ref().and_then(|was| was.rate_limit)),
+            region_weights: model
+                .region_weights
+                .or_else(|| present.as_ref().map(|was| was.region_weights.clone()))
+                .unwrap_or_default(),
+            is_active: present.as_ref().is_none_or(|was| was.is_active),
+            weight: present.as_ref().and_then(|was| was.weight),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
             version: 1,
@@ -204,7 +238,7 @@ impl Planner<'_> {
         let fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
                 was, wanted, cost_multiplier_ppm as "cost_multiplier", rate_limit as "rate_limit",
-                region_weights as "region_weights", is_active as "is_active"
+                region_weights as "region_weights"
             )
         });
         let change = fate(present.is_some(), &fields);
@@ -231,6 +265,9 @@ impl Plan {
             let (id, _) = provider::apply(conn, wanted, now_ms)?;
             after.providers.extend(provider::show(conn, id)?.as_ref().map(ProviderBody::from));
         }
+        for id in &self.moved {
+            credential::delete_all_but_default(conn, *id)?;
+        }
         for wanted in &self.routes {
             let (id, _) = route::apply(conn, wanted, now_ms)?;
             after.model_routes.extend(route::show(conn, id)?.as_ref().map(RouteBody::from));
@@ -243,6 +280,9 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.providers.is_empty() && self.routes.is_empty() && self.secrets.is_empty()
+        self.providers.is_empty()
+            && self.routes.is_empty()
+            && self.secrets.is_empty()
+            && self.moved.is_empty()
     }
 }

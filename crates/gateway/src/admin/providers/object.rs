@@ -45,9 +45,12 @@ impl ToSchema for KindText {
 #[expect(dead_code, reason = "a schema and never a value")]
 pub struct TidyText(String);
 
-/// The schema of a base URL.
+/// The schema of a base URL. Names of hosts in other scripts are taken too; nothing it allows is refused.
 #[derive(ToSchema)]
-#[schema(as = BaseUrl, max_length = 512, pattern = r"^https?://[^\s/?#@{}]+(/[^\s?#{}]*)?$")]
+#[schema(
+    as = BaseUrl, max_length = 512,
+    pattern = r"^https?://(([a-z0-9]+(-[a-z0-9]+)*\.)*[a-z][a-z0-9]*(-[a-z0-9]+)*|((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])|\[([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\]|\[::1\])(:[1-9][0-9]{0,3}|:[1-5][0-9]{4})?(/[A-Za-z0-9._~-]+)*/?$"
+)]
 #[expect(dead_code, reason = "a schema and never a value")]
 pub struct UrlText(String);
 
@@ -133,7 +136,7 @@ pub fn yes() -> bool {
 }
 
 /// What is to be another in a provider; what is absent stays.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderPatch {
     #[serde(default, deserialize_with = "present")]
@@ -143,8 +146,14 @@ pub struct ProviderPatch {
     #[schema(value_type = KindText, required = false)]
     pub kind: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    /// On another server than before it needs `api_key`.
     #[schema(value_type = UrlText, required = false)]
     pub endpoint: Option<String>,
+    /// The key of the credential `default`, in the place of the one that is there. With an endpoint on another
+    /// server it takes the place of every credential.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = KeyText, required = false, write_only)]
+    pub api_key: Option<KeyText>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 1_000_000)]
     pub weight: Option<u32>,
@@ -183,7 +192,7 @@ fn check_trimmed(check: &mut Check, pointer: &str, text: &str) {
 pub fn check_kind(check: &mut Check, pointer: &str, kind: &str) {
     if registry::dialect(kind).is_none() {
         check
-            .flaw(pointer, "is no kind that is spoken here; the description lists them under `ProviderKind`");
+            .flaw(pointer, "is no kind that is spoken here; `nexus provider kinds` lists them, as the description does under `ProviderKind`");
     }
 }
 
@@ -218,6 +227,15 @@ pub fn usual_endpoint(check: &mut Check, pointer: &str, kind: &str) -> Option<En
         check.flaw(pointer, "is missing; this kind has no endpoint of its own");
     }
     endpoint
+}
+
+/// A key is sent to the server it was given for: whoever may move a provider elsewhere does not learn its keys.
+pub fn check_key(check: &mut Check, pointer: &str, given: Option<&KeyText>) {
+    if given.is_none() {
+        let why = "is missing: the endpoint leads to another server, and the keys that are there are not sent to it; \
+                   give the key for it, which takes the place of the others";
+        check.flaw(pointer, why);
+    }
 }
 
 /// Keys go over the open internet under TLS only.

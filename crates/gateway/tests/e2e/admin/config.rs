@@ -114,3 +114,38 @@ fn the_command_line_shows_a_difference_and_takes_a_file_in() {
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["actor_kind"], "cli");
 }
+
+#[test]
+fn a_restart_leaves_what_the_file_does_not_mention_and_restores_what_it_states() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let path = |kind: &str, thing: &Value| format!("/{kind}/{}", thing["id"].as_str().unwrap());
+    let provider = api.get("/providers").json()["data"][0].clone();
+    let route = api.get("/model-routes").json()["data"][0].clone();
+    let (provider, route) = (path("providers", &provider), path("model-routes", &route));
+    let pool = format!("{provider}/credentials");
+    let credential = api.get(&pool).json()["data"][0].clone();
+    // the file states none of these
+    let off = json!({ "is_active": false, "weight": 7, "rate_limit": 9 });
+    assert_eq!(api.patch(&provider, &json!(1), &off).status, 200);
+    let off = json!({ "is_active": false, "weight": 3, "rate_limit": 8, "cost_multiplier": "2", "region_weights": { "a": 1 } });
+    assert_eq!(api.patch(&route, &json!(1), &off).status, 200);
+    // and states the key
+    let one = format!("{pool}/{}", credential["id"].as_str().unwrap());
+    assert_eq!(api.patch(&one, &json!(1), &json!({ "api_key": "sk-another-key-0123456789" })).status, 200);
+    let before = [&provider, &route].map(|path| api.get(path).json());
+    node.stop();
+
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    assert_eq!([&provider, &route].map(|path| api.get(path).json()), before);
+    assert_eq!(api.get(&one).json()["fingerprint"], credential["fingerprint"]);
+    let rows = api.get("/audit-logs?action=config.start").json()["data"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 2, "the first start and the key that was put back: {rows:?}");
+    assert!(rows.iter().all(|row| row["actor_kind"] == "system"), "{rows:?}");
+    node.stop();
+    let node = site.start();
+    assert_eq!(Api::new(&node, &key).get("/audit-logs?action=config.start").json()["data"], json!(rows));
+}
