@@ -1,4 +1,5 @@
-//! From the engine's answers to HTTP. Every response bears `x-request-id` and is kept by no cache.
+//! From the engine's answers to HTTP. Every response bears `x-request-id`, is kept by no cache, and says which
+//! headers it answers to.
 
 use std::{
     convert::Infallible,
@@ -88,6 +89,7 @@ pub fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
         response.insert_header((REQUEST_ID, id));
     }
     response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    response.insert_header((header::VARY, HeaderValue::from_static("authorization, api-key, x-api-key")));
     response
 }
 

@@ -106,24 +106,28 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Resul
     T::deserialize(from).map(Some)
 }
 
-/// Reads the bytes of a body, where one is expected; nothing where none is.
+/// Reads the bytes of a body, where one is expected; nothing where none is. One that is announced as too large is
+/// refused either way.
 pub async fn collect<B: Body>(
     request: &HttpRequest,
     payload: Payload,
     bytes_max: usize,
 ) -> Result<Bytes, Problem> {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let declared = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    if declared.is_some_and(|length: usize| length > bytes_max) {
+        return Err(too_large(bytes_max));
+    }
     if !B::IS_EXPECTED {
         return Ok(Bytes::new());
     }
-    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     if !text(header::CONTENT_TYPE).is_some_and(is_json) {
         return Err(Problem::new(Kind::UnsupportedMediaType, "send `content-type: application/json`"));
     }
     if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Problem::new(Kind::UnsupportedMediaType, "send the body as it is, not compressed"));
     }
-    let declared = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    gather(payload, declared, bytes_max).await
+    gather(payload, bytes_max).await
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -133,16 +137,15 @@ fn is_json(content_type: &str) -> bool {
         .any(|known| essence.eq_ignore_ascii_case(known))
 }
 
-async fn gather(payload: Payload, declared: Option<usize>, bytes_max: usize) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(Kind::TooLarge, format!("the limit is {bytes_max} bytes; make the body smaller"));
-    if declared.is_some_and(|length| length > bytes_max) {
-        return Err(too_large());
-    }
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(Kind::TooLarge, format!("the limit is {bytes_max} bytes; make the body smaller"))
+}
+
+async fn gather(payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
     match tokio::time::timeout(PATIENCE, payload.to_bytes_limited(bytes_max)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(_))) => Err(Problem::new(Kind::BadRequest, "the body broke off; send it whole")),
-        Ok(Err(_)) => Err(too_large()),
+        Ok(Err(_)) => Err(too_large(bytes_max)),
         Err(_) => Err(Kind::TooSlow.into()),
     }
 }

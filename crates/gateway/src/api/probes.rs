@@ -1,19 +1,22 @@
-//! `/healthz`, `/readyz` and, on the monitoring port, `/metrics`. None of them needs a key or a database.
+//! `/healthz`, `/readyz` and, on the monitoring port, `/metrics`. None of them needs a key, a database or a body.
 
-use std::sync::Arc;
+use std::{
+    future::{Ready, ready as ready_now},
+    sync::Arc,
+};
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, error, http::header, web};
 use nexus_telemetry::exporter::Exporter;
 
-use crate::worker::Worker;
+use crate::{admin::body::STRANGERS_BODY_BYTES_MAX, worker::Worker};
 
 /// The process runs and its event loop turns.
-pub async fn alive() -> HttpResponse {
+pub async fn alive(_: Small) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
 /// The node takes new work: it has a world and is not draining.
-pub async fn ready(worker: web::Data<Worker>) -> HttpResponse {
+pub async fn ready(_: Small, worker: web::Data<Worker>) -> HttpResponse {
     if worker.drain.has_begun() {
         return HttpResponse::ServiceUnavailable()
             .insert_header((header::CONNECTION, "close"))
@@ -21,6 +24,24 @@ pub async fn ready(worker: web::Data<Worker>) -> HttpResponse {
             .body("draining\n");
     }
     HttpResponse::Ok().content_type("text/plain").body("ready\n")
+}
+
+/// A request whose body nobody reads, and which does not announce a large one.
+pub struct Small;
+
+impl FromRequest for Small {
+    type Error = error::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let is_large = length.is_some_and(|length| length.parse().is_ok_and(is_too_large));
+        ready_now(if is_large { Err(error::ErrorPayloadTooLarge("too large")) } else { Ok(Self) })
+    }
+}
+
+fn is_too_large(length: u64) -> bool {
+    usize::try_from(length).map_or(true, |length| length > STRANGERS_BODY_BYTES_MAX)
 }
 
 /// The metrics in Prometheus' text format.
