@@ -49,7 +49,7 @@ enum Task {
     },
     /// Write every generated page
     Docs,
-    /// Run all tests, or only those named: a crate (`core`, `wire`, ..), `rust`, `sdk`, `readme`
+    /// Run all tests, or only those named: a crate (`core`, `wire`, ..), `rust`, `sdk`, `rest`, `readme`
     Test(test::Options),
     /// Build, start gateway and mock provider, make keys, and print how to use them
     Dev(dev::Options),

@@ -2,6 +2,7 @@
 //! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
 
 mod readme;
+mod rest;
 mod rust;
 mod scenario;
 mod sdk;
@@ -17,7 +18,7 @@ use tally::Tally;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `readme`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`; none is everything
     only: Vec<String>,
 }
 
@@ -28,6 +29,7 @@ enum Part {
     /// A package by its full name.
     Crate(String),
     Sdk,
+    Rest,
     Readme,
 }
 
@@ -39,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if parts.contains(&Part::Rust) || !crates.is_empty() {
         results.extend(rust::run(workspace, &crates)?);
     }
-    if parts.contains(&Part::Sdk) || parts.contains(&Part::Readme) {
+    if [Part::Sdk, Part::Rest, Part::Readme].iter().any(|part| parts.contains(part)) {
         results.extend(outside(workspace, &parts));
     }
     let paint = Paint::for_stdout();
@@ -64,6 +66,10 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
             results.push(((*name).to_owned(), tally));
         }
     }
+    if parts.contains(&Part::Rest) {
+        let tally = rest::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
+        results.push(("rest".to_owned(), tally));
+    }
     if parts.contains(&Part::Readme) {
         let tally = readme::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
         results.push(("readme".to_owned(), tally));
@@ -79,17 +85,20 @@ impl Part {
 
 fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
     if only.is_empty() {
-        return Ok(vec![Part::Rust, Part::Sdk, Part::Readme]);
+        return Ok(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme]);
     }
     let part = |name: &String| match name.as_str() {
         "rust" => Ok(Part::Rust),
         "sdk" => Ok(Part::Sdk),
+        "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
         name => {
             let full = format!("nexus-{}", name.trim_start_matches("nexus-"));
             match packages.iter().find(|package| **package == full || **package == name) {
                 Some(package) => Ok(Part::Crate((*package).to_owned())),
-                None => bail!("`{name}` is no part of the tests: name a crate, `rust`, `sdk` or `readme`"),
+                None => {
+                    bail!("`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest` or `readme`")
+                }
             }
         }
     };
@@ -104,7 +113,7 @@ mod tests {
     fn each_name_selects_its_part() {
         let packages = ["nexus-core", "xtask"];
         let cases: &[(&[&str], Option<Vec<Part>>)] = &[
-            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Readme])),
+            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme])),
             (&["core"], Some(vec![Part::Crate("nexus-core".into())])),
             (
                 &["nexus-core", "xtask"],
@@ -112,6 +121,7 @@ mod tests {
             ),
             (&["sdk"], Some(vec![Part::Sdk])),
             (&["readme", "rust"], Some(vec![Part::Readme, Part::Rust])),
+            (&["rest"], Some(vec![Part::Rest])),
             (&["moon"], None),
         ];
         for (names, expected) in cases {

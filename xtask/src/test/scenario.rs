@@ -2,11 +2,13 @@
 //! The aliases are the contract with `tests/sdk`: rename them there and here together.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use xshell::TempDir;
 
+use super::tally::{Reader, Tally};
 use crate::instance::{Binaries, DATA, Instance, Keys, Mock, Plan, Secrets};
 use crate::service::Program;
 use crate::workspace::Workspace;
@@ -44,6 +46,15 @@ impl Scenario {
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
         let keys = Keys { admin: platform_key(binaries, home.path())?, ..instance.make_keys()? };
         Ok(Self { instance, keys, docs: workspace.root.join("docs"), _mock: mock, _home: home })
+    }
+
+    /// Runs a suite; the gateway's last words help where it failed.
+    pub(super) fn finish(&self, command: &mut Command, read: Reader) -> Result<Tally> {
+        let tally = Tally::of(command, read)?;
+        if !tally.is_good() {
+            println!("--- the gateway's last words\n{}", self.instance.log_tail());
+        }
+        Ok(tally)
     }
 
     /// What a suite reads from its environment.

@@ -23,7 +23,7 @@ fn python(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     let mut command = Command::new(interpreter);
     // `-B`: no bytecode beside the sources.
     command.args(["-B", "-m", "unittest", "discover", "--start-directory", "tests/sdk/python"]);
-    finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest, &scenario)
+    scenario.finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest)
 }
 
 fn node(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
@@ -31,34 +31,29 @@ fn node(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     let scenario = Scenario::start(workspace, binaries)?;
     let mut command = Command::new("node");
     command.args(["--test", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
-    finish(&mut command, Tally::node, &scenario)
-}
-
-/// Runs the suite; the gateway's last words help where it failed.
-fn finish(command: &mut Command, read: super::tally::Reader, scenario: &Scenario) -> Result<Tally> {
-    let tally = Tally::of(command, read)?;
-    if !tally.is_good() {
-        println!("--- the gateway's last words\n{}", scenario.instance.log_tail());
-    }
-    Ok(tally)
+    scenario.finish(&mut command, Tally::node)
 }
 
 /// The interpreter of an environment that has what `requirements.txt` pins.
 pub(super) fn python_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
+    Ok(python_with(workspace, "sdk/python")?.join("bin/python"))
+}
+
+/// An environment in `target/SUITE` with what `tests/SUITE/requirements.txt` pins.
+pub(super) fn python_with(workspace: &Workspace, suite: &str) -> Result<PathBuf> {
     let shell = &workspace.shell;
-    let folder = workspace.target.join("sdk/python");
-    let interpreter = folder.join("bin/python");
-    let pins = shell.read_file("tests/sdk/python/requirements.txt")?;
+    let folder = workspace.target.join(suite);
+    let requirements = Path::new("tests").join(suite).join("requirements.txt");
+    let pins = shell.read_file(&requirements)?;
     if !is_installed(shell, &folder, &pins) {
         host::ensure(shell, &[host::PYTHON])?;
+        let interpreter = folder.join("bin/python");
         cmd!(shell, "python3 -m venv --clear {folder}").quiet().run()?;
         let quiet = ["--quiet", "--disable-pip-version-check", "--no-input"];
-        cmd!(shell, "{interpreter} -m pip install {quiet...} -r tests/sdk/python/requirements.txt")
-            .quiet()
-            .run()?;
+        cmd!(shell, "{interpreter} -m pip install {quiet...} -r {requirements}").quiet().run()?;
         remember(shell, &folder, &pins)?;
     }
-    Ok(interpreter)
+    Ok(folder)
 }
 
 /// A folder with the Node suite and what its lock file pins beside it.

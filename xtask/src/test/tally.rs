@@ -77,6 +77,16 @@ impl Tally {
         }
     }
 
+    /// `4670 generated, 4669 passed, 2 skipped` or `4674 generated, 1 found 1 unique failure, 135 skipped`
+    pub(crate) fn schemathesis(&mut self, line: &str) {
+        let generated = before(line, " generated");
+        if generated > 0 {
+            let failed = before(line, " found");
+            self.failed += failed;
+            self.passed += generated.saturating_sub(failed + before(line, " skipped"));
+        }
+    }
+
     /// `ℹ pass 9` and `ℹ fail 1`
     pub(crate) fn node(&mut self, line: &str) {
         self.passed += line.strip_prefix("ℹ pass ").map_or(0, leading);
@@ -135,6 +145,9 @@ mod tests {
             (Tally::unittest, "Ran 1 test in 0.1s\n\nOK", 1, 0),
             (Tally::unittest, "Ran 9 tests in 0.1s\n\nFAILED (failures=1, errors=2)", 6, 3),
             (Tally::unittest, "Ran 9 tests in 0.1s\n\nOK (skipped=2)", 7, 0),
+            (Tally::schemathesis, "  4674 generated, 1 found 1 unique failure, 135 skipped", 4538, 1),
+            (Tally::schemathesis, "  40 generated, 38 passed, 2 skipped", 38, 0),
+            (Tally::schemathesis, "     Expected: 400, 401", 0, 0),
             (Tally::node, "ℹ tests 10\nℹ pass 9\nℹ fail 1", 9, 1),
         ];
         for (read, output, passed, failed) in cases {

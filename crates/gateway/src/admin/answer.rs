@@ -138,7 +138,8 @@ impl MessageBody for Rest {
 /// What every answer of the administration begins with.
 pub fn begin(status: StatusCode, request: RequestId) -> HttpResponseBuilder {
     let mut response = respond::begin(status, request);
-    response.insert_header((header::VARY, HeaderValue::from_static("authorization, cookie")));
+    response
+        .insert_header((header::VARY, HeaderValue::from_static("authorization, api-key, x-api-key, cookie")));
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     response
 }
@@ -151,6 +152,8 @@ pub struct AnswerDoc {
     pub content: Vec<(&'static str, Option<RefOr<Schema>>)>,
     pub has_etag: bool,
     pub has_location: bool,
+    /// Whether it is kept for its `Idempotency-Key`.
+    pub is_recorded: bool,
 }
 
 /// What a handler can answer.
@@ -281,8 +284,16 @@ impl<K: Kinds> Answer for Text<K> {
     }
 }
 
-fn plain_doc(status: u16, description: &'static str) -> AnswerDoc {
-    AnswerDoc { status, description, content: Vec::new(), has_etag: false, has_location: false }
+/// An answer without a body and without headers of its own.
+pub fn plain_doc(status: u16, description: &'static str) -> AnswerDoc {
+    AnswerDoc {
+        status,
+        description,
+        content: Vec::new(),
+        has_etag: false,
+        has_location: false,
+        is_recorded: false,
+    }
 }
 
 /// The answer to a change that stands, or the one that was given when it was made.
@@ -300,6 +311,6 @@ impl<A: Answer> Answer for Recorded<A> {
     }
 
     fn describe(components: &mut Components) -> AnswerDoc {
-        A::describe(components)
+        AnswerDoc { is_recorded: true, ..A::describe(components) }
     }
 }

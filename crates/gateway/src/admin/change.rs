@@ -127,7 +127,8 @@ impl<Q, B> Call<Q, B> {
     fn once(&self) -> Result<Option<Once>, Problem> {
         let Some(key) = self.request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
         let key = key.to_str().unwrap_or_default();
-        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX {
+        let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX || !is_visible {
             let detail = format!("`idempotency-key` is not 1 to {IDEMPOTENCY_KEY_MAX} visible characters");
             return Err(Problem::new(Kind::BadRequest, detail));
         }

@@ -76,7 +76,8 @@ fn document(table: &[Row]) -> OpenApi {
     let mut info = Info::new("NexusAI administration", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Everything is JSON; members that are not known are refused. Lists are walked with `next_cursor`. A change \
-         needs the `ETag` it was read with as `If-Match`. Times are Unix seconds."
+         needs the `ETag` it was read with as `If-Match`. Times are Unix seconds, whole numbers \
+         are written without a fraction."
             .to_owned(),
     );
     let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
@@ -115,6 +116,7 @@ fn http_method(method: &Method) -> HttpMethod {
 
 fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) -> Operation {
     let Description { query, body, answer } = row.describe(components);
+    let headers = header_parameters(&row.method, answer.is_recorded);
     let mut response = ResponseBuilder::new().description(answer.description);
     for (media_type, schema) in answer.content {
         response = response.content(media_type, ContentBuilder::new().schema(schema).build());
@@ -134,7 +136,7 @@ fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) ->
             .content("application/json", ContentBuilder::new().schema(Some(schema)).build())
             .build()
     });
-    let parameters = path_parameters(row.path).chain(query).chain(header_parameters(&row.method));
+    let parameters = path_parameters(row.path).chain(query).chain(headers);
     let mut operation = OperationBuilder::new();
     if row.policy == Policy::Anyone {
         operation = operation.securities(Some([SecurityRequirement::default()]));
@@ -175,25 +177,23 @@ fn path_parameters(path: &'static str) -> impl Iterator<Item = Parameter> {
     })
 }
 
-fn header_parameters(method: &Method) -> Vec<Parameter> {
-    let text = |pattern: &str| ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    match *method {
-        Method::PATCH => {
-            let header = parameter("If-Match", ParameterIn::Header).required(Required::True);
-            vec![
-                header
-                    .description(Some("The `ETag` it was read with."))
-                    .schema(Some(text("^\"[0-9]{1,9}\"$")))
-                    .build(),
-            ]
-        }
-        Method::POST => {
-            let said = "The same request with the same key within a day is made once and answered alike.";
-            let header = parameter(IDEMPOTENCY_KEY.as_str(), ParameterIn::Header).required(Required::False);
-            vec![header.description(Some(said)).schema(Some(text("^[!-~]{1,255}$"))).build()]
-        }
-        _ => Vec::new(),
+/// What is recorded may be repeated under its key, whatever the method.
+fn header_parameters(method: &Method, is_recorded: bool) -> Vec<Parameter> {
+    let header = |name: &str, required, said: &str, pattern: &str| {
+        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+        let header = parameter(name, ParameterIn::Header).required(required).description(Some(said));
+        header.schema(Some(schema)).build()
+    };
+    let mut headers = Vec::new();
+    if *method == Method::PATCH {
+        let said = "The `ETag` it was read with.";
+        headers.push(header("If-Match", Required::True, said, "^\"[0-9]{1,9}\"$"));
     }
+    if is_recorded {
+        let said = "The same request with the same key within a day is made once and answered alike.";
+        headers.push(header(IDEMPOTENCY_KEY.as_str(), Required::False, said, "^[!-~]{1,255}$"));
+    }
+    headers
 }
 
 fn parameter(name: &str, place: ParameterIn) -> ParameterBuilder {
@@ -268,12 +268,22 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_a_thing_needs_a_version_and_a_making_takes_a_key() {
-        for (method, header) in
-            [(Method::PATCH, Some(true)), (Method::POST, Some(false)), (Method::GET, None)]
-        {
-            let found = header_parameters(&method).first().map(|header| header.required == Required::True);
-            assert_eq!(found, header, "{method}");
+    fn a_change_of_a_thing_needs_a_version_and_what_is_recorded_takes_a_key() {
+        let described = described();
+        for (path, method, expected) in [
+            ("/teams", "get", &[][..]),
+            ("/teams", "post", &["idempotency-key"]),
+            ("/teams/{id}", "patch", &["If-Match", "idempotency-key"]),
+            ("/teams/{id}", "delete", &["idempotency-key"]),
+            ("/config/diff", "post", &[]),
+            ("/config/apply", "post", &["idempotency-key"]),
+            ("/providers/{id}/test", "post", &[]),
+            ("/session", "post", &[]),
+        ] {
+            let parameters = described["paths"][path][method]["parameters"].as_array();
+            let headers = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "header");
+            let names: Vec<_> = headers.filter_map(|parameter| parameter["name"].as_str()).collect();
+            assert_eq!(names, expected, "{method} {path}");
         }
     }
 }

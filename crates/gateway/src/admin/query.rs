@@ -1,6 +1,7 @@
 //! What stands behind the `?`: filters that refuse what they do not know, and the walk through a list.
 //!
-//! A cursor is signed and bound to the list, its filters and the caller's reach: it opens nowhere else.
+//! A cursor is signed and bound to the list, its filters and the caller's reach: it opens nowhere else. What the
+//! description says of a parameter's length and bounds is what is held; there is no second list of them.
 
 use actix_web::web;
 use nexus_core::role::Reach;
@@ -8,17 +9,18 @@ use nexus_keystore::cursor::Cursors;
 use nexus_store::repo::Page;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{
-    IntoParams, ToSchema,
-    openapi::path::{Parameter, ParameterIn},
+    IntoParams, Number, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        path::{Parameter, ParameterIn},
+        schema::Object,
+    },
 };
 
 use super::problem::{Kind, Problem};
 
 /// Rows of a page where the request does not say.
 pub const LIMIT_USUAL: u32 = 50;
-
-/// Rows of the largest page.
-pub const LIMIT_MAX: u32 = 200;
 
 /// What a query is read with.
 pub struct Asking<'a> {
@@ -30,20 +32,16 @@ pub struct Asking<'a> {
     pub cursors: &'a Cursors,
 }
 
-/// What a request's query can be: nothing, [`Filter`] or [`Walk`].
+/// What a request's query can be: nothing, [`Filter`], [`Both`] or [`Walk`].
 pub trait Query: Sized + 'static {
     fn read(asking: &Asking<'_>) -> Result<Self, Problem>;
 
     fn describe() -> Vec<Parameter>;
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 impl Query for () {
     fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
-        parse::<Nothing>(asking.text).map(drop)
+        parse::<Unfiltered>(asking.text).map(drop)
     }
 
     fn describe() -> Vec<Parameter> {
@@ -61,7 +59,26 @@ impl<T: DeserializeOwned + IntoParams + 'static> Query for Filter<T> {
     }
 
     fn describe() -> Vec<Parameter> {
-        T::into_params(|| Some(ParameterIn::Query))
+        described::<T>()
+    }
+}
+
+/// Two lists of parameters beside each other, where serde cannot flatten one and refuse what it does not know.
+#[derive(Debug)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A, B> Query for Both<A, B>
+where
+    A: DeserializeOwned + IntoParams + 'static,
+    B: DeserializeOwned + IntoParams + 'static,
+{
+    fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
+        let (first, second) = split::<A>(asking.text);
+        Ok(Self(parse(&first.join("&"))?, parse(&second.join("&"))?))
+    }
+
+    fn describe() -> Vec<Parameter> {
+        described::<A>().into_iter().chain(described::<B>()).collect()
     }
 }
 
@@ -108,14 +125,9 @@ struct Cursor {
 
 impl<T: DeserializeOwned + IntoParams + 'static> Query for Walk<T> {
     fn read(asking: &Asking<'_>) -> Result<Self, Problem> {
-        let is_paging = |pair: &&str| matches!(pair.split('=').next(), Some("limit" | "cursor"));
-        let (paging, filters): (Vec<_>, Vec<_>) =
-            asking.text.split('&').filter(|pair| !pair.is_empty()).partition(is_paging);
+        let (paging, filters) = split::<Paging>(asking.text);
         let Paging { limit, cursor } = parse(&paging.join("&"))?;
         let limit = limit.unwrap_or(LIMIT_USUAL);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::new(Kind::BadRequest, format!("`limit` is not from 1 to {LIMIT_MAX}")));
-        }
         let filter = parse(&filters.join("&"))?;
         let mut filters: Vec<_> = filters.into_iter().map(str::to_owned).collect();
         filters.sort();
@@ -126,9 +138,7 @@ impl<T: DeserializeOwned + IntoParams + 'static> Query for Walk<T> {
     }
 
     fn describe() -> Vec<Parameter> {
-        let mut parameters = T::into_params(|| Some(ParameterIn::Query));
-        parameters.extend(Paging::into_params(|| Some(ParameterIn::Query)));
-        parameters
+        described::<T>().into_iter().chain(described::<Paging>()).collect()
     }
 }
 
@@ -139,9 +149,55 @@ fn open(cursors: &Cursors, text: &str, binding: &Binding) -> Result<(i64, String
     opened.filter(|cursor| cursor.binding == *binding).map(|cursor| cursor.after).ok_or_else(bad)
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+fn described<T: IntoParams>() -> Vec<Parameter> {
+    T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// The pairs of a query that are `T`'s, and the others.
+fn split<T: IntoParams>(text: &str) -> (Vec<&str>, Vec<&str>) {
+    let own = described::<T>();
+    let is_own = |pair: &&str| own.iter().any(|one| pair.split('=').next() == Some(&one.name));
+    text.split('&').filter(|pair| !pair.is_empty()).partition(is_own)
+}
+
+fn parse<T: DeserializeOwned + IntoParams>(text: &str) -> Result<T, Problem> {
+    let bad = |detail: String| Problem::new(Kind::BadRequest, detail);
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
+    for (name, value) in pairs.map_err(|error| bad(format!("the query: {error}")))?.into_inner() {
+        let schema = described::<T>().into_iter().find(|one| one.name == name).and_then(|one| one.schema);
+        if let Some(RefOr::T(Schema::Object(schema))) = schema {
+            hold(&schema, &value).map_err(|flaw| bad(format!("`{name}` {flaw}")))?;
+        }
+    }
     let parsed = web::Query::<T>::from_query(text).map(web::Query::into_inner);
-    parsed.map_err(|error| Problem::new(Kind::BadRequest, format!("the query: {error}")))
+    parsed.map_err(|error| bad(format!("the query: {error}")))
+}
+
+/// Holds a value to the length and the bounds it is described with. What is no number is no matter of bounds.
+fn hold(schema: &Object, value: &str) -> Result<(), String> {
+    if let Some(most) = schema.max_length.filter(|most| value.chars().nth(*most).is_some()) {
+        return Err(format!("is longer than {most} characters"));
+    }
+    let Ok(number) = value.parse::<i128>() else { return Ok(()) };
+    if let Some(least) = schema.minimum.as_ref().map(whole).filter(|least| number < *least) {
+        return Err(format!("is less than {least}"));
+    }
+    if let Some(most) = schema.maximum.as_ref().map(whole).filter(|most| number > *most) {
+        return Err(format!("is more than {most}"));
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no parameter is described with a bound that is no integer"
+)]
+fn whole(bound: &Number) -> i128 {
+    match bound {
+        Number::Int(whole) => *whole as i128,
+        Number::UInt(whole) => *whole as i128,
+        Number::Float(float) => *float as i128,
+    }
 }
 
 /// A page of a list.
@@ -191,7 +247,9 @@ mod tests {
     #[derive(Debug, Deserialize, IntoParams)]
     #[serde(deny_unknown_fields)]
     struct Colour {
+        #[param(max_length = 8)]
         colour: Option<String>,
+        #[param(minimum = 1, maximum = 40)]
         size: Option<u32>,
     }
 
@@ -217,12 +275,40 @@ mod tests {
             ("limit=-1", Err(Kind::BadRequest)),
             ("limit=1&limit=2", Err(Kind::BadRequest)),
             ("size=x", Err(Kind::BadRequest)),
+            ("size=1&limit=3", Ok(3)),
+            ("size=0", Err(Kind::BadRequest)),
+            ("size=40&limit=3", Ok(3)),
+            ("size=41", Err(Kind::BadRequest)),
+            (
+                "colour=%E9%BB%91%E9%BB%91%E9%BB%91%E9%BB%91%E9%BB%91%E9%BB%91%E9%BB%91%E9%BB%91&limit=3",
+                Ok(3),
+            ),
+            ("colour=123456789", Err(Kind::BadRequest)),
             ("color=red", Err(Kind::BadRequest)),
             ("cursor=", Err(Kind::BadCursor)),
             ("cursor=nonsense", Err(Kind::BadCursor)),
         ] {
             let read = walk(&cursors, "/things", text, Reach::Platform).map(|walk| walk.limit);
             assert_eq!(read, limit, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_lists_of_parameters_are_one_query_that_refuses_what_neither_knows() {
+        let cursors = cursors();
+        let read = |text| {
+            let asking = Asking { text, path: "/things", reach: Reach::Platform, cursors: &cursors };
+            let both = Both::<Paging, Colour>::read(&asking);
+            both.map(|Both(paging, colour)| (paging.limit, colour.size)).map_err(|problem| problem.kind)
+        };
+        for (text, expected) in [
+            ("", Ok((None, None))),
+            ("size=3&limit=2", Ok((Some(2), Some(3)))),
+            ("limit=201", Err(Kind::BadRequest)),
+            ("size=41", Err(Kind::BadRequest)),
+            ("other=1", Err(Kind::BadRequest)),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
         }
     }
 

@@ -15,8 +15,8 @@ use nexus_store::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-pub use self::object::{ModelText, Multiplier, RouteBody, one};
-use self::object::{NewRoute, RoutePatch};
+pub use self::object::{ModelText, Multiplier, RegionShares, RouteBody};
+use self::object::{NewRoute, REGIONS_MAX, RoutePatch};
 use super::{
     answer::{Created, Gone, Recorded, Shown},
     body::Json,
@@ -28,9 +28,6 @@ use super::{
     query::{Listing, Walk},
     route::PREFIX,
 };
-
-/// The most regions a route has.
-const REGIONS_MAX: usize = 64;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -14,14 +14,13 @@ use nexus_store::{
 use serde::Deserialize;
 use tokio::sync::mpsc::{Sender, channel};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use super::{AuditFilter, OutcomeWord};
+use super::AuditFilter;
 use crate::admin::{
     answer::{Kinds, Text},
     call::Call,
     problem::Problem,
-    query,
+    query::Both,
 };
 
 /// Rows read at once.
@@ -39,30 +38,9 @@ pub enum Format {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct ExportQuery {
+pub struct Form {
     #[param(inline)]
     format: Format,
-    /// What the team and its things were done to and by.
-    #[param(nullable = false)]
-    team_id: Option<Uuid>,
-    /// Who did it.
-    #[param(nullable = false)]
-    actor_id: Option<Uuid>,
-    /// How the action begins: `key.` for everything done to keys.
-    #[param(nullable = false, max_length = 100)]
-    action: Option<String>,
-    #[param(nullable = false, max_length = 100)]
-    target_kind: Option<String>,
-    #[param(nullable = false, max_length = 200)]
-    target_id: Option<String>,
-    /// The first second that counts, Unix time.
-    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
-    from: Option<i64>,
-    /// The first second that counts no more, Unix time.
-    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
-    to: Option<i64>,
-    #[param(nullable = false, inline)]
-    outcome: Option<OutcomeWord>,
 }
 
 pub struct TrailFile;
@@ -71,20 +49,9 @@ impl Kinds for TrailFile {
     const MEDIA_TYPES: &'static [&'static str] = &["application/jsonl", "text/csv; charset=utf-8"];
 }
 
-pub async fn export(call: Call<query::Filter<ExportQuery>>) -> Result<Text<TrailFile>, Problem> {
-    let query::Filter(ExportQuery {
-        format,
-        team_id,
-        actor_id,
-        action,
-        target_kind,
-        target_id,
-        from,
-        to,
-        outcome,
-    }) = call.query;
-    let filter = AuditFilter { team_id, actor_id, action, target_kind, target_id, from, to, outcome };
-    let filter = filter.within(call.caller.reach)?;
+pub async fn export(call: Call<Both<Form, AuditFilter>>) -> Result<Text<TrailFile>, Problem> {
+    let Both(Form { format }, filter) = &call.query;
+    let (format, filter) = (*format, filter.within(call.caller.reach));
     let (name, media_type) = match format {
         Format::Jsonl => ("audit-logs.jsonl", "application/jsonl"),
         Format::Csv => ("audit-logs.csv", "text/csv; charset=utf-8"),

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use nexus_config::raw::WEIGHT_MAX;
 use nexus_core::id::Uuid;
 use nexus_store::repo::route::{PPM, StoredRoute};
 use serde::{
@@ -16,10 +17,16 @@ use utoipa::{
     },
 };
 
-use crate::admin::{body::present, providers::yes};
+use crate::admin::{
+    body::present,
+    providers::{TidyText, yes},
+};
 
 /// The largest multiplier, in millionths; the configuration file knows the same.
 const PPM_MAX: i64 = 1000 * PPM;
+
+/// The most regions a route has.
+pub const REGIONS_MAX: usize = 64;
 
 /// The schema of a model's name.
 #[derive(ToSchema)]
@@ -29,6 +36,32 @@ const PPM_MAX: i64 = 1000 * PPM;
 )]
 #[expect(dead_code, reason = "a schema and never a value")]
 pub struct ModelText(String);
+
+/// The schema of shares by region.
+pub struct RegionShares;
+
+impl PartialSchema for RegionShares {
+    fn schema() -> RefOr<Schema> {
+        let share = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0_usize))
+            .maximum(usize::try_from(WEIGHT_MAX).ok());
+        let shares = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .max_properties(Some(REGIONS_MAX))
+            .additional_properties(Some(Schema::from(share)));
+        match TidyText::schema() {
+            RefOr::T(name) => shares.property_names(Some(name)).into(),
+            RefOr::Ref(_) => shares.into(),
+        }
+    }
+}
+
+impl ToSchema for RegionShares {
+    fn name() -> Cow<'static, str> {
+        "RegionShares".into()
+    }
+}
 
 /// A multiplier in millionths; text or a number in requests, text in answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +170,7 @@ pub struct RouteBody {
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<u32>,
     /// The provider's regions, each with its share.
+    #[schema(value_type = RegionShares)]
     pub region_weights: BTreeMap<String, u32>,
     pub is_active: bool,
     /// The `ETag` without its quotes.
@@ -187,7 +221,7 @@ pub struct NewRoute {
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<u32>,
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(value_type = RegionShares, required = false)]
     pub region_weights: BTreeMap<String, u32>,
     #[serde(default = "yes")]
     #[schema(default = true)]
@@ -219,7 +253,7 @@ pub struct RoutePatch {
     #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<Option<u32>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = BTreeMap<String, u32>, required = false)]
+    #[schema(value_type = RegionShares, required = false)]
     pub region_weights: Option<BTreeMap<String, u32>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::admin::{
-    answer::{Answer, AnswerDoc, Reply},
+    answer::{Answer, AnswerDoc, Reply, plain_doc},
     openapi::Components,
     problem::Problem,
 };
@@ -22,7 +22,7 @@ impl<T: Serialize + ToSchema> Answer for Entered<T> {
 
     fn describe(components: &mut Components) -> AnswerDoc {
         let content = vec![("application/json", Some(components.schema::<T>()))];
-        AnswerDoc { content, ..doc(200, "Signed in; the session is in a cookie") }
+        AnswerDoc { content, ..plain_doc(200, "Signed in; the session is in a cookie") }
     }
 }
 
@@ -37,7 +37,7 @@ impl Answer for Left {
     }
 
     fn describe(_: &mut Components) -> AnswerDoc {
-        doc(204, "Signed out")
+        plain_doc(204, "Signed out")
     }
 }
 
@@ -53,10 +53,6 @@ impl Answer for Redirected {
     }
 
     fn describe(_: &mut Components) -> AnswerDoc {
-        AnswerDoc { has_location: true, ..doc(303, "Go on there") }
+        AnswerDoc { has_location: true, ..plain_doc(303, "Go on there") }
     }
-}
-
-fn doc(status: u16, description: &'static str) -> AnswerDoc {
-    AnswerDoc { status, description, content: Vec::new(), has_etag: false, has_location: false }
 }
