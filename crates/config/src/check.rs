@@ -19,7 +19,8 @@ use crate::{
     raw::{self, Raw},
     scalar,
     settings::{
-        Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings, Timeouts,
+        Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings,
+        Timeouts,
     },
 };
 

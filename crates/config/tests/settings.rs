@@ -245,7 +245,7 @@ fn what_is_printed_loads_again_and_holds_no_secret() {
         "nexus-gpt4",
         "us-west-2",
         "workers: 3",
-        "weight: 100",
+        "weight: 60",
         "postgres://***@db/nexus",
     ] {
         assert!(printed.contains(shown), "{shown} is not in\n{printed}");

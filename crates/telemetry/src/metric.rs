@@ -133,7 +133,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 16] = [
+pub const ALL: [&Metric; 17] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
