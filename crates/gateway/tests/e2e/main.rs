@@ -25,4 +25,6 @@ mod people;
 mod rotation;
 mod secrets;
 mod streams;
+
+mod sweep;
 mod vendors;

@@ -1,9 +1,9 @@
 //! People at the console: how they are made, how they sign in, and when they are out again.
 
 mod anomalies;
-mod oidc;
+pub mod oidc;
 mod passwords;
-mod provider;
+pub mod provider;
 mod users;
 
 use std::{io::Write as _, process::Stdio};

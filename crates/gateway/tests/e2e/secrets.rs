@@ -42,13 +42,12 @@ fn no_secret_and_no_prompt_is_logged_counted_told_or_stored() {
     assert!(places.len() > 3, "the database and the journal are looked at");
     for (place, bytes) in places {
         for canary in [PROVIDER_KEY, signature, SECRET_KEY, ENCRYPTION_KEY, PROMPT] {
-            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
-            assert!(!found, "`{canary}` is in {place}");
+            assert!(!holds(&bytes, canary), "`{canary}` is in {place}");
         }
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     std::fs::read_dir(folder)
         .unwrap()
         .flat_map(|entry| {
@@ -56,4 +55,9 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
             if path.is_dir() { walk(&path) } else { vec![path] }
         })
         .collect()
+}
+
+/// Whether a text stands somewhere in there.
+pub fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }

@@ -72,7 +72,7 @@ fn now_s() -> u64 {
 }
 
 /// Somebody the provider vouches for, signed in.
-fn enter<'a>(node: &'a Node<'a>, provider: &Provider, subject: &str) -> Console<'a> {
+pub fn enter<'a>(node: &'a Node<'a>, provider: &Provider, subject: &str) -> Console<'a> {
     arrive(node, provider, &Journey::begin(node, provider), subject)
 }
 
