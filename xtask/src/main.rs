@@ -11,6 +11,7 @@ mod bans;
 mod bench;
 mod check;
 mod dev;
+mod flood;
 mod host;
 mod http;
 mod instance;
@@ -70,6 +71,8 @@ enum Task {
     NewProvider(new_provider::Options),
     /// Measure the gateway against a plain pass-through on one pinned core
     Bench(bench::Options),
+    /// Measure what a flood of bad keys does to those who show good ones
+    Flood(flood::Options),
 }
 
 /// Starts over without what `cargo run` says of this package. A cargo started from here would hand it to build
@@ -117,6 +120,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Prices { file, version } => prices::write(&workspace, &file, &version),
         Task::NewProvider(options) => new_provider::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Flood(options) => flood::run(&workspace, &options),
     }
 }
 

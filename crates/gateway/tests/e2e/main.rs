@@ -25,6 +25,5 @@ mod people;
 mod rotation;
 mod secrets;
 mod streams;
-
 mod sweep;
 mod vendors;
