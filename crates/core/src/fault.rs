@@ -1,5 +1,8 @@
 //! What went wrong on the way to a provider: what kind of failure, and whether another try helps.
 
+/// The weight of faults, less what good answers took off, at which a breaker opens.
+pub const TRIP_WEIGHT: u32 = 50;
+
 /// What kind of failure. The words are metric labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -61,6 +64,33 @@ impl Class {
             Class::Framing => "framing",
             Class::BadAnswer => "bad_answer",
         }
+    }
+
+    /// How heavily it counts against the target it happened at; a breaker opens at [`TRIP_WEIGHT`].
+    ///
+    /// What is the request's own fault never counts, and a provider that is merely busy is left alone for a
+    /// while instead. What nobody but a person can mend opens at once.
+    pub fn weight(self) -> u32 {
+        match self {
+            Class::BadRequest
+            | Class::ContextLength
+            | Class::ContentFilter
+            | Class::TooLarge
+            | Class::RateLimited => 0,
+            Class::Overloaded
+            | Class::Internal
+            | Class::Reset
+            | Class::Truncated
+            | Class::Framing
+            | Class::BadAnswer => 10,
+            Class::Connect | Class::Timeout => 20,
+            Class::Credential | Class::Billing | Class::ModelNotFound | Class::Forbidden => TRIP_WEIGHT,
+        }
+    }
+
+    /// Whether the request itself is at fault, so that the answer says nothing against the target.
+    pub fn is_of_request(self) -> bool {
+        self.retry() == Retry::Never
     }
 
     /// Whether another try can help.
