@@ -16,6 +16,7 @@ pub mod fault;
 pub mod health;
 pub mod id;
 pub mod limit;
+pub mod need;
 pub mod price;
 pub mod principal;
 pub mod proxy;
