@@ -4,8 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     endpoint::Endpoint,
-    id::{ProviderId, RouteId},
+    health::{Health, peers::Compared},
+    id::{ProviderId, RouteId, TeamId},
     limit::RateLimit,
+    need::Fit,
+    policy::{CHAIN_MAX, Rule, Rules},
+    select::turns::Turns,
     site::{Options, Site},
 };
 
@@ -40,6 +44,15 @@ pub struct Target {
     pub region: Option<Arc<str>>,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<Arc<RateLimit>>,
+    /// Targets of a lower tier go before those of a higher, as long as one of them can.
+    pub tier: u32,
+    /// Share among the targets of its tier; 0 takes requests when no other can, of whatever tier.
+    pub weight: u32,
+    /// What its provider's price is multiplied by, in millionths.
+    pub cost_multiplier_ppm: i64,
+    pub fit: Fit,
+    /// Shared with the same model of the same provider behind other aliases.
+    pub health: Arc<Health>,
 }
 
 impl Target {
@@ -60,20 +73,72 @@ pub struct Route {
     pub alias: Arc<str>,
     /// When the alias was first configured, Unix seconds; the `created` of `GET /v1/models`.
     pub created_at_s: i64,
+    /// Those of weight 0 last, else by tier, as [`Route::new`] puts them.
     pub targets: Vec<Arc<Target>>,
+    pub turns: Arc<Turns>,
+    pub compared: Arc<Compared>,
 }
 
 impl Route {
+    pub fn new(alias: Arc<str>, created_at_s: i64, mut targets: Vec<Arc<Target>>) -> Self {
+        targets.sort_by_key(|target| target.rank());
+        let turns = Arc::new(Turns::new(targets.len()));
+        Self { alias, created_at_s, targets, turns, compared: Arc::default() }
+    }
+
     /// The alias as a metric label: bounded, whatever a client typed.
     pub fn label(&self) -> &str {
         if &*self.alias == WILDCARD { "other" } else { &self.alias }
     }
+
+    /// The same route on which a choice can be made without taking anybody's turn.
+    pub fn rehearsal(&self) -> Self {
+        Self { turns: Arc::new(self.turns.copy()), compared: Arc::new(Compared::never()), ..self.clone() }
+    }
+
+    /// The same route with the targets that are `wanted` only.
+    fn only(&self, wanted: impl Fn(&Target) -> bool) -> Self {
+        let targets = self.targets.iter().filter(|target| wanted(target)).cloned().collect();
+        Self::new(Arc::clone(&self.alias), self.created_at_s, targets)
+    }
+
+    fn is_made_of(&self, other: &Route) -> bool {
+        let names = |route: &Route| -> Vec<_> {
+            route.targets.iter().map(|target| (target.route, target.region.clone())).collect()
+        };
+        names(self) == names(other)
+    }
 }
 
-/// Every route, by alias.
+impl Target {
+    /// Where it stands among the targets of a route.
+    pub fn rank(&self) -> (bool, u32) {
+        (self.weight == 0, self.tier)
+    }
+}
+
+/// Every route, by alias, and what is set for aliases beside them.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     routes: HashMap<Arc<str>, Arc<Route>>,
+    rules: Rules,
+}
+
+/// What a model's name comes to.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The last name of the chain; what the wildcard hands on.
+    pub name: Box<str>,
+    pub route: Arc<Route>,
+    pub rule: Arc<Rule>,
+}
+
+/// A model an application can ask for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    pub alias: &'a str,
+    /// When what it stands for was first configured, Unix seconds.
+    pub created_at_s: i64,
 }
 
 impl Catalogue {
@@ -83,37 +148,89 @@ impl Catalogue {
         for route in routes {
             match joined.get_mut(&route.alias) {
                 Some(present) => {
-                    present.created_at_s = present.created_at_s.min(route.created_at_s);
-                    present.targets.extend(route.targets);
+                    let created_at_s = present.created_at_s.min(route.created_at_s);
+                    let targets = present.targets.drain(..).chain(route.targets).collect();
+                    *present = Route::new(route.alias, created_at_s, targets);
                 }
                 None => {
                     joined.insert(Arc::clone(&route.alias), route);
                 }
             }
         }
-        Self { routes: joined.into_iter().map(|(alias, route)| (alias, Arc::new(route))).collect() }
+        let routes = joined.into_iter().map(|(alias, route)| (alias, Arc::new(route))).collect();
+        Self { routes, rules: Rules::default() }
     }
 
-    /// The route for a model name: the alias itself, else the wildcard.
-    pub fn resolve(&self, model: &str) -> Option<&Arc<Route>> {
-        self.routes.get(model).or_else(|| self.routes.get(WILDCARD))
+    /// The same routes under these rules.
+    pub fn ruled(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
-    /// The route that bears exactly this alias; the wildcard is no name.
-    pub fn named(&self, alias: &str) -> Option<&Arc<Route>> {
-        self.routes.get(alias).filter(|_| alias != WILDCARD)
+    /// The same catalogue with the targets that are `wanted` only.
+    pub fn only(mut self, wanted: impl Fn(&Target) -> bool) -> Self {
+        for route in self.routes.values_mut() {
+            if !route.targets.iter().all(|target| wanted(target)) {
+                *route = Arc::new(route.only(&wanted));
+            }
+        }
+        self
     }
 
-    /// Every alias an application can ask for by name, sorted.
-    pub fn listed(&self) -> Vec<&Arc<Route>> {
-        let mut routes: Vec<_> = self.routes.values().filter(|route| &*route.alias != WILDCARD).collect();
-        routes.sort_by(|a, b| a.alias.cmp(&b.alias));
-        routes
+    /// Takes over where the turns of an earlier catalogue's routes stood, as far as they are the same.
+    pub fn resume(mut self, earlier: &Catalogue) -> Self {
+        for (alias, route) in &mut self.routes {
+            if let Some(before) = earlier.routes.get(alias)
+                && route.is_made_of(before)
+            {
+                let (turns, compared) = (Arc::clone(&before.turns), Arc::clone(&before.compared));
+                *route = Arc::new(Route { turns, compared, ..Route::clone(route) });
+            }
+        }
+        self
+    }
+
+    /// The route for a model name: the alias itself, or what it stands for, else the wildcard.
+    pub fn resolve(&self, model: &str, team: Option<TeamId>) -> Option<Resolved> {
+        let mut name = model;
+        for _ in 0..CHAIN_MAX {
+            let route = self.routes.get(name);
+            let rule = match self.rules.find(name, team) {
+                None if route.is_none() => self.rules.find(WILDCARD, team),
+                rule => rule,
+            };
+            match rule.and_then(|rule| rule.stands_for.as_deref()) {
+                Some(next) if next != name => name = next,
+                _ => {
+                    let route = route.or_else(|| self.routes.get(WILDCARD))?;
+                    let (route, rule) = (Arc::clone(route), rule.cloned().unwrap_or_default());
+                    return Some(Resolved { name: name.into(), route, rule });
+                }
+            }
+        }
+        None
+    }
+
+    /// The name of exactly this model, where it is an alias or stands for one; the wildcard is no name.
+    pub fn named<'a>(&self, alias: &'a str, team: Option<TeamId>) -> Option<Named<'a>> {
+        if alias == WILDCARD {
+            return None;
+        }
+        let is_known = self.routes.contains_key(alias) || self.rules.find(alias, team).is_some();
+        let resolved = self.resolve(alias, team).filter(|_| is_known)?;
+        Some(Named { alias, created_at_s: resolved.route.created_at_s })
+    }
+
+    /// Every name an application of this team can ask for, sorted.
+    pub fn listed(&self, team: Option<TeamId>) -> Vec<Named<'_>> {
+        let mut aliases: Vec<_> = self.routes.keys().chain(self.rules.aliases()).map(AsRef::as_ref).collect();
+        aliases.sort_unstable();
+        aliases.dedup();
+        aliases.into_iter().filter_map(|alias| self.named(alias, team)).collect()
     }
 
     /// Every route, the wildcard among them, in no order.
-    pub fn all(&self) -> impl Iterator<Item = &Route> {
-        self.routes.values().map(Arc::as_ref)
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
     }
 
     /// Whether there is nothing to route to.
@@ -125,44 +242,82 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Uuid;
+    use crate::{
+        id::Uuid,
+        policy::Policy,
+        sample::{self, target},
+    };
+
+    const TEAM: TeamId = TeamId(Uuid::from_u128(9));
 
     fn route(alias: &str, model: &str) -> Route {
-        let provider = Arc::new(Provider {
-            id: ProviderId(Uuid::from_u128(1)),
-            name: "one".into(),
-            kind: "openai".into(),
-            endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
-            options: Options::default(),
-            allow_private_network: false,
-            weight: 1,
-            rate_limit: None,
-        });
-        let target = Target {
-            route: RouteId(Uuid::from_u128(2)),
-            provider,
-            real_model: model.into(),
-            region: None,
-            rate_limit: None,
-        };
-        Route { alias: alias.into(), created_at_s: 7, targets: vec![Arc::new(target)] }
+        let target = Target { real_model: model.into(), ..target(1) };
+        Route::new(alias.into(), 7, vec![Arc::new(target)])
+    }
+
+    fn alias(catalogue: &Catalogue, model: &str, team: Option<TeamId>) -> Option<String> {
+        catalogue.resolve(model, team).map(|resolved| resolved.route.alias.to_string())
     }
 
     #[test]
     fn an_alias_wins_over_the_wildcard_and_the_wildcard_takes_the_rest() {
         let catalogue = Catalogue::new([route("gpt", "gpt-4"), route("*", "*")]);
-        assert_eq!(&*catalogue.resolve("gpt").unwrap().alias, "gpt");
-        let wild = catalogue.resolve("anything").unwrap();
+        assert_eq!(alias(&catalogue, "gpt", None).as_deref(), Some("gpt"));
+        let wild = catalogue.resolve("anything", None).unwrap().route;
         assert_eq!(wild.targets[0].model_for("anything"), "anything");
         assert_eq!(wild.label(), "other");
-        assert!(catalogue.named("*").is_none());
-        assert_eq!(catalogue.listed().len(), 1);
+        assert!(catalogue.named("*", None).is_none() && catalogue.named("anything", None).is_none());
+        assert_eq!(catalogue.listed(None), [Named { alias: "gpt", created_at_s: 7 }]);
     }
 
     #[test]
     fn the_same_alias_under_two_providers_is_one_route_with_two_targets() {
         let catalogue = Catalogue::new([route("gpt", "gpt-4"), route("gpt", "gpt-4o")]);
-        assert_eq!(catalogue.resolve("gpt").unwrap().targets.len(), 2);
-        assert!(catalogue.resolve("other").is_none());
+        assert_eq!(catalogue.resolve("gpt", None).unwrap().route.targets.len(), 2);
+        assert!(catalogue.resolve("other", None).is_none());
+    }
+
+    #[test]
+    fn a_name_may_stand_for_another_for_all_or_for_a_team_and_a_loop_ends() {
+        let stands = |name: &str| Rule { stands_for: Some(name.into()), ..Rule::default() };
+        let mut rules = Rules::default();
+        for (alias, team, rule) in [
+            ("short", None, stands("middle")),
+            ("middle", None, stands("gpt")),
+            ("middle", Some(TEAM), stands("cheap")),
+            ("gpt", Some(TEAM), Rule { policy: Policy::Cheapest, ..Rule::default() }),
+            ("round", None, stands("about")),
+            ("about", None, stands("round")),
+            ("*", Some(TEAM), stands("cheap")),
+        ] {
+            rules.insert(alias, team, rule);
+        }
+        let catalogue = Catalogue::new([route("gpt", "gpt-4"), route("cheap", "mini")]).ruled(rules);
+        for (model, team, expected) in [
+            ("short", None, Some("gpt")),
+            ("short", Some(TEAM), Some("cheap")),
+            ("gpt", Some(TEAM), Some("gpt")),
+            ("round", None, None),
+            ("anything", None, None),
+            ("anything", Some(TEAM), Some("cheap")),
+        ] {
+            assert_eq!(alias(&catalogue, model, team).as_deref(), expected, "{model} {team:?}");
+        }
+        assert_eq!(catalogue.resolve("gpt", Some(TEAM)).unwrap().rule.policy, Policy::Cheapest);
+        assert_eq!(catalogue.resolve("gpt", None).unwrap().rule.policy, Policy::Weighted);
+        let listed: Vec<_> = catalogue.listed(Some(TEAM)).iter().map(|named| named.alias).collect();
+        assert_eq!(listed, ["cheap", "gpt", "middle", "short"]);
+    }
+
+    #[test]
+    fn turns_go_on_where_a_route_is_still_the_same() {
+        let gpt = |weights: &[u32]| Catalogue::new([sample::weighted(weights)]);
+        let before = gpt(&[1, 1]);
+        let same = |after: &Catalogue| {
+            let turns = |catalogue: &Catalogue| Arc::clone(&catalogue.routes["a"].turns);
+            Arc::ptr_eq(&turns(&before), &turns(after))
+        };
+        assert!(same(&gpt(&[1, 1]).resume(&before)));
+        assert!(!same(&gpt(&[1, 1, 1]).resume(&before)) && !same(&gpt(&[1, 1])));
     }
 }

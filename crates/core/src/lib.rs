@@ -17,6 +17,7 @@ pub mod health;
 pub mod id;
 pub mod limit;
 pub mod need;
+pub mod policy;
 pub mod price;
 pub mod principal;
 pub mod proxy;
@@ -25,6 +26,8 @@ pub mod quota;
 pub mod refusal;
 pub mod retry_budget;
 pub mod role;
+#[cfg(test)]
+mod sample;
 pub mod scope;
 pub mod select;
 pub mod site;

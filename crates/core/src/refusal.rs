@@ -29,6 +29,8 @@ pub enum Refusal {
     UnsupportedMediaType,
     /// No alias of this name.
     UnknownModel { model: String },
+    /// No target of the model takes requests like this; `against` says in a word why the last one does not.
+    Unfit { alias: String, against: &'static str },
     /// A field that cannot be said in the vendor's words.
     Unsayable { param: String, message: String },
 }

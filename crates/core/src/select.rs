@@ -1,90 +1,159 @@
-//! Which target first, which next: a pure function of the route and the dice.
+//! Which target next: a pure function of a route and its rule, the health of its targets, what the request
+//! needs, the time and the dice.
+//!
+//! Nothing is allocated, however many targets there are. Targets are looked at tier by tier, and what is
+//! said against one ([`verdict::Against`]) is said by the same function when a choice is explained.
 
-use std::sync::Arc;
+pub mod affinity;
+pub mod explain;
+mod pick;
+pub mod turns;
+pub mod verdict;
 
-use crate::catalogue::{Route, Target};
+use self::{
+    pick::Fitting,
+    verdict::{Against, Ask},
+};
+use crate::{
+    catalogue::Route,
+    health::{Entry, Health},
+    policy::Rule,
+};
 
-/// The targets of a route in the order they are to be tried: a weighted draw without replacement.
-///
-/// `dice(bound)` answers a number below `bound`. Targets of weight 0 come after all others.
-pub fn order(route: &Route, mut dice: impl FnMut(u64) -> u64) -> Vec<Arc<Target>> {
-    let mut waiting: Vec<Arc<Target>> = route.targets.clone();
-    let mut ordered = Vec::with_capacity(waiting.len());
-    while waiting.len() > 1 {
-        let total: u64 = waiting.iter().map(|target| u64::from(target.provider.weight)).sum();
-        let drawn = if total == 0 { 0 } else { draw(&waiting, dice(total)) };
-        ordered.push(waiting.remove(drawn));
-    }
-    ordered.append(&mut waiting);
-    ordered
+/// Tries of one request at most.
+pub const TRIES_MAX: usize = 8;
+
+/// The targets a request is not to be offered again, by their place in the route: those it was sent to, and
+/// those it was passed over at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried {
+    places: [Option<usize>; 2 * TRIES_MAX],
 }
 
-/// The index of the target whose share of the weights contains `point`.
-fn draw(targets: &[Arc<Target>], point: u64) -> usize {
-    let mut passed = 0u64;
-    targets
-        .iter()
-        .position(|target| {
-            passed = passed.saturating_add(u64::from(target.provider.weight));
-            point < passed
-        })
-        .unwrap_or(0)
+impl Tried {
+    pub fn has(&self, place: usize) -> bool {
+        self.places.contains(&Some(place))
+    }
+
+    /// Full, it forgets nothing and takes nothing more.
+    pub fn add(&mut self, place: usize) {
+        if !self.has(place)
+            && let Some(free) = self.places.iter_mut().find(|free| free.is_none())
+        {
+            *free = Some(place);
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.places.iter().all(Option::is_some)
+    }
+}
+
+/// A target that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Its place in the route.
+    pub place: usize,
+    pub entry: Entry,
+}
+
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nobody {
+    /// One will be there at this moment: what stands against it passes.
+    Until { until_us: u64, against: Against },
+    /// What stands against the last of them does not pass.
+    Never(Against),
+    /// Those that were not tried are all shut; this one for the shortest time.
+    Shut(Choice),
+    /// The route has no target left that was not tried.
+    Exhausted,
+}
+
+/// Chooses, and takes the turn. `dice(bound)` answers a number below `bound`.
+pub fn choose(
+    route: &Route,
+    rule: &Rule,
+    ask: &Ask<'_>,
+    tried: &Tried,
+    mut dice: impl FnMut(u64) -> u64,
+) -> Result<Choice, Nobody> {
+    route.compared.compare(route.targets.iter().map(|target| &target.health), ask.now_us);
+    let mut rest = Rest::default();
+    for tier in tiers(route) {
+        let fitting = Fitting { route, ask, tried, tier };
+        let look = fitting.look(&mut rest);
+        let picked = match look.probed {
+            None if look.count > 0 => pick::pick(&fitting, rule, look, &mut dice),
+            probed => probed,
+        };
+        if let Some(place) = picked {
+            return Ok(Choice { place, entry: Entry::Asked });
+        }
+    }
+    rest.choice()
+}
+
+/// The places of each tier, in the order tiers are tried.
+fn tiers(route: &Route) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut begin = 0;
+    route.targets.chunk_by(|a, b| a.rank() == b.rank()).map(move |tier| {
+        let end = tier.len().saturating_add(begin);
+        std::mem::replace(&mut begin, end)..end
+    })
+}
+
+/// What is left where no target may be offered. Where none was tried yet, the one that is shut for the
+/// shortest time goes all the same: the last target of a route is never taken out.
+#[derive(Debug, Default)]
+struct Rest {
+    has_tried: bool,
+    shut: Option<(u64, usize)>,
+    later: Option<(u64, Against)>,
+    never: Option<Against>,
+}
+
+impl Rest {
+    fn note(&mut self, place: usize, against: Against) {
+        match against {
+            Against::Shut { until_us } => {
+                if self.shut.is_none_or(|(soonest, _)| until_us < soonest) {
+                    self.shut = Some((until_us, place));
+                }
+            }
+            Against::Resting { until_us } | Against::AtLimit { until_us } => {
+                if self.later.is_none_or(|(soonest, _)| until_us < soonest) {
+                    self.later = Some((until_us, against));
+                }
+            }
+            Against::Tried => self.has_tried = true,
+            against => self.never = Some(against),
+        }
+    }
+
+    fn choice(self) -> Result<Choice, Nobody> {
+        match (self.shut, self.later, self.never) {
+            (Some((_, place)), ..) => {
+                let choice = Choice { place, entry: Entry::Forced };
+                if self.has_tried { Err(Nobody::Shut(choice)) } else { Ok(choice) }
+            }
+            (None, Some((until_us, against)), _) => Err(Nobody::Until { until_us, against }),
+            (None, None, Some(against)) => Err(Nobody::Never(against)),
+            (None, None, None) => Err(Nobody::Exhausted),
+        }
+    }
+}
+
+/// What a target costs under the policy that prefers fast ones: slow and busy ones cost more.
+fn delay(health: &Health, is_stream: bool, now_us: u64) -> u64 {
+    /// What one that nobody knows is taken for once somebody waits for it, in microseconds.
+    const UNKNOWN_US: u64 = 1_000_000;
+    let waiting = u64::from(health.in_flight());
+    match health.pace_us(is_stream, now_us) {
+        0 => waiting.saturating_mul(UNKNOWN_US),
+        pace_us => pace_us.saturating_mul(waiting.saturating_add(1)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        catalogue::Provider,
-        endpoint::Endpoint,
-        id::{ProviderId, RouteId, Uuid},
-    };
-
-    fn route(weights: &[u32]) -> Route {
-        let targets = weights
-            .iter()
-            .enumerate()
-            .map(|(at, weight)| {
-                let provider = Provider {
-                    id: ProviderId(Uuid::from_u128(at as u128)),
-                    name: at.to_string().into(),
-                    kind: "openai".into(),
-                    endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
-                    options: Default::default(),
-                    allow_private_network: false,
-                    weight: *weight,
-                    rate_limit: None,
-                };
-                Arc::new(Target {
-                    route: RouteId(Uuid::from_u128(at as u128)),
-                    provider: Arc::new(provider),
-                    real_model: "m".into(),
-                    region: None,
-                    rate_limit: None,
-                })
-            })
-            .collect();
-        Route { alias: "a".into(), created_at_s: 0, targets }
-    }
-
-    fn names(targets: &[Arc<Target>]) -> String {
-        targets.iter().map(|target| &*target.provider.name).collect()
-    }
-
-    #[test]
-    fn the_dice_decide_in_proportion_to_the_weights() {
-        let route = route(&[3, 1]);
-        let first: Vec<_> = (0..4).map(|roll| names(&order(&route, |_| roll))).collect();
-        assert_eq!(first, ["01", "01", "01", "10"]);
-    }
-
-    #[test]
-    fn every_target_is_offered_exactly_once_and_weight_zero_comes_last() {
-        for roll in 0..7 {
-            let ordered = names(&order(&route(&[0, 5, 0, 2]), |bound| roll % bound));
-            assert!(ordered.ends_with("02"), "{ordered}");
-            assert_eq!(ordered.len(), 4);
-        }
-        assert!(order(&route(&[]), |_| 0).is_empty());
-    }
-}
+mod tests;

@@ -28,6 +28,8 @@ pub struct Headers<'a> {
     pub content_digest: Option<&'a str>,
     pub signature: Option<&'a str>,
     pub signature_input: Option<&'a str>,
+    /// `x-request-timeout-ms`: how long the client waits for an answer to begin.
+    pub timeout_ms: Option<u64>,
 }
 
 /// The request line, and where it came from.

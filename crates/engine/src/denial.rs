@@ -88,6 +88,12 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
             ))
             .with_param(Some("model".to_owned())),
+        Refusal::Unfit { alias, against } => {
+            PublicError::new(ErrorCode::InvalidRequest).with_message(format!(
+                "no provider of the model `{alias}` takes this request: {}; ask for another model",
+                against.replace('_', " ")
+            ))
+        }
         Refusal::Unsayable { param, message } => {
             PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
         }

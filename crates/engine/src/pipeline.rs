@@ -1,19 +1,20 @@
 //! A request's way, on one page.
 //!
-//! parse → authenticate → resolve → select → ( adapt → admit → send → normalise ) → account. The part in
+//! parse → authenticate → resolve → ( select → adapt → admit → send → normalise ) → account. The part in
 //! brackets is one attempt; failover is the loop around it, and it ends when an answer begins: after
 //! the first byte there is no silent replay.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use nexus_core::{
     catalogue::Target,
-    failover::{Plan, Step},
-    fault::{Class, Fault},
+    failover::Step,
+    fault::Fault,
     id::{AttemptId, RequestId},
     principal::Principal,
     refusal::Refusal,
 };
+use nexus_providers::dialect::Encoded;
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     identity,
     port::Transport,
     relay::Relay,
-    reply::{Reply, ReplyBody},
+    reply::{Decision, Reply, ReplyBody},
     shared::Engine,
     stage::{
         account::{Attempt, Bill},
@@ -30,7 +31,8 @@ use crate::{
         normalise::Begun,
         parse, reserve,
         resolve::{self, Routed},
-        select, send, shield, signed,
+        select::{self, Course},
+        send, shield, signed,
     },
     tally::Tally,
     world::{Backend, World},
@@ -87,9 +89,11 @@ async fn way<T: Transport, B: BodyStream>(
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     routed.hold =
         reserve::reserve(&mut routed, &world, request, shared).instrument(debug_span!("reserve")).await?;
-    let plan = debug_span!("select")
-        .in_scope(|| select::select(&routed, &world, &*engine.dice, shared.limits.attempts))?;
-    failover(engine, &world, &routed, plan, request, tally).await
+    let now_us = shared.clock.monotonic_us();
+    shared.retries.arrive(now_us);
+    let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
+    let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
+    failover(engine, &world, routed, Trip { request, deadline_us, attempts: 0, tally }).await
 }
 
 /// Who is calling, by the key in the headers and where it comes from.
@@ -118,71 +122,124 @@ pub fn identify_bodiless<T: Transport>(
     Ok(caller)
 }
 
-/// Tries targets until an answer begins or nothing is left to try.
+/// Tries the targets of a route, and then of the routes that are asked instead, until an answer begins.
 async fn failover<T: Transport>(
     engine: &Engine<T>,
     world: &World,
-    routed: &Routed,
-    mut plan: Plan,
-    request: RequestId,
-    tally: &Rc<Tally>,
+    mut routed: Routed,
+    mut trip: Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
-    let mut last = Fault::new(Class::Overloaded, "no provider is configured that could serve this model");
-    let mut number = 0;
-    while let Step::Try(target) = plan.step() {
-        let Some(backend) = world.backend(&target) else { continue };
-        tally.heads_for(&backend.meters);
-        if let Err(fault) = debug_span!("admit").in_scope(|| admit::admit(&target, &*engine.shared.clock)) {
-            plan.passed_over();
-            last = fault;
-            continue;
+    loop {
+        match course(engine, world, &routed, &mut trip).await {
+            Ok(reply) => return Ok(reply),
+            Err(refused) => match select::cause(&refused) {
+                Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {}
+                _ => return Err(refused),
+            },
         }
-        number += 1;
-        let id = AttemptId(identity::mint(&*engine.shared.clock, &*engine.dice));
-        let attempt = Attempt { id, request, number };
-        match attempt_once(engine, routed, &target, backend, attempt).await? {
+    }
+}
+
+/// What stays the same while a request goes from target to target.
+struct Trip<'a> {
+    request: RequestId,
+    deadline_us: u64,
+    attempts: u32,
+    tally: &'a Rc<Tally>,
+}
+
+impl Trip<'_> {
+    fn has_time<T: Transport>(&self, engine: &Engine<T>) -> bool {
+        engine.shared.clock.monotonic_us() < self.deadline_us
+    }
+}
+
+/// Tries the targets of one route until an answer begins or nothing is left to try.
+async fn course<T: Transport>(
+    engine: &Engine<T>,
+    world: &World,
+    routed: &Routed,
+    trip: &mut Trip<'_>,
+) -> Result<Reply<T::Body>, Refused> {
+    let clock = &*engine.shared.clock;
+    let mut course = Course::begin(engine, trip.deadline_us);
+    loop {
+        let choice = match debug_span!("select").in_scope(|| course.next(engine, world, routed)) {
+            Step::Try(choice) => choice,
+            Step::Pause { us } => {
+                tokio::time::sleep(Duration::from_micros(us)).await;
+                continue;
+            }
+            Step::GiveUp(why) => return Err(course.give_up(why, routed, clock.monotonic_us())),
+        };
+        let (target, backend) = world.stand(&routed.to.route, choice.place)?;
+        trip.tally.heads_for(&backend.meters);
+        let ready = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend));
+        let ready = ready.map_err(Refused::Here).and_then(|encoded| {
+            let admitted = debug_span!("admit")
+                .in_scope(|| admit::admit(target, choice, routed.asked.call.is_stream, clock.monotonic_us()));
+            admitted.map(|seat| (encoded, seat)).map_err(Refused::There)
+        });
+        let (encoded, seat) = match ready {
+            Ok(ready) => ready,
+            Err(refused) => {
+                course.passed_over(choice, refused);
+                continue;
+            }
+        };
+        course.begun(choice);
+        trip.attempts += 1;
+        let id = AttemptId(identity::mint(clock, &*engine.dice));
+        let attempt = Attempt { id, request: trip.request, number: trip.attempts };
+        let bill = Bill::open(&engine.shared, &backend.meters, routed, target, seat, attempt);
+        match attempt_once(engine, routed, (target, backend), encoded, bill, trip.deadline_us).await {
             Ok((begun, bill)) => {
-                plan.commit();
-                return Ok(Reply { request, body: promise(engine, begun, bill, tally).await });
+                course.commit();
+                let decision = Decision {
+                    target: Arc::clone(target),
+                    attempts: trip.attempts,
+                    policy: routed.to.rule.policy,
+                };
+                let body = promise(engine, begun, bill, trip.tally).await;
+                return Ok(Reply { request: trip.request, decision, body });
             }
             Err(fault) => {
                 tracing::warn!(provider = %target.provider.name, class = fault.class.as_str(),
                     status = fault.status, message = %fault.message, "an attempt failed");
-                plan.failed(&fault);
-                last = fault;
+                course.failed(engine, choice, fault);
             }
         }
     }
-    Err(Refused::There(last))
 }
 
-/// One attempt at one target. The outer error is the gateway's own: no other target would help.
+/// One attempt at one target, up to where its answer begins.
 async fn attempt_once<T: Transport>(
     engine: &Engine<T>,
     routed: &Routed,
-    target: &Target,
-    backend: &Backend,
-    attempt: Attempt,
-) -> Result<Result<(Begun<T::Body>, Bill), Fault>, Refusal> {
+    (target, backend): (&Target, &Backend),
+    encoded: Encoded,
+    mut bill: Bill,
+    deadline_us: u64,
+) -> Result<(Begun<T::Body>, Bill), Fault> {
     let shared = &engine.shared;
-    let encoded = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend))?;
-    let mut bill = Bill::open(shared, &backend.meters, routed, target, attempt);
+    let call = &routed.asked.call;
     let exchange = async {
-        let deadlines = shared.limits.deadlines;
+        let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
+        let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), call.is_stream);
         let credential = backend.credentials.pick(&*engine.dice);
         let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
             .instrument(debug_span!("send"))
             .await?;
         bill.named(inbound.provider_request_id.take());
-        normalise::begin(inbound, &routed.asked.call, backend.dialect, &shared.limits)
+        normalise::begin(inbound, call, backend.dialect, &shared.limits)
             .instrument(debug_span!("normalise"))
             .await
     };
     match exchange.await {
-        Ok(begun) => Ok(Ok((begun, bill))),
+        Ok(begun) => Ok((begun, bill)),
         Err(fault) => {
             bill.fail(&fault, of_fault(&fault).status());
-            Ok(Err(fault))
+            Err(fault)
         }
     }
 }

@@ -30,6 +30,16 @@ pub struct Deadlines {
     pub whole_ms: u64,
 }
 
+impl Deadlines {
+    /// The same for a client that waits only so long for an answer to begin: of a stream its first byte, else
+    /// the whole.
+    pub fn within(self, left_ms: u64, is_stream: bool) -> Self {
+        let first_byte_ms = self.first_byte_ms.min(left_ms);
+        let whole_ms = if is_stream { self.whole_ms } else { self.whole_ms.min(left_ms) };
+        Self { connect_ms: self.connect_ms.min(left_ms), first_byte_ms, whole_ms, ..self }
+    }
+}
+
 /// A request on its way to a provider. `POST`, `content-type: application/json`.
 #[derive(Debug)]
 pub struct Outbound<'a> {

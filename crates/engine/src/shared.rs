@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nexus_core::{allowance::Allowances, brute::Failures};
+use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_keystore::{
     opaque::OpaqueDigests, request_signature::Nonces, signing_secret::SigningSecrets, token::Tokens,
 };
@@ -45,6 +45,8 @@ pub struct Shared {
     pub keys: Keys,
     pub allowances: Allowances,
     pub quotas: Arc<Quotas>,
+    /// How many tries beyond the first there may be.
+    pub retries: RetryBudget,
     /// Bad keys that were shown lately.
     pub failures: Failures,
     /// Signatures that were used.

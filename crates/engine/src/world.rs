@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use nexus_core::{
     catalogue::{Route, Target},
     id::{CredentialId, ProviderId, RouteId},
+    refusal::Refusal,
     snapshot::Snapshot,
 };
 use nexus_keystore::secret::Secret;
@@ -85,7 +86,7 @@ impl World {
     /// Joins a snapshot with the credentials of its providers. Targets of a kind nobody speaks have
     /// no backend and are never offered; their providers' names are returned for the log.
     pub fn assemble(
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
         credentials: &HashMap<ProviderId, Credentials>,
         meters: &Meters,
     ) -> (Self, Vec<String>) {
@@ -103,7 +104,21 @@ impl World {
         }
         unspoken.sort();
         unspoken.dedup();
+        if !unspoken.is_empty() {
+            let is_spoken = |target: &Target| backends.contains_key(&target.route);
+            snapshot.catalogue = std::mem::take(&mut snapshot.catalogue).only(is_spoken);
+        }
         (Self { snapshot, backends }, unspoken)
+    }
+
+    /// A target of a route of this world, by its place, and what stands behind it.
+    pub fn stand<'a>(
+        &'a self,
+        route: &'a Route,
+        place: usize,
+    ) -> Result<(&'a Arc<Target>, &'a Backend), Refusal> {
+        let stand = route.targets.get(place).and_then(|target| Some((target, self.backend(target)?)));
+        stand.ok_or_else(|| Refusal::UnknownModel { model: route.alias.to_string() })
     }
 
     /// What stands behind a target of this world's catalogue.

@@ -42,6 +42,10 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
             "content-digest" => &mut headers.content_digest,
             "signature" => &mut headers.signature,
             "signature-input" => &mut headers.signature_input,
+            "x-request-timeout-ms" => {
+                headers.timeout_ms = text(value).and_then(|wait_ms| wait_ms.parse().ok());
+                continue;
+            }
             "content-length" => {
                 headers.content_length = text(value).and_then(|length| length.parse().ok());
                 continue;

@@ -21,7 +21,7 @@ use nexus_core::{fault::Fault, id::RequestId};
 use nexus_engine::{
     denial::Denial,
     relay::Relay,
-    reply::{Reply, ReplyBody},
+    reply::{Decision, Reply, ReplyBody},
 };
 use nexus_wire::error::PublicError;
 
@@ -30,6 +30,7 @@ use crate::worker::Worker;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const DECISION: HeaderName = HeaderName::from_static("x-nexus-decision");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer.
@@ -37,7 +38,7 @@ pub fn reply<B>(reply: Reply<B>) -> HttpResponse
 where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin + 'static,
 {
-    match reply.body {
+    let mut response = match reply.body {
         ReplyBody::Whole(body) => json(reply.request, body),
         ReplyBody::Stream(relay) => begin(StatusCode::OK, reply.request)
             .insert_header((
@@ -46,7 +47,19 @@ where
             ))
             .insert_header((ACCEL_BUFFERING, HeaderValue::from_static("no")))
             .body(RelayBody(relay)),
+    };
+    if let Some(decision) = decision(&reply.decision) {
+        response.headers_mut().insert(DECISION, decision);
     }
+    response
+}
+
+/// Where the answer came from, for whoever asks why; `None` where a name is no header's text.
+fn decision(decision: &Decision) -> Option<HeaderValue> {
+    let Decision { target, attempts, policy } = decision;
+    let (provider, model, policy) = (&target.provider.name, &target.real_model, policy.as_str());
+    let text = format!("provider={provider}; model={model}; attempts={attempts}; policy={policy}");
+    HeaderValue::try_from(text).ok()
 }
 
 /// A JSON body with status 200.

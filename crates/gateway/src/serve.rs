@@ -17,7 +17,7 @@ use nexus_config::{
     load::Flags,
     settings::{Aws, ForwardedHeader, LogFormat, Settings},
 };
-use nexus_core::{allowance::Allowances, brute::Failures};
+use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_engine::{
     estimate::Estimator,
     port::{Clock as _, Deadlines, Ledger},
@@ -142,6 +142,7 @@ impl Node {
             keys: keys.proofs,
             allowances: Allowances::default(),
             quotas: Arc::default(),
+            retries: RetryBudget::default(),
             failures: failures(settings),
             nonces: Nonces::new(NONCES, clock.unix_ms().div_euclid(1000)),
             trail: Arc::new(notes),

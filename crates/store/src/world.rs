@@ -10,9 +10,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use nexus_core::{
-    catalogue::{Catalogue, Provider, Route, Target, WILDCARD},
+    catalogue::{Catalogue, Provider, Route, Target},
+    health::Health,
     id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
+    need::Fit,
     price::PriceBook,
     site::Options,
     snapshot::Snapshot,
@@ -81,7 +83,10 @@ pub fn load(
         let provider = providers.get(&stored.provider)?;
         Some(route(stored, Arc::clone(provider), &mut limits))
     });
-    let catalogue = Catalogue::new(routes);
+    let mut catalogue = Catalogue::new(routes);
+    if let Some(previous) = previous {
+        catalogue = catalogue.resume(&previous.catalogue);
+    }
     let prices = price_book(conn)?;
     let quotas = quota::list(conn)?.into_iter().map(|stored| stored.quota).collect();
     let (teams, disabled_teams) = access::teams(conn)?;
@@ -146,34 +151,39 @@ fn credentials(conn: &mut AnyConnection) -> Result<Vec<StoredCredential>, StoreE
 }
 
 fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> Route {
-    let provider = match stored.weight {
-        Some(weight) if weight != provider.weight => Arc::new(Provider { weight, ..(*provider).clone() }),
-        _ => provider,
-    };
+    let real_model: Arc<str> = stored.real_model.into();
+    let health = limits.healths.entry((provider.id, Arc::clone(&real_model), None)).or_default();
     let target = Target {
         route: stored.id,
+        weight: stored.weight.unwrap_or(provider.weight),
         provider,
-        real_model: stored.real_model.into(),
+        real_model,
         region: None,
         rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
+        tier: 0,
+        cost_multiplier_ppm: stored.cost_multiplier_ppm,
+        fit: Fit::default(),
+        health: Arc::clone(health),
     };
     let created_at_s = stored.created_at_ms.div_euclid(1000);
-    Route { alias: stored.alias.into(), created_at_s, targets: vec![Arc::new(target)] }
+    Route::new(stored.alias.into(), created_at_s, vec![Arc::new(target)])
 }
 
-/// The limits of an earlier world by what they limit.
+/// The limits and the healths of an earlier world by what they are of.
 #[derive(Default)]
 struct Limits {
     providers: HashMap<ProviderId, Arc<RateLimit>>,
     routes: HashMap<RouteId, Arc<RateLimit>>,
+    healths: HashMap<(ProviderId, Arc<str>, Option<Arc<str>>), Arc<Health>>,
 }
 
 impl Limits {
     fn of(snapshot: &Snapshot) -> Self {
         let mut limits = Self::default();
-        let named = snapshot.catalogue.listed().into_iter();
-        for route in named.chain(snapshot.catalogue.resolve(WILDCARD)) {
+        for route in snapshot.catalogue.all() {
             for target in &route.targets {
+                let of = (target.provider.id, Arc::clone(&target.real_model), target.region.clone());
+                limits.healths.insert(of, Arc::clone(&target.health));
                 if let Some(limit) = &target.rate_limit {
                     limits.routes.insert(target.route, Arc::clone(limit));
                 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use nexus_core::{
     catalogue::Target,
     fault::Fault,
+    health::Seat,
     id::{AttemptId, RequestId},
     usage::{Cost, Outcome, Source, Usage, UsageRecord},
 };
@@ -32,6 +33,8 @@ pub struct Bill {
     account: Account,
     opened_us: u64,
     request_body: Bytes,
+    /// The attempt's place at its target.
+    seat: Seat,
     /// `None` once settled.
     record: Option<UsageRecord>,
 }
@@ -52,6 +55,7 @@ impl Bill {
         meters: &Arc<TargetMeters>,
         routed: &Routed,
         target: &Target,
+        seat: Seat,
         attempt: Attempt,
     ) -> Self {
         let call = &routed.asked.call;
@@ -62,14 +66,14 @@ impl Bill {
             key: routed.caller.key,
             team: routed.caller.team,
             operation: call.operation,
-            alias: if *call.alias == *routed.route.alias {
-                Arc::clone(&routed.route.alias)
+            alias: if *call.alias == *routed.to.route.alias {
+                Arc::clone(&routed.to.route.alias)
             } else {
                 call.alias.as_str().into()
             },
             provider: target.provider.id,
             provider_name: Arc::clone(&target.provider.name),
-            real_model: match target.model_for(&call.alias) {
+            real_model: match target.model_for(&routed.to.name) {
                 own if *own == *target.real_model => Arc::clone(&target.real_model),
                 asked => asked.into(),
             },
@@ -95,6 +99,7 @@ impl Bill {
                 hold: routed.hold.clone(),
             },
             request_body: routed.asked.body.clone(),
+            seat,
             record: Some(record),
         }
     }
@@ -113,18 +118,20 @@ impl Bill {
         {
             let elapsed_us = self.shared.clock.monotonic_us().saturating_sub(self.opened_us);
             record.first_token_us = Some(elapsed_us);
+            self.seat.first_token(self.shared.clock.monotonic_us());
             self.account.meters.first_token(elapsed_us);
         }
     }
 
     /// Books an attempt that failed before anything could be consumed.
     pub fn fail(mut self, fault: &Fault, status: u16) {
+        self.seat.failed(fault, self.shared.clock.monotonic_us());
         if let Some(record) = &mut self.record
             && record.provider_request_id.is_none()
         {
             record.provider_request_id = fault.provider_request_id.clone();
         }
-        if let Some(record) = self.close(Outcome::Failed(fault.class), status) {
+        if let Some(record) = self.close(Outcome::Failed(fault.class), status, 0) {
             self.book(record);
         }
     }
@@ -148,7 +155,8 @@ impl Bill {
         source: Source,
         said: Consumed,
     ) {
-        if let Some(mut record) = self.close(outcome, status) {
+        let written = usage.completion_tokens();
+        if let Some(mut record) = self.close(outcome, status, written) {
             (record.usage, record.source) = (usage, source);
             (record.doubt, record.raw_usage) = (said.doubt, said.raw);
             record.cost.tier = said.tier;
@@ -162,7 +170,7 @@ impl Bill {
         match consumed.usage {
             Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed),
             None => {
-                if let Some(mut record) = self.close(outcome, status) {
+                if let Some(mut record) = self.close(outcome, status, 0) {
                     (record.doubt, record.raw_usage) = (consumed.doubt, consumed.raw);
                     record.cost.tier = consumed.tier;
                     self.shared.estimator.submit(Job {
@@ -185,8 +193,14 @@ impl Bill {
         self.shared.clock.monotonic_us().saturating_sub(self.opened_us)
     }
 
-    fn close(&mut self, outcome: Outcome, status: u16) -> Option<UsageRecord> {
+    fn close(&mut self, outcome: Outcome, status: u16, output_tokens: u64) -> Option<UsageRecord> {
         let duration_us = self.elapsed_us();
+        let now_us = self.shared.clock.monotonic_us();
+        match outcome {
+            Outcome::Answered => self.seat.answered(output_tokens, now_us),
+            Outcome::Failed(class) => self.seat.failed(&Fault::new(class, ""), now_us),
+            Outcome::Abandoned => {}
+        }
         let mut record = self.record.take()?;
         (record.outcome, record.status, record.duration_us) = (outcome, status, duration_us);
         Some(record)

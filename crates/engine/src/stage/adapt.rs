@@ -12,7 +12,7 @@ pub fn adapt(routed: &Routed, target: &Target, backend: &Backend) -> Result<Enco
         call: &asked.call,
         body: &asked.body,
         request: &asked.request,
-        real_model: target.model_for(&asked.call.alias),
+        real_model: target.model_for(&routed.to.name),
         site: target.site(),
     };
     backend

@@ -1,15 +1,16 @@
-//! Stage 6, admit: whether the target has room for one more request.
+//! Stage 6, admit: a place at the target, which is given back when the attempt is over.
 
 use nexus_core::{
     catalogue::Target,
     fault::{Class, Fault},
+    health::Seat,
+    select::Choice,
 };
 
-use crate::port::Clock;
-
-/// Takes the request's place in the target's limits, or says when there will be one.
-pub fn admit(target: &Target, clock: &dyn Clock) -> Result<(), Fault> {
-    let now_us = clock.monotonic_us();
+/// Takes the request's place in the target's limits and past its breaker, or says when there will be one.
+pub fn admit(target: &Target, choice: Choice, is_stream: bool, now_us: u64) -> Result<Seat, Fault> {
+    let seat = Seat::take(&target.health, is_stream, choice.entry, now_us)
+        .ok_or_else(|| Fault::new(Class::Overloaded, "somebody else is seeing whether the provider is back"))?;
     for limit in [&target.rate_limit, &target.provider.rate_limit].into_iter().flatten() {
         limit.take(now_us).map_err(|wait_us| Fault {
             retry_after_ms: Some(wait_us.div_ceil(1000)),
@@ -19,5 +20,5 @@ pub fn admit(target: &Target, clock: &dyn Clock) -> Result<(), Fault> {
             )
         })?;
     }
-    Ok(())
+    Ok(seat)
 }

@@ -71,7 +71,7 @@ pub async fn reserve(
 
 /// The provider all targets are at, where that is one.
 fn only_provider(routed: &Routed) -> Option<ProviderId> {
-    let mut providers = routed.route.targets.iter().map(|target| target.provider.id);
+    let mut providers = routed.to.route.targets.iter().map(|target| target.provider.id);
     let first = providers.next()?;
     providers.all(|provider| provider == first).then_some(first)
 }
@@ -97,8 +97,8 @@ async fn most(routed: &mut Routed) -> Result<Usage, Refusal> {
 
 /// The most that any model of the route gives out.
 fn output_max(routed: &Routed) -> u64 {
-    let known = routed.route.targets.iter().filter_map(|target| {
-        let model = target.model_for(&routed.asked.call.alias);
+    let known = routed.to.route.targets.iter().filter_map(|target| {
+        let model = target.model_for(&routed.to.name);
         nexus_models::find(&target.provider.kind, model)?.output_max
     });
     known.min().unwrap_or(OUTPUT_TOKENS)
@@ -122,8 +122,8 @@ fn cost(routed: &Routed, world: &World, most: &Usage, now_ms: i64) -> Option<u64
         prompts.extend([Quantity::CacheWrite5m, Quantity::CacheWrite1h]);
     }
     let mut dearest = 0;
-    for target in &routed.route.targets {
-        let model = target.model_for(&routed.asked.call.alias);
+    for target in &routed.to.route.targets {
+        let model = target.model_for(&routed.to.name);
         let priced = Priced::find(&world.snapshot.prices, target, model, now_ms);
         for (prompt, tier) in prompts.iter().flat_map(|prompt| tiers.iter().map(move |tier| (*prompt, *tier))) {
             for output_as in [Quantity::Output, Quantity::Reasoning] {

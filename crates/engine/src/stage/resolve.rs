@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use nexus_core::{catalogue::Route, price::PriceBook, principal::Principal, refusal::Refusal};
+use nexus_core::{
+    catalogue::Resolved,
+    policy::{CHAIN_MAX, Cause},
+    price::PriceBook,
+    principal::Principal,
+    refusal::Refusal,
+};
 
 use crate::{hold::Hold, stage::parse::Asked, world::World};
 
@@ -11,7 +17,10 @@ use crate::{hold::Hold, stage::parse::Asked, world::World};
 pub struct Routed {
     pub asked: Asked,
     pub caller: Principal,
-    pub route: Arc<Route>,
+    /// What the model name came to, by itself or as a fallback of another.
+    pub to: Resolved,
+    /// The routes that were left for another, most recent last.
+    left: Vec<Resolved>,
     pub prices: Arc<PriceBook>,
     /// What it holds of the quotas it falls under.
     pub hold: Option<Arc<Hold>>,
@@ -20,12 +29,34 @@ pub struct Routed {
 /// Finds the route for the model that was asked for. One the caller may not call does not exist for it.
 pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed, Refusal> {
     let may_call = world.snapshot.rights(&caller).may_call(&asked.call.alias);
-    match world.snapshot.catalogue.resolve(&asked.call.alias) {
-        Some(route) if may_call => {
-            let route = Arc::clone(route);
+    match world.snapshot.catalogue.resolve(&asked.call.alias, caller.team) {
+        Some(to) if may_call => {
             let prices = Arc::clone(&world.snapshot.prices);
-            Ok(Routed { asked, caller, route, prices, hold: None })
+            Ok(Routed { asked, caller, to, left: Vec::new(), prices, hold: None })
         }
         _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
+    }
+}
+
+impl Routed {
+    /// Turns to the next alias that is asked instead, for this cause; false where there is none. A route that
+    /// was left is not turned to again.
+    pub fn fall_back(&mut self, cause: Cause, world: &World) -> bool {
+        let catalogue = &world.snapshot.catalogue;
+        let rules = self.left.iter().chain([&self.to]).map(|route| &route.rule);
+        let aliases = rules.flat_map(|rule| rule.fallbacks(cause));
+        let is_new = |next: &Resolved| {
+            self.left.iter().chain([&self.to]).all(|left| left.route.alias != next.route.alias)
+        };
+        let next = aliases
+            .filter_map(|alias| catalogue.resolve(alias, self.caller.team))
+            .find(|next| is_new(next) && self.left.len() < CHAIN_MAX);
+        match next {
+            Some(next) => {
+                self.left.push(std::mem::replace(&mut self.to, next));
+                true
+            }
+            None => false,
+        }
     }
 }

@@ -1,20 +1,125 @@
-//! Stage 4, select: the order in which the route's targets are to be tried.
+//! Stage 4, select: which target next, until an answer begins or nothing is left.
 
-use nexus_core::{failover::Plan, refusal::Refusal, select};
+use nexus_core::{
+    catalogue::Target,
+    failover::{Outlook, Plan, Step, Why},
+    fault::{Class, Fault},
+    need::{Need, Unfit},
+    policy::Cause,
+    refusal::Refusal,
+    select::{
+        Choice,
+        verdict::{Against, Ask},
+    },
+};
 
-use crate::{port::Dice, stage::resolve::Routed, world::World};
+use crate::{pipeline::Refused, port::Transport, shared::Engine, stage::resolve::Routed, world::World};
 
-/// A plan over the targets this world can speak to and the caller may use, by weight. A model of which the
-/// caller may use no provider does not exist for it.
-pub fn select(routed: &Routed, world: &World, dice: &dyn Dice, attempts: u32) -> Result<Plan, Refusal> {
-    let mut targets = select::order(&routed.route, |bound| dice.roll(bound));
-    targets.retain(|target| world.backend(target).is_some());
-    let rights = world.snapshot.rights(&routed.caller);
-    if rights.is_bound_to_providers() && !targets.is_empty() {
-        targets.retain(|target| rights.may_use(&target.provider.name));
-        if targets.is_empty() {
-            return Err(Refusal::UnknownModel { model: routed.asked.call.alias.clone() });
+/// The tries of one request on one route, and what the last of them came to.
+pub struct Course {
+    plan: Plan,
+    last: Option<Refused>,
+}
+
+impl Course {
+    /// Begins anew, on the route the request has now.
+    pub fn begin<T: Transport>(engine: &Engine<T>, deadline_us: u64) -> Self {
+        Self { plan: Plan::new(engine.shared.limits.attempts, deadline_us), last: None }
+    }
+
+    /// What to do now.
+    pub fn next<T: Transport>(&mut self, engine: &Engine<T>, world: &World, routed: &Routed) -> Step {
+        let rights = world.snapshot.rights(&routed.caller);
+        let is_bound = rights.is_bound_to_providers();
+        let may_use = |target: &Target| !is_bound || rights.may_use(&target.provider.name);
+        let need = need(routed);
+        let ask = Ask {
+            need: &need,
+            is_stream: routed.asked.call.is_stream,
+            affinity: None,
+            may_use: &may_use,
+            cost_nano_usd: &|target| u64::try_from(target.cost_multiplier_ppm).ok(),
+            now_us: engine.shared.clock.monotonic_us(),
+        };
+        let (route, rule) = (&routed.to.route, &routed.to.rule);
+        let outlook = Outlook { route, rule, ask, budget: &engine.shared.retries };
+        self.plan.step(&outlook, |bound| engine.dice.roll(bound))
+    }
+
+    /// A target that was chosen had no place after all, or no words for the request; nothing was sent.
+    pub fn passed_over(&mut self, choice: Choice, refused: Refused) {
+        self.plan.passed_over(choice);
+        self.last = Some(refused);
+    }
+
+    /// An attempt begins.
+    pub fn begun(&mut self, choice: Choice) {
+        self.plan.begun(choice);
+    }
+
+    /// An attempt failed.
+    pub fn failed<T: Transport>(&mut self, engine: &Engine<T>, choice: Choice, fault: Fault) {
+        let now_us = engine.shared.clock.monotonic_us();
+        self.plan.failed(choice, &fault, now_us, |bound| engine.dice.roll(bound));
+        self.last = Some(Refused::There(fault));
+    }
+
+    /// An answer has begun.
+    pub fn commit(self) {
+        self.plan.commit();
+    }
+
+    /// What the client is told where nothing is left to try: what the last attempt came to, or why there was
+    /// none.
+    pub fn give_up(self, why: Why, routed: &Routed, now_us: u64) -> Refused {
+        let alias = &routed.asked.call.alias;
+        match (self.last, why) {
+            (Some(refused), _) => refused,
+            (None, Why::Never(Against::Forbidden)) => Refusal::UnknownModel { model: alias.clone() }.into(),
+            (None, Why::Never(Against::Unfit(Unfit::ContextTooShort))) => Refused::There(
+                Fault::new(Class::ContextLength, "the prompt is longer than any provider of the model takes"),
+            ),
+            (None, Why::Never(against)) => {
+                Refusal::Unfit { alias: alias.clone(), against: against.as_str() }.into()
+            }
+            (None, Why::Later { until_us, against }) => {
+                let message = match against {
+                    Against::AtLimit { .. } => "the limit of requests to the model's providers is used up",
+                    _ => "the model's providers asked to be left alone for a while",
+                };
+                let retry_after_ms = Some(until_us.saturating_sub(now_us).div_ceil(1000));
+                Refused::There(Fault { retry_after_ms, ..Fault::new(Class::RateLimited, message) })
+            }
+            (None, Why::Deadline) => Refused::There(Fault::new(Class::Timeout, "the client's time is over")),
+            (None, Why::Exhausted | Why::Tries | Why::RetryBudget) => Refused::There(Fault::new(
+                Class::Overloaded,
+                "no provider is configured that could serve this model",
+            )),
         }
     }
-    Ok(Plan::new(targets, attempts))
+}
+
+/// For which cause another alias may be asked instead; `None`: for none.
+pub fn cause(refused: &Refused) -> Option<Cause> {
+    match refused {
+        Refused::There(fault) => Some(match fault.class {
+            Class::ContextLength => Cause::ContextWindow,
+            Class::ContentFilter => Cause::ContentPolicy,
+            Class::BadRequest | Class::TooLarge => return None,
+            _ => Cause::Failure,
+        }),
+        Refused::Here(_) => None,
+    }
+}
+
+/// Bytes of a body a token stands for, roughly.
+const BYTES_A_TOKEN: u64 = 4;
+
+fn need(routed: &Routed) -> Need<'static> {
+    Need {
+        input_tokens: routed.asked.body.len() as u64 / BYTES_A_TOKEN,
+        output_tokens: routed.asked.request.max_tokens,
+        team: routed.caller.team,
+        ..Need::NOTHING
+    }
 }

@@ -20,6 +20,8 @@ use nexus_core::{
     fault::Fault,
     id::{ProviderId, RouteId, Uuid},
     limit::RateLimit,
+    need::Fit,
+    retry_budget::RetryBudget,
     site::Options,
     snapshot::Snapshot,
     usage::UsageRecord,
@@ -230,6 +232,7 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
         },
         allowances: Allowances::default(),
         quotas: Arc::default(),
+        retries: RetryBudget::default(),
         nonces: Nonces::new(100, 0),
         failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
@@ -283,9 +286,14 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             real_model: "gpt-4".into(),
             region: None,
             rate_limit: per_minute.filter(|_| at == 0).map(|limit| Arc::new(RateLimit::new(limit))),
+            tier: 0,
+            weight: 1,
+            cost_multiplier_ppm: 1_000_000,
+            fit: Fit::default(),
+            health: Arc::default(),
         })
     });
-    let route = Route { alias: "gpt".into(), created_at_s: 1, targets: targets.collect() };
+    let route = Route::new("gpt".into(), 1, targets.collect());
     Snapshot { catalogue: Catalogue::new([route]), ..Snapshot::default() }
 }
 

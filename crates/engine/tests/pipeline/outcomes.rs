@@ -65,13 +65,15 @@ async fn a_callers_mistake_goes_back_in_the_providers_words_and_is_tried_nowhere
 }
 
 #[tokio::test]
-async fn the_last_fault_is_told_when_every_target_failed() {
+async fn the_last_fault_is_told_when_every_try_failed() {
     let refused = Fault::new(Class::Connect, "connection refused");
-    let bench =
-        bench(2, [crate::fake::Act::Fail(refused), error(429, r#"{"error":{"message":"slow down"}}"#)]);
+    let busy = || error(429, r#"{"error":{"message":"slow down"}}"#);
+    let bench = bench(2, [crate::fake::Act::Fail(refused), busy(), busy()]);
     let denial = ask(&bench, ASK).await.err().unwrap();
     assert_eq!((denial.error.status(), denial.retry_after_ms, denial.is_final), (429, Some(1500), false));
-    assert_eq!(bench.booked().len(), 2);
+    let sent: Vec<_> = bench.transport.sent.borrow().iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(sent, ["one", "two", "one"], "who failed for a moment is asked once more, who is busy is not");
+    assert_eq!(bench.booked().len(), 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,12 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the aliases an application can ask for.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use nexus_core::{catalogue::Route, id::RequestId, refusal::Refusal, snapshot::Rights};
+use nexus_core::{
+    catalogue::Named,
+    id::{RequestId, TeamId},
+    refusal::Refusal,
+    snapshot::Rights,
+};
 use nexus_engine::{
     denial::Denial,
     identity,
@@ -15,37 +20,36 @@ use crate::{inbound, respond, worker::Worker};
 const OWNER: &str = "nexus";
 
 pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
-    answer(&request, &worker, |world, rights| {
-        let routes = world.snapshot.catalogue.listed();
-        let models: Vec<_> =
-            routes.iter().filter(|route| rights.may_call(&route.alias)).map(|route| model(route)).collect();
+    answer(&request, &worker, |world, rights, team| {
+        let named = world.snapshot.catalogue.listed(team).into_iter();
+        let models: Vec<_> = named.filter(|named| rights.may_call(named.alias)).map(model).collect();
         Ok(list_body(&models))
     })
 }
 
 pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
     let name = name.into_inner();
-    answer(&request, &worker, |world, rights| match world.snapshot.catalogue.named(&name) {
-        Some(route) if rights.may_call(&name) => Ok(one(&model(route))),
+    answer(&request, &worker, |world, rights, team| match world.snapshot.catalogue.named(&name, team) {
+        Some(named) if rights.may_call(&name) => Ok(one(&model(named))),
         _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
     })
 }
 
-fn model(route: &Route) -> Model<'_> {
-    Model { id: &route.alias, created_s: route.created_at_s, owned_by: OWNER }
+fn model(named: Named<'_>) -> Model<'_> {
+    Model { id: named.alias, created_s: named.created_at_s, owned_by: OWNER }
 }
 
 fn answer(
     request: &HttpRequest,
     worker: &Worker,
-    body: impl FnOnce(&World, &Rights<'_>) -> Result<bytes::Bytes, Refusal>,
+    body: impl FnOnce(&World, &Rights<'_>, Option<TeamId>) -> Result<bytes::Bytes, Refusal>,
 ) -> HttpResponse {
     let shared = &worker.engine.shared;
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
     let world = shared.worlds.current();
     let head = inbound::head(request, worker);
     let json = identify_bodiless(&worker.engine, &head, &world)
-        .and_then(|caller| body(&world, &world.snapshot.rights(&caller)));
+        .and_then(|caller| body(&world, &world.snapshot.rights(&caller), caller.team));
     match json {
         Ok(json) => respond::json(id, json),
         Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker),

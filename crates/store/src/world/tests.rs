@@ -48,17 +48,17 @@ fn the_world_holds_active_routes_of_active_providers() {
     let folder = tempfile::tempdir().unwrap();
     let store = world(folder.path());
     let found = loaded(&store, None);
-    let gpt = found.snapshot.catalogue.named("gpt").unwrap();
+    let gpt = found.snapshot.catalogue.resolve("gpt", None).unwrap().route;
     assert_eq!((gpt.targets.len(), gpt.created_at_s), (2, 7));
     assert_eq!(&*gpt.targets[0].provider.name, "azure");
     assert_eq!(gpt.targets[0].rate_limit.as_ref().unwrap().per_minute(), 300);
     assert_eq!(gpt.targets[0].provider.rate_limit.as_ref().unwrap().per_minute(), 60);
-    assert!(found.snapshot.catalogue.resolve("anything").is_some());
+    assert!(found.snapshot.catalogue.resolve("anything", None).is_some());
     let off = StoredProvider { is_active: false, ..sample::provider(1, "azure") };
     store.write_blocking(|conn| provider::apply(conn, &off, 8)).unwrap();
     let found = loaded(&store, None);
-    assert_eq!(found.snapshot.catalogue.named("gpt").unwrap().targets.len(), 1);
-    assert!(found.snapshot.catalogue.resolve("anything").is_none());
+    assert_eq!(found.snapshot.catalogue.resolve("gpt", None).unwrap().route.targets.len(), 1);
+    assert!(found.snapshot.catalogue.resolve("anything", None).is_none());
 }
 
 #[test]
@@ -98,10 +98,10 @@ fn a_routes_own_weight_takes_the_place_of_its_providers_and_shares_its_limit() {
     let heavy = route::Change { weight: Some(Some(7)), ..route::Change::default() };
     store.write_blocking(|conn| route::update(conn, RouteId(sample::uuid(1)), &heavy, 1, 9)).unwrap();
     let found = loaded(&store, None);
-    let gpt = found.snapshot.catalogue.named("gpt").unwrap();
-    assert_eq!([0, 1].map(|at: usize| gpt.targets[at].provider.weight), [7, 100]);
-    let wild = found.snapshot.catalogue.resolve("*").unwrap();
-    let limits = [gpt, wild].map(|route| route.targets[0].provider.rate_limit.clone().unwrap());
+    let gpt = found.snapshot.catalogue.resolve("gpt", None).unwrap().route;
+    assert_eq!([0, 1].map(|at: usize| gpt.targets[at].weight), [7, 100]);
+    let wild = found.snapshot.catalogue.resolve("*", None).unwrap().route;
+    let limits = [&gpt, &wild].map(|route| route.targets[0].provider.rate_limit.clone().unwrap());
     assert!(Arc::ptr_eq(&limits[0], &limits[1]));
 }
 
@@ -110,8 +110,8 @@ fn a_rate_limit_lives_on_while_its_rate_stands() {
     let folder = tempfile::tempdir().unwrap();
     let store = world(folder.path());
     let limits = |world: &StoredWorld| {
-        let gpt = world.snapshot.catalogue.named("gpt").unwrap().targets[0].clone();
-        let wild = world.snapshot.catalogue.resolve("*").unwrap().targets[0].clone();
+        let gpt = world.snapshot.catalogue.resolve("gpt", None).unwrap().route.targets[0].clone();
+        let wild = world.snapshot.catalogue.resolve("*", None).unwrap().route.targets[0].clone();
         [gpt.rate_limit.clone(), gpt.provider.rate_limit.clone(), wild.rate_limit.clone()].map(Option::unwrap)
     };
     let same =
@@ -150,8 +150,9 @@ fn a_damaged_row_is_left_out_and_the_rest_of_the_world_stands() {
         let store = world(folder.path());
         tamper(folder.path(), &format!("PRAGMA foreign_keys = OFF; {statement};"));
         let catalogue = loaded(&store, None).snapshot.catalogue;
-        let found = catalogue.named("gpt").map_or(0, |route| route.targets.len());
-        assert_eq!((catalogue.listed().len(), found), (aliases, targets), "{statement}");
+        let found =
+            catalogue.all().find(|route| &*route.alias == "gpt").map_or(0, |route| route.targets.len());
+        assert_eq!((catalogue.listed(None).len(), found), (aliases, targets), "{statement}");
     }
 }
 

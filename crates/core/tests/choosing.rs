@@ -1,0 +1,89 @@
+//! Choosing among a thousand targets: nothing is allocated that grows with them. Prints what it takes;
+//! `cargo test --release -p nexus-core --test choosing -- --nocapture` for a figure worth having.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test may be blunt"
+)]
+
+use std::{sync::Arc, time::Instant};
+
+use nexus_core::{
+    catalogue::{Provider, Route, Target},
+    endpoint::Endpoint,
+    failover::{Outlook, Plan, Step},
+    health::Health,
+    id::{ProviderId, RouteId, Uuid},
+    need::{Fit, Need},
+    policy::{Policy, Rule},
+    retry_budget::RetryBudget,
+    select::verdict::Ask,
+};
+
+const TARGETS: usize = 1_000;
+const ROUNDS: u32 = 100;
+
+fn route(targets: usize) -> Route {
+    let target = |number: usize| {
+        let id = Uuid::from_u128(number as u128);
+        let provider = Provider {
+            id: ProviderId(id),
+            name: number.to_string().into(),
+            kind: "openai".into(),
+            endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+            options: Default::default(),
+            allow_private_network: false,
+            weight: 1,
+            rate_limit: None,
+        };
+        Arc::new(Target {
+            route: RouteId(id),
+            provider: Arc::new(provider),
+            real_model: "m".into(),
+            region: None,
+            rate_limit: None,
+            tier: 0,
+            weight: 1 + number as u32 % 7,
+            cost_multiplier_ppm: 1_000_000,
+            fit: Fit::default(),
+            health: Arc::new(Health::default()),
+        })
+    };
+    Route::new("a".into(), 0, (0..targets).map(target).collect())
+}
+
+/// Plans and takes the first step; a fresh time each round.
+fn choose(route: &Route, rule: &Rule, budget: &RetryBudget, round: u64) {
+    let ask = Ask {
+        need: &Need::NOTHING,
+        is_stream: true,
+        affinity: Some(round),
+        may_use: &|_| true,
+        cost_nano_usd: &|target| Some(u64::from(target.weight)),
+        now_us: round,
+    };
+    let outlook = Outlook { route, rule, ask, budget };
+    let step = Plan::new(4, u64::MAX).step(&outlook, |bound| round.wrapping_mul(7919) % bound.max(1));
+    assert!(matches!(step, Step::Try(_)));
+}
+
+#[test]
+fn choosing_among_a_thousand_targets_allocates_nothing() {
+    let (route, budget) = (route(TARGETS), RetryBudget::default());
+    let rules = Policy::ALL.into_iter().map(|policy| Rule { policy, ..Rule::default() });
+    let keeping = Rule { has_affinity: true, ..Rule::default() };
+    for rule in rules.chain([keeping]) {
+        choose(&route, &rule, &budget, 0);
+        let began = Instant::now();
+        let counted = allocation_counter::measure(|| {
+            for round in 0..ROUNDS {
+                choose(&route, &rule, &budget, u64::from(round));
+            }
+        });
+        let name = if rule.has_affinity { "affinity" } else { rule.policy.as_str() };
+        println!("{name:>14}: {:?} among {TARGETS} targets", began.elapsed() / ROUNDS);
+        assert_eq!(counted.count_total, 0, "{name}");
+    }
+}
