@@ -169,12 +169,15 @@ fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> R
     Route::new(stored.alias.into(), created_at_s, vec![Arc::new(target)])
 }
 
+/// A real model at a provider, in a region: what has one health, whatever aliases stand for it.
+type Place = (ProviderId, Arc<str>, Option<Arc<str>>);
+
 /// The limits and the healths of an earlier world by what they are of.
 #[derive(Default)]
 struct Limits {
     providers: HashMap<ProviderId, Arc<RateLimit>>,
     routes: HashMap<RouteId, Arc<RateLimit>>,
-    healths: HashMap<(ProviderId, Arc<str>, Option<Arc<str>>), Arc<Health>>,
+    healths: HashMap<Place, Arc<Health>>,
 }
 
 impl Limits {

@@ -92,7 +92,8 @@ pub(super) fn pick(
         Policy::LeastBusy => {
             let first = dice(look.count as u64);
             let busy = |target: &Target| {
-                u64::from(target.health.in_flight()).saturating_mul(1 << 20) / u64::from(target.weight.max(1))
+                let scaled = u64::from(target.health.in_flight()).saturating_mul(1 << 20);
+                scaled.checked_div(u64::from(target.weight.max(1))).unwrap_or_default()
             };
             turned(fitting, first)
                 .min_by_key(|(late, _, target)| (busy(target), *late))
