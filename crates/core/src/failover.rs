@@ -17,6 +17,9 @@ pub const PAUSE_MAX_US: u64 = 2_000_000;
 /// The pause before a target is tried again is drawn below this, doubled each time.
 const BACKOFF_US: u64 = 200_000;
 
+/// How often targets are tried again within one request, all together: whoever asked may ask again too.
+const AGAIN_MAX: u32 = 1;
+
 /// What the plan says to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -68,6 +71,8 @@ pub struct Plan {
     tries: u32,
     tries_max: u32,
     pauses: u32,
+    /// Tries at targets that were tried before.
+    repeats: u32,
     deadline_us: u64,
     /// A pause that was announced counts as waited.
     waited_until_us: u64,
@@ -85,6 +90,7 @@ impl Plan {
             tries: 0,
             tries_max: tries_max.min(TRIES_MAX as u32),
             pauses: 0,
+            repeats: 0,
             deadline_us,
             waited_until_us: 0,
             is_over: false,
@@ -122,6 +128,7 @@ impl Plan {
     /// Where no fresh target may be had: one that was tried and may be again, or a pause until either can.
     fn second_best(&mut self, outlook: &Outlook<'_>, nobody: Nobody, now_us: u64) -> Step {
         let soonest = self.again.iter().flatten().min_by_key(|again| again.from_us).copied();
+        let soonest = soonest.filter(|_| self.repeats < AGAIN_MAX);
         let again = soonest.map(|again| {
             let target = outlook.route.targets.get(again.place);
             let rests_until_us = target.and_then(|target| target.health.rests_until(now_us));
@@ -159,6 +166,7 @@ impl Plan {
     pub fn begun(&mut self, choice: Choice) {
         self.tries = self.tries.saturating_add(1);
         self.is_paid = false;
+        self.repeats = self.repeats.saturating_add(u32::from(self.tried.has(choice.place)));
         self.tried.add(choice.place);
         self.forget(choice.place);
     }

@@ -53,6 +53,8 @@ identities! {
     CredentialId,
     /// A model route: one alias standing for one real model at one provider.
     RouteId,
+    /// A routing rule: what is set for an alias beside its targets.
+    RuleId,
     /// One call by an application. Shown as `x-request-id`.
     RequestId,
     /// One try at one provider on behalf of a request; the ledger's idempotency key.

@@ -3,7 +3,7 @@
 //! A target that says nothing of itself is offered everything; one that does is never offered what it
 //! cannot do.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use crate::id::TeamId;
 
@@ -124,9 +124,9 @@ pub struct Fit {
     pub max_input_tokens: Option<u64>,
     pub teams: Vec<TeamId>,
     /// One of these must be among the request's.
-    pub tags: Vec<Arc<str>>,
+    pub tags: Vec<Box<str>>,
     /// Each must be there with this value; names are in lower case.
-    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    pub headers: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Why a target is not for a request.
@@ -182,7 +182,7 @@ impl Fit {
         if !self.tags.is_empty() && !tags.any(|tag| self.tags.iter().any(|own| **own == *tag)) {
             return Err(Unfit::OtherTags);
         }
-        let shows = |(name, value): &(Arc<str>, Arc<str>)| {
+        let shows = |(name, value): &(Box<str>, Box<str>)| {
             need.headers.and_then(|headers| headers.header(name)) == Some(&**value)
         };
         if self.headers.iter().all(shows) { Ok(()) } else { Err(Unfit::OtherHeaders) }

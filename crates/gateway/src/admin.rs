@@ -27,6 +27,7 @@ mod reference;
 pub mod route;
 pub mod routes;
 mod row;
+pub mod rules;
 mod scope;
 pub mod session;
 pub mod session_keys;

@@ -267,6 +267,54 @@ pub enum Route {
     },
     /// Make a model route.
     Create(RouteCreate),
+    /// What is set for an alias beside its models.
+    Rule {
+        #[command(subcommand)]
+        command: Rule,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Rule {
+    /// List the routing rules.
+    List {
+        #[arg(long)]
+        output: Option<Output>,
+    },
+    /// Make a routing rule, or put another in its place.
+    Set(RuleSet),
+    /// Delete the routing rule of an alias.
+    Delete {
+        #[arg(long)]
+        alias: String,
+        /// The team whose rule it is; without it, everybody's.
+        #[arg(long, value_name = "NAME")]
+        team: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RuleSet {
+    #[arg(long)]
+    pub alias: String,
+    /// The team whose rule it is; without it, everybody's.
+    #[arg(long, value_name = "NAME")]
+    pub team: Option<String>,
+    /// The alias it is only another name of.
+    #[arg(long, value_name = "ALIAS")]
+    pub stands_for: Option<String>,
+    /// `weighted`, `least_latency`, `least_busy`, `cheapest` or `priority`.
+    #[arg(long, default_value = "weighted")]
+    pub policy: String,
+    /// Send requests that begin alike to the same model.
+    #[arg(long)]
+    pub affinity: bool,
+    /// An alias that is asked instead, as `CAUSE=ALIAS`; a cause is `context_window`, `content_policy`,
+    /// `failure` or `budget`. May be said again.
+    #[arg(long = "fallback", value_name = "CAUSE=ALIAS")]
+    pub fallbacks: Vec<String>,
+    #[arg(long)]
+    pub output: Option<Output>,
 }
 
 #[derive(Debug, Args)]
@@ -283,6 +331,9 @@ pub struct RouteCreate {
     /// Its share; without it, the provider's.
     #[arg(long)]
     pub weight: Option<u32>,
+    /// Models of a lower tier go before those of a higher.
+    #[arg(long, default_value_t = 0)]
+    pub tier: u32,
     /// What the provider's price is multiplied by.
     #[arg(long, value_name = "N", default_value = "1")]
     pub cost_multiplier: String,

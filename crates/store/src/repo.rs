@@ -15,6 +15,7 @@ pub mod price;
 pub mod provider;
 pub mod quota;
 pub mod route;
+pub mod rule;
 pub mod setting;
 pub mod team;
 pub mod usage;

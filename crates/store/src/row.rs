@@ -2,11 +2,12 @@
 //!
 //! A problem names the column and never repeats its content.
 
+pub(crate) mod fit;
 mod scope;
 
 use std::str::FromStr;
 
-use nexus_core::scope::Scope;
+use nexus_core::{need::Fit, scope::Scope};
 
 use crate::error::StoreError;
 
@@ -56,6 +57,11 @@ impl Reading<'_> {
     /// A scope. What is not understood is an error and never read as no bound.
     pub(crate) fn scope(self, column: &'static str, text: &str) -> Result<Scope, StoreError> {
         scope::read(text).ok_or_else(|| self.problem(column, "is no scope"))
+    }
+
+    /// What a target is there for. What is not understood is an error and never read as no bound.
+    pub(crate) fn fit(self, column: &'static str, text: &str) -> Result<Fit, StoreError> {
+        fit::read(text).ok_or_else(|| self.problem(column, "is no set of bounds"))
     }
 
     /// A number that is neither negative nor beyond 32 bits.

@@ -124,6 +124,23 @@ diesel::table! {
         updated_at -> BigInt,
         weight -> Nullable<BigInt>,
         version -> BigInt,
+        tier -> BigInt,
+        fit -> Text,
+    }
+}
+
+diesel::table! {
+    routing_rules (id) {
+        id -> Text,
+        model_alias -> Text,
+        team_id -> Nullable<Text>,
+        stands_for -> Nullable<Text>,
+        policy -> Text,
+        has_affinity -> Bool,
+        fallbacks -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 

@@ -14,7 +14,6 @@ use nexus_core::{
     health::Health,
     id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
-    need::Fit,
     price::PriceBook,
     site::Options,
     snapshot::Snapshot,
@@ -29,6 +28,7 @@ use crate::{
         provider::{ProviderRow, SealedText, StoredProvider},
         quota,
         route::{RouteRow, StoredRoute},
+        rule,
     },
     row::readable,
     schema::{model_routes, provider_credentials, service_providers, world_revision},
@@ -83,7 +83,7 @@ pub fn load(
         let provider = providers.get(&stored.provider)?;
         Some(route(stored, Arc::clone(provider), &mut limits))
     });
-    let mut catalogue = Catalogue::new(routes);
+    let mut catalogue = Catalogue::new(routes).ruled(rule::rules(conn)?);
     if let Some(previous) = previous {
         catalogue = catalogue.resume(&previous.catalogue);
     }
@@ -160,9 +160,9 @@ fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> R
         real_model,
         region: None,
         rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
-        tier: 0,
+        tier: stored.tier,
         cost_multiplier_ppm: stored.cost_multiplier_ppm,
-        fit: Fit::default(),
+        fit: stored.fit,
         health: Arc::clone(health),
     };
     let created_at_s = stored.created_at_ms.div_euclid(1000);

@@ -16,7 +16,7 @@ use super::{
     policy::Policy::{Needs, SignedIn},
     prices, providers, quotas, reference, routes,
     row::{self, Row, delete, get, open, patch, post, put},
-    session, session_keys, settings, teams, users,
+    rules, session, session_keys, settings, teams, users,
 };
 use crate::worker::Worker;
 
@@ -70,6 +70,12 @@ fn general() -> Vec<Row> {
         get("/model-routes/{id}", Needs(Permission::RoutesRead), "Show a model route", routes::show),
         patch("/model-routes/{id}", Needs(Permission::RoutesWrite), "Change a model route", routes::update),
         delete("/model-routes/{id}", Needs(Permission::RoutesWrite), "Delete a model route", routes::delete),
+
+        get("/routing-rules", Needs(Permission::RoutesRead), "List routing rules", rules::list),
+        post("/routing-rules", Needs(Permission::RoutesWrite), "Make a routing rule; one that leads in a circle is refused", rules::create),
+        get("/routing-rules/{id}", Needs(Permission::RoutesRead), "Show a routing rule", rules::show),
+        put("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Put another rule in the place of one", rules::put),
+        delete("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Delete a routing rule", rules::delete),
 
         get("/settings", Needs(Permission::SettingsRead), "List settings", settings::list),
         get("/settings/{name}", Needs(Permission::SettingsRead), "Show a setting", settings::show),

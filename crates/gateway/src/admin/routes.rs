@@ -1,5 +1,6 @@
 //! Model routes: which alias stands for which model at which provider.
 
+mod fit;
 mod object;
 
 use std::collections::BTreeMap;
@@ -71,6 +72,15 @@ pub fn check_regions(check: &mut Check, pointer: &str, weights: &BTreeMap<String
     }
 }
 
+/// The highest tier.
+const TIER_MAX: u32 = 1000;
+
+fn check_tier(check: &mut Check, tier: u32) {
+    if tier > TIER_MAX {
+        check.flaw("/tier", format!("is larger than {TIER_MAX}"));
+    }
+}
+
 fn check_provider(conn: &mut AnyConnection, id: ProviderId) -> Result<(), Halt> {
     match provider::show(conn, id)? {
         Some(_) => Ok(()),
@@ -102,9 +112,13 @@ pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<R
     }
     check_rate(&mut check, "/rate_limit", wish.rate_limit);
     check_regions(&mut check, "/region_weights", &wish.region_weights);
+    check_tier(&mut check, wish.tier);
+    let fit = wish.fit.checked(&mut check, "/fit");
     check.finish()?;
     let now_ms = call.now_ms();
     let route = StoredRoute {
+        tier: wish.tier,
+        fit,
         id: call.fresh_id(),
         alias: wish.alias.clone(),
         provider: ProviderId(wish.provider_id),
@@ -145,8 +159,12 @@ pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<R
     if let Some(weights) = &patch.region_weights {
         check_regions(&mut check, "/region_weights", weights);
     }
+    check_tier(&mut check, patch.tier.unwrap_or_default());
+    let fit = patch.fit.as_ref().map(|fit| fit.checked(&mut check, "/fit"));
     check.finish()?;
     let change = route::Change {
+        tier: patch.tier,
+        fit,
         alias: patch.alias.clone(),
         provider: patch.provider_id.map(ProviderId),
         real_model: patch.real_name.clone(),

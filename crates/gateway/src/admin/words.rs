@@ -2,6 +2,8 @@
 
 use nexus_core::{
     price::Tier,
+    need::Ability,
+    policy::{Cause, Policy},
     principal::Level,
     quota::{Measure, Mode},
     role::Role,
@@ -15,7 +17,9 @@ use utoipa::ToSchema;
 macro_rules! words {
     ($($(#[$doc:meta])* $word:ident as $schema:ident for $core:ident { $($variant:ident),+ })+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+        )]
         #[serde(rename_all = "snake_case")]
         #[schema(as = $schema)]
         pub enum $word { $($variant),+ }
@@ -53,6 +57,13 @@ words! {
     TierWord as ServiceTier for Tier { Standard, Batch, Flex, Priority }
     /// Whether a cost is known.
     PricingWord as Pricing for Pricing { Unknown, Known, Partial, Free }
+    /// How one of an alias's models is chosen: in turns by weight, the faster of two, the one with the fewest
+    /// requests under way, the one that costs least, or the first that can.
+    PolicyWord as RoutingPolicy for Policy { Weighted, LeastLatency, LeastBusy, Cheapest, Priority }
+    /// Why another alias is asked instead.
+    CauseWord as FallbackCause for Cause { ContextWindow, ContentPolicy, Failure, Budget }
+    /// Something a model can do beside text.
+    AbilityWord as Ability for Ability { Tools, Vision, Audio, JsonSchema }
 }
 
 #[cfg(test)]
@@ -70,6 +81,15 @@ mod tests {
         }
         for state in State::ALL {
             assert_eq!(spelled(serde_json::json!(StateWord::from(state))), state.as_str());
+        }
+        for policy in Policy::ALL {
+            assert_eq!(spelled(serde_json::json!(PolicyWord::from(policy))), policy.as_str());
+        }
+        for cause in Cause::ALL {
+            assert_eq!(spelled(serde_json::json!(CauseWord::from(cause))), cause.as_str());
+        }
+        for ability in Ability::ALL {
+            assert_eq!(spelled(serde_json::json!(AbilityWord::from(ability))), ability.as_str());
         }
         for mode in [ShieldMode::Off, ShieldMode::Flag, ShieldMode::Block] {
             assert_eq!(spelled(serde_json::json!(ShieldWord::from(mode))), mode.as_str());

@@ -1,8 +1,10 @@
 //! `nexus route`: which alias stands for which model at which provider.
 
+mod rule;
+
 use std::collections::{BTreeMap, HashMap};
 
-use nexus_core::id::RouteId;
+use nexus_core::{id::RouteId, need::Fit};
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
     Store,
@@ -33,6 +35,7 @@ pub fn run(command: Route, place: &Place) -> Result<(), StartError> {
     match command {
         Route::List { output } => list(&store, output.unwrap_or_else(terminal::usual_output)),
         Route::Create(wish) => create(&store, &wish),
+        Route::Rule { command } => rule::run(command, &store),
     }
 }
 
@@ -97,6 +100,8 @@ fn create(store: &Store, wish: &RouteCreate) -> Result<(), StartError> {
             region_weights: BTreeMap::new(),
             is_active: true,
             weight: wish.weight,
+            tier: wish.tier,
+            fit: Fit::default(),
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
             version: 1,

@@ -10,6 +10,7 @@ mod moved;
 mod problems;
 mod providers;
 mod routes;
+mod rules;
 mod sessions;
 mod signed;
 mod teams;

@@ -7,13 +7,16 @@ use diesel::{
     Queryable, RunQueryDsl,
     dsl::{delete as delete_from, insert_into, update as change_in},
 };
-use nexus_core::id::{ProviderId, RouteId};
+use nexus_core::{
+    id::{ProviderId, RouteId},
+    need::Fit,
+};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Applied, Changed, Page, Removed, changed},
-    row::{Reading, readable},
+    row::{Reading, fit, readable},
     schema::model_routes,
 };
 
@@ -36,6 +39,9 @@ pub struct StoredRoute {
     pub is_active: bool,
     /// Takes the place of the provider's weight.
     pub weight: Option<u32>,
+    /// Lower ones go first.
+    pub tier: u32,
+    pub fit: Fit,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -52,6 +58,8 @@ pub struct Change {
     pub region_weights: Option<BTreeMap<String, u32>>,
     pub is_active: Option<bool>,
     pub weight: Option<Option<u32>>,
+    pub tier: Option<u32>,
+    pub fit: Option<Fit>,
 }
 
 /// Which routes are wanted; all that is said must hold.
@@ -76,6 +84,8 @@ pub(crate) struct RouteRow {
     updated_at: i64,
     weight: Option<i64>,
     version: i64,
+    tier: i64,
+    fit: String,
 }
 
 #[derive(AsChangeset)]
@@ -89,6 +99,8 @@ struct RouteChange<'a> {
     region_weights: Option<Option<String>>,
     is_active: Option<bool>,
     weight: Option<Option<i64>>,
+    tier: Option<i64>,
+    fit: Option<String>,
     updated_at: i64,
 }
 
@@ -100,6 +112,8 @@ impl RouteRow {
             provider: row.id("provider_id", &self.provider_id)?,
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
             weight: row.small_or_none("weight", self.weight)?,
+            tier: row.small("tier", self.tier)?,
+            fit: row.fit("fit", &self.fit)?,
             region_weights: match &self.region_weights {
                 Some(json) => serde_json::from_str(json)
                     .map_err(|_| row.problem("region_weights", "is not an object of region to share"))?,
@@ -129,6 +143,8 @@ impl RouteRow {
             updated_at: route.updated_at_ms,
             weight: route.weight.map(i64::from),
             version: route.version,
+            tier: route.tier.into(),
+            fit: fit::written(&route.fit),
         }
     }
 }
@@ -138,7 +154,8 @@ fn shares(weights: &BTreeMap<String, u32>) -> Option<String> {
 }
 
 /// Makes the route of this alias, provider and real model be as given, and says which id it has: its own
-/// where it is there already, `route.id` where it is new. The times and the version given are not looked at.
+/// where it is there already, `route.id` where it is new. The times and the version given are not looked at,
+/// nor, where it is there already, are tier and fit: files have no words for them.
 pub fn apply(
     conn: &mut AnyConnection,
     route: &StoredRoute,
@@ -156,8 +173,11 @@ pub fn apply(
         return Ok((route.id, Applied::Created));
     };
     let id = Reading { table: "model_routes", id: &present.id }.id("id", &present.id)?;
+    let own = Reading { table: "model_routes", id: &present.id };
     let wanted = StoredRoute {
         id,
+        tier: own.small("tier", present.tier).unwrap_or(route.tier),
+        fit: own.fit("fit", &present.fit).unwrap_or_else(|_| route.fit.clone()),
         created_at_ms: present.created_at,
         updated_at_ms: now_ms,
         version: present.version.saturating_add(1),
@@ -226,6 +246,8 @@ pub fn update(
         region_weights: change.region_weights.as_ref().map(shares),
         is_active: change.is_active,
         weight: change.weight.map(|weight| weight.map(i64::from)),
+        tier: change.tier.map(i64::from),
+        fit: change.fit.as_ref().map(fit::written),
         updated_at: now_ms,
     };
     let row = model_routes::table.find(id.to_string()).filter(model_routes::version.eq(expected_version));

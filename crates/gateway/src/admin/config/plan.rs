@@ -231,6 +231,9 @@ impl Planner<'_> {
                 .unwrap_or_default(),
             is_active: present.as_ref().is_none_or(|was| was.is_active),
             weight: present.as_ref().and_then(|was| was.weight),
+            // the file's shape has no words for these
+            tier: present.as_ref().map_or(0, |was| was.tier),
+            fit: present.as_ref().map(|was| was.fit.clone()).unwrap_or_default(),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
             version: 1,

@@ -17,6 +17,7 @@ use utoipa::{
     },
 };
 
+use super::fit::FitBody;
 use crate::admin::{
     body::present,
     providers::{TidyText, yes},
@@ -166,6 +167,9 @@ pub struct RouteBody {
     pub real_name: String,
     /// None: the provider's.
     pub weight: Option<u32>,
+    /// Models of a lower tier go before those of a higher, as long as one of them can.
+    pub tier: u32,
+    pub fit: FitBody,
     pub cost_multiplier: Multiplier,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<u32>,
@@ -188,6 +192,8 @@ impl From<&StoredRoute> for RouteBody {
             provider_id: route.provider.0,
             real_name: route.real_model.clone(),
             weight: route.weight,
+            tier: route.tier,
+            fit: FitBody::from(&route.fit),
             cost_multiplier: Multiplier(route.cost_multiplier_ppm),
             rate_limit: route.rate_limit,
             region_weights: route.region_weights.clone(),
@@ -214,6 +220,12 @@ pub struct NewRoute {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1_000_000)]
     pub weight: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1000, default = 0)]
+    pub tier: u32,
+    #[serde(default)]
+    #[schema(required = false)]
+    pub fit: FitBody,
     #[serde(default = "one")]
     #[schema(required = false)]
     pub cost_multiplier: Multiplier,
@@ -245,6 +257,12 @@ pub struct RoutePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required = false, minimum = 0, maximum = 1_000_000)]
     pub weight: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = u32, required = false, minimum = 0, maximum = 1000)]
+    pub tier: Option<u32>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = FitBody, required = false)]
+    pub fit: Option<FitBody>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Multiplier, required = false)]
     pub cost_multiplier: Option<Multiplier>,

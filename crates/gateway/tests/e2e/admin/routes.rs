@@ -18,7 +18,12 @@ fn every_member_of_a_model_route_is_kept_shown_and_changed() {
     let (one, two) = (provider(&api, "one"), provider(&api, "two"));
     let said = json!({
         "alias": "fast", "provider_id": one, "real_name": "gpt-x", "weight": 5, "cost_multiplier": "1.25",
-        "rate_limit": 60, "region_weights": { "eu": 1, "us": 2 }, "is_active": false,
+        "rate_limit": 60, "region_weights": { "eu": 1, "us": 2 }, "is_active": false, "tier": 1,
+        "fit": {
+            "abilities": ["tools", "vision"], "context_tokens": 8000, "min_input_tokens": 1,
+            "max_input_tokens": 4000, "teams": ["01981d3a-0000-7000-8000-000000000001"], "tags": ["night"],
+            "headers": { "x-plan": "gold" },
+        },
     });
     let made = api.make("/model-routes", &said);
     assert_says(&made, &said);
@@ -37,6 +42,8 @@ fn every_member_of_a_model_route_is_kept_shown_and_changed() {
         (json!({ "region_weights": {} }), json!({ "region_weights": {} })),
         (json!({ "region_weights": { "ap": 9 } }), json!({ "region_weights": { "ap": 9 } })),
         (json!({ "is_active": true }), json!({ "is_active": true })),
+        (json!({ "tier": 2 }), json!({ "tier": 2 })),
+        (json!({ "fit": { "tags": ["a"] } }), json!({ "fit": { "tags": ["a"] } })),
     ] {
         let answer = api.patch(&path, &now["version"], &change);
         assert_eq!(answer.status, 200, "{change}: {}", answer.text());
@@ -57,7 +64,7 @@ fn every_member_of_a_model_route_is_kept_shown_and_changed() {
         &usual,
         &json!({
             "real_name": "plain", "weight": null, "cost_multiplier": "1", "rate_limit": null, "region_weights": {},
-            "is_active": true, "version": 1,
+            "is_active": true, "version": 1, "tier": 0, "fit": {},
         }),
     );
     let listed =
@@ -95,6 +102,10 @@ fn what_cannot_be_a_route_is_refused_by_its_members() {
         ("cost_multiplier", json!(-1), 400),
         ("cost_multiplier", json!(1001), 400),
         ("region_weights", json!({ "eu": -1 }), 400),
+        ("tier", json!(1001), 422),
+        ("fit", json!({ "tags": ["a,b"] }), 422),
+        ("fit", json!({ "headers": { "Host": "x" } }), 422),
+        ("fit", json!({ "abilities": ["flying"] }), 400),
         ("priority", json!(1), 400),
     ] {
         let mut wish = json!({ "alias": "b", "provider_id": one });

@@ -1,0 +1,150 @@
+//! Routing rules as requests and answers write them.
+
+use std::collections::BTreeMap;
+
+use nexus_core::{
+    id::Uuid,
+    policy::{Cause, Rule},
+};
+use nexus_store::repo::rule::StoredRule;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::admin::{
+    check::Check,
+    providers::check_model,
+    routes::ModelText,
+    words::{CauseWord, PolicyWord},
+};
+
+/// The most aliases that are asked instead, for one cause.
+const FALLBACKS_MAX: usize = 16;
+
+/// What is set for an alias beside its models.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RoutingRule)]
+pub struct RuleBody {
+    pub id: Uuid,
+    #[schema(value_type = ModelText)]
+    pub alias: String,
+    /// Whose rule it is; none: everybody's, where a team has none of its own.
+    pub team_id: Option<Uuid>,
+    /// The alias it is only another name of.
+    #[schema(value_type = Option<ModelText>)]
+    pub stands_for: Option<String>,
+    pub policy: PolicyWord,
+    /// Whether requests that begin alike go to the same model, whose prompt cache knows the beginning.
+    pub affinity: bool,
+    /// The aliases that are asked instead, in order, by cause.
+    pub fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    /// The `ETag` without its quotes.
+    pub version: i64,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+impl From<&StoredRule> for RuleBody {
+    fn from(stored: &StoredRule) -> Self {
+        let texts = |aliases: &Vec<std::sync::Arc<str>>| aliases.iter().map(ToString::to_string).collect();
+        let fallbacks = stored.rule.fallbacks.iter();
+        Self {
+            id: stored.id.0,
+            alias: stored.alias.clone(),
+            team_id: stored.team.map(|team| team.0),
+            stands_for: stored.rule.stands_for.as_deref().map(str::to_owned),
+            policy: stored.rule.policy.into(),
+            affinity: stored.rule.has_affinity,
+            fallbacks: fallbacks.map(|(cause, aliases)| ((*cause).into(), texts(aliases))).collect(),
+            version: stored.version,
+            created_at: stored.created_at_ms.div_euclid(1000),
+            updated_at: stored.updated_at_ms.div_euclid(1000),
+        }
+    }
+}
+
+/// What a rule says, to be put in the place of what it said.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RoutingRulePut)]
+pub struct RulePut {
+    #[serde(default)]
+    #[schema(value_type = Option<ModelText>)]
+    stands_for: Option<String>,
+    #[serde(default = "weighted")]
+    #[schema(default = "weighted")]
+    policy: PolicyWord,
+    #[serde(default)]
+    #[schema(default = false)]
+    affinity: bool,
+    #[serde(default)]
+    #[schema(required = false)]
+    fallbacks: BTreeMap<CauseWord, Vec<String>>,
+}
+
+/// A rule to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewRoutingRule)]
+pub struct NewRule {
+    #[schema(value_type = ModelText)]
+    pub alias: String,
+    /// Whose rule it is; none: everybody's.
+    #[serde(default)]
+    pub team_id: Option<Uuid>,
+    #[serde(default)]
+    #[schema(value_type = Option<ModelText>)]
+    stands_for: Option<String>,
+    #[serde(default = "weighted")]
+    #[schema(default = "weighted")]
+    policy: PolicyWord,
+    #[serde(default)]
+    #[schema(default = false)]
+    affinity: bool,
+    #[serde(default)]
+    #[schema(required = false)]
+    fallbacks: BTreeMap<CauseWord, Vec<String>>,
+}
+
+impl NewRule {
+    /// What it says, without whose it is.
+    pub fn said(&self) -> RulePut {
+        RulePut {
+            stands_for: self.stands_for.clone(),
+            policy: self.policy,
+            affinity: self.affinity,
+            fallbacks: self.fallbacks.clone(),
+        }
+    }
+}
+
+fn weighted() -> PolicyWord {
+    PolicyWord::Weighted
+}
+
+impl RulePut {
+    pub fn checked(&self, check: &mut Check) -> Rule {
+        if let Some(alias) = &self.stands_for {
+            check_model(check, "/stands_for", alias);
+        }
+        let mut fallbacks = BTreeMap::new();
+        for (cause, aliases) in &self.fallbacks {
+            let cause = Cause::from(*cause);
+            let pointer = format!("/fallbacks/{}", cause.as_str());
+            if aliases.len() > FALLBACKS_MAX {
+                check.flaw(&pointer, format!("has more than {FALLBACKS_MAX} entries; leave some away"));
+            }
+            for (at, alias) in aliases.iter().enumerate() {
+                check_model(check, &format!("{pointer}/{at}"), alias);
+            }
+            fallbacks.insert(cause, aliases.iter().map(|alias| alias.as_str().into()).collect());
+        }
+        Rule {
+            stands_for: self.stands_for.as_deref().map(Into::into),
+            policy: self.policy.into(),
+            has_affinity: self.affinity,
+            fallbacks,
+        }
+    }
+}
