@@ -75,6 +75,8 @@ pub struct Route {
     pub created_at_s: i64,
     /// Those of weight 0 last, else by tier, as [`Route::new`] puts them.
     pub targets: Vec<Arc<Target>>,
+    /// Whether any of them says what it can do, so that it matters what requests need.
+    pub is_choosy: bool,
     pub turns: Arc<Turns>,
     pub compared: Arc<Compared>,
 }
@@ -83,7 +85,8 @@ impl Route {
     pub fn new(alias: Arc<str>, created_at_s: i64, mut targets: Vec<Arc<Target>>) -> Self {
         targets.sort_by_key(|target| target.rank());
         let turns = Arc::new(Turns::new(targets.len()));
-        Self { alias, created_at_s, targets, turns, compared: Arc::default() }
+        let is_choosy = targets.iter().any(|target| target.fit.abilities.is_some());
+        Self { alias, created_at_s, targets, is_choosy, turns, compared: Arc::default() }
     }
 
     /// The alias as a metric label: bounded, whatever a client typed.

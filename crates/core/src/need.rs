@@ -82,6 +82,12 @@ pub trait HeaderLookup {
     fn header(&self, name: &str) -> Option<&str>;
 }
 
+impl HeaderLookup for Vec<(&str, &str)> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+}
+
 /// What a request needs, and whence it comes.
 #[derive(Clone, Copy)]
 pub struct Need<'a> {
@@ -196,23 +202,16 @@ mod tests {
 
     const TEAM: TeamId = TeamId(Uuid::from_u128(1));
 
-    struct One;
-
-    impl HeaderLookup for One {
-        fn header(&self, name: &str) -> Option<&str> {
-            (name == "x-plan").then_some("gold")
-        }
-    }
-
     #[test]
     fn a_target_takes_what_it_can_do_and_is_there_for() {
+        let headers = vec![("x-other", "1"), ("x-plan", "gold")];
         let need = Need {
             abilities: [Ability::Tools, Ability::Vision].into_iter().collect(),
             input_tokens: 1000,
             output_tokens: Some(500),
             team: Some(TEAM),
             tags: "batch, night",
-            headers: Some(&One),
+            headers: Some(&headers),
         };
         let can = |abilities: &[Ability]| Some(abilities.iter().copied().collect());
         let fit = Fit::default;

@@ -60,6 +60,8 @@ pub struct Head<'a> {
     pub line: Line<'a>,
     pub headers: Headers<'a>,
     pub suspicion: Option<Suspicion>,
+    /// Headers whose names begin with `x-`, by name in lower case: a target may be there for some of them only.
+    pub others: Vec<(&'a str, &'a str)>,
 }
 
 /// A call on its way in; the body is still unread.

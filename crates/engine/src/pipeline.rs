@@ -93,7 +93,7 @@ async fn way<T: Transport, B: BodyStream>(
     shared.retries.arrive(now_us);
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
     let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
-    failover(engine, &world, routed, Trip { request, deadline_us, attempts: 0, tally }).await
+    failover(engine, &world, routed, Trip { request, head: &head, deadline_us, attempts: 0, tally }).await
 }
 
 /// Who is calling, by the key in the headers and where it comes from.
@@ -143,6 +143,7 @@ async fn failover<T: Transport>(
 /// What stays the same while a request goes from target to target.
 struct Trip<'a> {
     request: RequestId,
+    head: &'a Head<'a>,
     deadline_us: u64,
     attempts: u32,
     tally: &'a Rc<Tally>,
@@ -162,15 +163,15 @@ async fn course<T: Transport>(
     trip: &mut Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     let clock = &*engine.shared.clock;
-    let mut course = Course::begin(engine, trip.deadline_us);
+    let mut course = Course::begin(engine, routed, trip.head, trip.deadline_us);
     loop {
-        let choice = match debug_span!("select").in_scope(|| course.next(engine, world, routed)) {
+        let choice = match debug_span!("select").in_scope(|| course.next(engine, world)) {
             Step::Try(choice) => choice,
             Step::Pause { us } => {
                 tokio::time::sleep(Duration::from_micros(us)).await;
                 continue;
             }
-            Step::GiveUp(why) => return Err(course.give_up(why, routed, clock.monotonic_us())),
+            Step::GiveUp(why) => return Err(course.give_up(why, clock.monotonic_us())),
         };
         let (target, backend) = world.stand(&routed.to.route, choice.place)?;
         trip.tally.heads_for(&backend.meters);

@@ -7,6 +7,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use nexus_core::{
     catalogue::{Route, Target},
+    health::breaker::State,
     id::{CredentialId, ProviderId, RouteId},
     refusal::Refusal,
     snapshot::Snapshot,
@@ -119,6 +120,24 @@ impl World {
     ) -> Result<(&'a Arc<Target>, &'a Backend), Refusal> {
         let stand = route.targets.get(place).and_then(|target| Some((target, self.backend(target)?)));
         stand.ok_or_else(|| Refusal::UnknownModel { model: route.alias.to_string() })
+    }
+
+    /// The meters of a route's targets, each once, with the worst breaker (0 closed, 1 half-open, 2 open) and
+    /// all that is under way of those that share them.
+    pub fn healths(&self, route: &Route, now_us: u64) -> impl Iterator<Item = (&TargetMeters, u8, u32)> {
+        let mut healths: HashMap<*const TargetMeters, (&TargetMeters, u8, u32)> = HashMap::new();
+        for target in &route.targets {
+            let Some(backend) = self.backend(target) else { continue };
+            let breaker = match target.health.state(now_us) {
+                State::Closed => 0,
+                State::HalfOpen { .. } => 1,
+                State::Open { .. } => 2,
+            };
+            let in_flight = target.health.in_flight();
+            let known = healths.entry(Arc::as_ptr(&backend.meters)).or_insert((&backend.meters, 0, 0));
+            (known.1, known.2) = (breaker.max(known.1), in_flight.saturating_add(known.2));
+        }
+        healths.into_values()
     }
 
     /// What stands behind a target of this world's catalogue.

@@ -25,7 +25,16 @@ pub fn head<'a>(request: &'a HttpRequest, worker: &Worker) -> Head<'a> {
         query: uri.query(),
         address: worker.forwarding.address(request),
     };
-    Head { line, headers: headers(request), suspicion: worker.clean.suspicion(request) }
+    Head { line, headers: headers(request), suspicion: worker.clean.suspicion(request), others: others(request) }
+}
+
+/// What SDKs send about themselves; it decides nothing.
+const OF_SDKS: &str = "x-stainless-";
+
+fn others(request: &HttpRequest) -> Vec<(&str, &str)> {
+    let named = request.headers().iter().map(|(name, value)| (name.as_str(), value));
+    let ours = named.filter(|(name, _)| name.starts_with("x-") && !name.starts_with(OF_SDKS));
+    ours.filter_map(|(name, value)| Some((name, text(value)?))).collect()
 }
 
 /// The headers that decide something, read in one pass; of a repeated one the first counts, and one that

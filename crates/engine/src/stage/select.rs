@@ -4,7 +4,7 @@ use nexus_core::{
     catalogue::Target,
     failover::{Outlook, Plan, Step, Why},
     fault::{Class, Fault},
-    need::{Need, Unfit},
+    need::{Abilities, Ability, HeaderLookup as _, Need, Unfit},
     policy::Cause,
     refusal::Refusal,
     select::{
@@ -12,31 +12,49 @@ use nexus_core::{
         verdict::{Against, Ask},
     },
 };
+use nexus_wire::bearing::{self, Needs};
 
-use crate::{pipeline::Refused, port::Transport, shared::Engine, stage::resolve::Routed, world::World};
+use crate::{
+    arrival::Head, pipeline::Refused, port::Transport, shared::Engine, stage::resolve::Routed, world::World,
+};
 
 /// The tries of one request on one route, and what the last of them came to.
-pub struct Course {
+pub struct Course<'a> {
     plan: Plan,
+    routed: &'a Routed,
+    need: Need<'a>,
+    affinity: Option<u64>,
     last: Option<Refused>,
 }
 
-impl Course {
+impl<'a> Course<'a> {
     /// Begins anew, on the route the request has now.
-    pub fn begin<T: Transport>(engine: &Engine<T>, deadline_us: u64) -> Self {
-        Self { plan: Plan::new(engine.shared.limits.attempts, deadline_us), last: None }
+    pub fn begin<T: Transport>(
+        engine: &Engine<T>,
+        routed: &'a Routed,
+        head: &'a Head<'_>,
+        deadline_us: u64,
+    ) -> Self {
+        let body = &routed.asked.body;
+        Self {
+            plan: Plan::new(engine.shared.limits.attempts, deadline_us),
+            routed,
+            need: need(routed, head),
+            affinity: if routed.to.rule.has_affinity { bearing::opening(body) } else { None },
+            last: None,
+        }
     }
 
     /// What to do now.
-    pub fn next<T: Transport>(&mut self, engine: &Engine<T>, world: &World, routed: &Routed) -> Step {
+    pub fn next<T: Transport>(&mut self, engine: &Engine<T>, world: &World) -> Step {
+        let routed = self.routed;
         let rights = world.snapshot.rights(&routed.caller);
         let is_bound = rights.is_bound_to_providers();
         let may_use = |target: &Target| !is_bound || rights.may_use(&target.provider.name);
-        let need = need(routed);
         let ask = Ask {
-            need: &need,
+            need: &self.need,
             is_stream: routed.asked.call.is_stream,
-            affinity: None,
+            affinity: self.affinity,
             may_use: &may_use,
             cost_nano_usd: &|target| u64::try_from(target.cost_multiplier_ppm).ok(),
             now_us: engine.shared.clock.monotonic_us(),
@@ -71,8 +89,8 @@ impl Course {
 
     /// What the client is told where nothing is left to try: what the last attempt came to, or why there was
     /// none.
-    pub fn give_up(self, why: Why, routed: &Routed, now_us: u64) -> Refused {
-        let alias = &routed.asked.call.alias;
+    pub fn give_up(self, why: Why, now_us: u64) -> Refused {
+        let alias = &self.routed.asked.call.alias;
         match (self.last, why) {
             (Some(refused), _) => refused,
             (None, Why::Never(Against::Forbidden)) => Refusal::UnknownModel { model: alias.clone() }.into(),
@@ -112,14 +130,30 @@ pub fn cause(refused: &Refused) -> Option<Cause> {
     }
 }
 
+/// The header with a request's tags.
+const TAGS: &str = "x-nexus-tags";
+
 /// Bytes of a body a token stands for, roughly.
 const BYTES_A_TOKEN: u64 = 4;
 
-fn need(routed: &Routed) -> Need<'static> {
+fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
+    let body = &routed.asked.body;
     Need {
-        input_tokens: routed.asked.body.len() as u64 / BYTES_A_TOKEN,
+        abilities: if routed.to.route.is_choosy { abilities(bearing::needs(body)) } else { Abilities::default() },
+        input_tokens: body.len() as u64 / BYTES_A_TOKEN,
         output_tokens: routed.asked.request.max_tokens,
         team: routed.caller.team,
-        ..Need::NOTHING
+        tags: head.others.header(TAGS).unwrap_or_default(),
+        headers: Some(&head.others),
     }
+}
+
+fn abilities(needs: Needs) -> Abilities {
+    let named = [
+        (needs.tools, Ability::Tools),
+        (needs.vision, Ability::Vision),
+        (needs.audio, Ability::Audio),
+        (needs.json_schema, Ability::JsonSchema),
+    ];
+    named.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, ability)| ability).collect()
 }

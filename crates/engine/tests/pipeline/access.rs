@@ -75,6 +75,7 @@ async fn ask_suspiciously(bench: &Bench, key: &str, suspicion: Option<Suspicion>
         headers: Headers { authorization: Some(key), ..Headers::default() },
         line: Line { address: Some(HERE), ..Line::default() },
         suspicion,
+        ..Head::default()
     };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
     pipeline::serve(&bench.engine, Arrival { head, body }).await.map(drop)

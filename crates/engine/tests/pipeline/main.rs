@@ -14,6 +14,7 @@ mod budgets;
 mod fake;
 mod outcomes;
 mod refusals;
+mod routing;
 mod streams;
 
 use bytes::Bytes;
