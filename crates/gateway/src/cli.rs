@@ -267,11 +267,33 @@ pub enum Route {
     },
     /// Make a model route.
     Create(RouteCreate),
+    /// Explain where a request would go, by what stands in the database; a running node knows more
+    /// (`POST /admin/v1/routes/explain`): which breakers are open, and what is under way.
+    Explain(RouteExplain),
     /// What is set for an alias beside its models.
     Rule {
         #[command(subcommand)]
         command: Rule,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct RouteExplain {
+    /// The name of the model, as an application would say it.
+    pub model: String,
+    /// The team of whoever asks.
+    #[arg(long, value_name = "NAME")]
+    pub team: Option<String>,
+    #[arg(long)]
+    pub stream: bool,
+    /// Tokens of the prompt.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub input_tokens: u64,
+    /// The most tokens of the answer.
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
+    #[arg(long)]
+    pub output: Option<Output>,
 }
 
 #[derive(Debug, Subcommand)]

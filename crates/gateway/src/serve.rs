@@ -30,7 +30,7 @@ use nexus_store::{Journal, Shipper, journal::JournalOptions};
 use nexus_telemetry::{
     exporter::Exporter,
     log::{self, Format, LogGuard, Stages},
-    meters::{Backlog, Meters},
+    meters::Backlog,
 };
 use nexus_transport::{AwsHost, AwsSource, HttpTransport, Tls};
 use tokio::{
@@ -149,7 +149,7 @@ impl Node {
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
-            meters: Arc::clone(&meters),
+            meters,
             limits: limits(settings),
         });
         let (in_force, revisions) = watch::channel(0);
@@ -164,10 +164,10 @@ impl Node {
         let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&meters));
         let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
         let revision = loader.load()?;
-        let watched = Arc::clone(&shipper);
+        let (watched, routing) = (Arc::clone(&shipper), Arc::clone(&shared));
         let reloading = Reloading::start(loader, revision, move |revision| {
             let _before = in_force.send_replace(revision);
-            show_backlog(&meters, &watched);
+            show(&routing, &watched);
         })
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
@@ -324,13 +324,26 @@ fn failures(settings: &Settings) -> Failures {
     Failures::new(per_minute, per_minute, RandomState::new())
 }
 
-fn show_backlog(meters: &Meters, shipper: &Shipper) {
+/// What the metrics say about the node as it is now.
+fn show(shared: &Shared, shipper: &Shipper) {
     let backlog = shipper.backlog();
-    meters.journal(Backlog {
+    shared.meters.journal(Backlog {
         bytes: backlog.bytes,
         damaged_bytes: backlog.damaged_bytes,
         failures_in_a_row: backlog.failures_in_a_row,
     });
+    shared.meters.retries_left(shared.retries.left());
+    show_health(shared);
+}
+
+/// The breakers of all targets, and what is under way there.
+fn show_health(shared: &Shared) {
+    let (world, now_us) = (shared.worlds.current(), shared.clock.monotonic_us());
+    for route in world.snapshot.catalogue.all() {
+        for (meters, breaker, in_flight) in world.healths(route, now_us) {
+            meters.health(breaker, in_flight);
+        }
+    }
 }
 
 /// SIGTERM and SIGINT, which mean the same.

@@ -34,6 +34,7 @@ pub struct Meters {
     unrouted: Arc<TargetMeters>,
     other: Arc<TargetMeters>,
     in_flight: Gauge,
+    retries_left: Gauge,
     refusals: Slots<&'static str, 64>,
     journal_bytes: Gauge,
     journal_damaged: Gauge,
@@ -57,6 +58,7 @@ impl Meters {
             unrouted: Arc::new(TargetMeters::new(registry.clone(), "none", "none")),
             other: Arc::new(TargetMeters::new(registry.clone(), "other", "other")),
             in_flight: registry.gauge(&metric::IN_FLIGHT, []),
+            retries_left: registry.gauge(&metric::RETRIES_LEFT, []),
             refusals: Slots::new(),
             journal_bytes: registry.gauge(&metric::JOURNAL_BYTES, []),
             journal_damaged: registry.gauge(&metric::JOURNAL_DAMAGED, []),
@@ -94,6 +96,11 @@ impl Meters {
     pub fn arrive(&self) -> InFlight {
         self.in_flight.increment(1.0);
         InFlight(self.in_flight.clone())
+    }
+
+    /// Tries there may be beyond requests' first, as of now.
+    pub fn retries_left(&self, tries: u64) {
+        self.retries_left.set(tries as f64);
     }
 
     /// The gateway refused a request. `code` is a fixed word of the error table.

@@ -77,6 +77,24 @@ pub const ATTEMPTS: Metric = Metric {
     labels: &["provider", "model", "outcome"],
     help: "Attempts at providers: `answered`, `abandoned`, or the class of the fault.",
 };
+pub const BREAKER: Metric = Metric {
+    name: "nexus_breaker_state",
+    kind: Kind::Gauge,
+    labels: TARGET,
+    help: "The circuit breaker of a target: 0 closed, 1 half-open, 2 open; the worst where an alias has several at a provider.",
+};
+pub const TARGET_IN_FLIGHT: Metric = Metric {
+    name: "nexus_upstream_in_flight",
+    kind: Kind::Gauge,
+    labels: TARGET,
+    help: "Attempts under way at a target.",
+};
+pub const RETRIES_LEFT: Metric = Metric {
+    name: "nexus_retries_left",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Tries beyond requests' first that there may be at once, over all requests.",
+};
 pub const IN_FLIGHT: Metric = Metric {
     name: "nexus_requests_in_flight",
     kind: Kind::Gauge,
@@ -133,7 +151,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 17] = [
+pub const ALL: [&Metric; 20] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -142,6 +160,9 @@ pub const ALL: [&Metric; 17] = [
     &COST,
     &UNPRICED,
     &ATTEMPTS,
+    &BREAKER,
+    &TARGET_IN_FLIGHT,
+    &RETRIES_LEFT,
     &IN_FLIGHT,
     &REFUSALS,
     &JOURNAL_BYTES,

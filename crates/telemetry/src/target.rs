@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use metrics::{Counter, Histogram, SharedString};
+use metrics::{Counter, Gauge, Histogram, SharedString};
 
 use crate::{metric, registry::Registry, slots::Slots};
 
@@ -24,6 +24,8 @@ pub struct TargetMeters {
     requests: Slots<u16, 32>,
     latency: OnceLock<Histogram>,
     first_token: OnceLock<Histogram>,
+    breaker: OnceLock<Gauge>,
+    in_flight: OnceLock<Gauge>,
     tokens: Slots<&'static str, 16>,
     units: Slots<&'static str, 16>,
     cost: Slots<&'static str, 2>,
@@ -40,6 +42,8 @@ impl TargetMeters {
             requests: Slots::new(),
             latency: OnceLock::new(),
             first_token: OnceLock::new(),
+            breaker: OnceLock::new(),
+            in_flight: OnceLock::new(),
             tokens: Slots::new(),
             units: Slots::new(),
             cost: Slots::new(),
@@ -64,6 +68,14 @@ impl TargetMeters {
     /// The first content of a streamed answer came, so long after the request's arrival.
     pub fn first_token(&self, after_us: u64) {
         self.histogram(&self.first_token, &metric::FIRST_TOKEN).record(seconds(after_us));
+    }
+
+    /// The target's breaker (0 closed, 1 half-open, 2 open) and what is under way there, as of now.
+    pub fn health(&self, breaker: u8, in_flight: u32) {
+        let labels = || [Arc::clone(&self.provider).into(), Arc::clone(&self.model).into()];
+        let gauge = |metric| self.registry.gauge(metric, labels());
+        self.breaker.get_or_init(|| gauge(&metric::BREAKER)).set(f64::from(breaker));
+        self.in_flight.get_or_init(|| gauge(&metric::TARGET_IN_FLIGHT)).set(f64::from(in_flight));
     }
 
     /// So many tokens of this kind were used. `kind` is a fixed word; zero makes no series.

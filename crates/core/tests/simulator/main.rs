@@ -120,6 +120,7 @@ fn a_dead_provider_is_left_alone_but_for_probes_and_is_back_within_one_of_its_co
             );
         }
     }
+    assert!(openings > 30, "{openings}");
 }
 
 #[test]

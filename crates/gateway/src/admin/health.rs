@@ -1,5 +1,7 @@
 //! How the node is, for those who run it. It answers while the database is away, to whoever shows a key.
 
+pub mod targets;
+
 use std::{collections::HashSet, sync::Arc};
 
 use nexus_store::world;

@@ -12,9 +12,12 @@ use actix_web::{
 use nexus_core::role::Permission;
 
 use super::{
-    anomalies, audit_logs, config, credentials, health, keys, oidc, openapi,
+    anomalies, audit_logs, config, credentials,
+    health::{self, targets},
+    keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    prices, providers, quotas, reference, routes,
+    prices, providers, quotas, reference,
+    routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
     rules, session, session_keys, settings, teams, users,
 };
@@ -27,6 +30,7 @@ pub const PREFIX: &str = "/admin/v1";
 pub fn table() -> Vec<Row> {
     let mut rows = general();
     rows.extend(money());
+    rows.extend(routing());
     rows
 }
 
@@ -64,18 +68,6 @@ fn general() -> Vec<Row> {
         patch("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersWrite), "Change a credential or its key", credentials::update),
         delete("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersWrite), "Delete a credential", credentials::delete),
         post("/providers/{id}/credentials/{credential_id}/test", Needs(Permission::ProvidersWrite), "Ask a provider for its models with this credential", credentials::test),
-
-        get("/model-routes", Needs(Permission::RoutesRead), "List model routes", routes::list),
-        post("/model-routes", Needs(Permission::RoutesWrite), "Make a model route", routes::create),
-        get("/model-routes/{id}", Needs(Permission::RoutesRead), "Show a model route", routes::show),
-        patch("/model-routes/{id}", Needs(Permission::RoutesWrite), "Change a model route", routes::update),
-        delete("/model-routes/{id}", Needs(Permission::RoutesWrite), "Delete a model route", routes::delete),
-
-        get("/routing-rules", Needs(Permission::RoutesRead), "List routing rules", rules::list),
-        post("/routing-rules", Needs(Permission::RoutesWrite), "Make a routing rule; one that leads in a circle is refused", rules::create),
-        get("/routing-rules/{id}", Needs(Permission::RoutesRead), "Show a routing rule", rules::show),
-        put("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Put another rule in the place of one", rules::put),
-        delete("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Delete a routing rule", rules::delete),
 
         get("/settings", Needs(Permission::SettingsRead), "List settings", settings::list),
         get("/settings/{name}", Needs(Permission::SettingsRead), "Show a setting", settings::show),
@@ -126,6 +118,30 @@ fn money() -> Vec<Row> {
         patch("/quotas/{id}", Needs(Permission::SettingsWrite), "Change a quota's name, limit or mode", quotas::update),
         delete("/quotas/{id}", Needs(Permission::SettingsWrite), "Delete a quota", quotas::delete),
         get("/quotas/{id}/holders", Needs(Permission::SettingsRead), "Show how full a quota is and who holds what of it", quotas::holders),
+    ]
+}
+
+/// Where requests go, and how those are they go to.
+#[rustfmt::skip]
+fn routing() -> Vec<Row> {
+    vec![
+        get("/model-routes", Needs(Permission::RoutesRead), "List model routes", routes::list),
+        post("/model-routes", Needs(Permission::RoutesWrite), "Make a model route", routes::create),
+        get("/model-routes/{id}", Needs(Permission::RoutesRead), "Show a model route", routes::show),
+        patch("/model-routes/{id}", Needs(Permission::RoutesWrite), "Change a model route", routes::update),
+        delete("/model-routes/{id}", Needs(Permission::RoutesWrite), "Delete a model route", routes::delete),
+
+        post("/model-routes/{id}/reset", Needs(Permission::RoutesWrite), "Close the breaker of what a model route leads to", targets::reset),
+        post("/routes/explain", Needs(Permission::RoutesRead), "Explain where a request would go, without sending anything", explain::ask),
+
+        get("/routing-rules", Needs(Permission::RoutesRead), "List routing rules", rules::list),
+        post("/routing-rules", Needs(Permission::RoutesWrite), "Make a routing rule; one that leads in a circle is refused", rules::create),
+        get("/routing-rules/{id}", Needs(Permission::RoutesRead), "Show a routing rule", rules::show),
+        put("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Put another rule in the place of one", rules::put),
+        delete("/routing-rules/{id}", Needs(Permission::RoutesWrite), "Delete a routing rule", rules::delete),
+
+        get("/health/providers", Needs(Permission::HealthRead), "Show how the models at their providers are", targets::show),
+        get("/health/providers/stream", Needs(Permission::HealthRead), "The same once a second, as a stream of events", targets::stream),
     ]
 }
 

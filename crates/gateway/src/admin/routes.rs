@@ -1,5 +1,6 @@
 //! Model routes: which alias stands for which model at which provider.
 
+pub mod explain;
 mod fit;
 mod object;
 

@@ -2,6 +2,7 @@
 
 use nexus_core::{
     price::Tier,
+    health::breaker,
     need::Ability,
     policy::{Cause, Policy},
     principal::Level,
@@ -64,6 +65,26 @@ words! {
     CauseWord as FallbackCause for Cause { ContextWindow, ContentPolicy, Failure, Budget }
     /// Something a model can do beside text.
     AbilityWord as Ability for Ability { Tools, Vision, Audio, JsonSchema }
+}
+
+/// A circuit breaker: requests pass, none does, or one may see whether the provider is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Breaker)]
+pub enum BreakerWord {
+    Closed,
+    Open,
+    HalfOpen,
+}
+
+impl From<breaker::State> for BreakerWord {
+    fn from(state: breaker::State) -> Self {
+        match state {
+            breaker::State::Closed => Self::Closed,
+            breaker::State::Open { .. } => Self::Open,
+            breaker::State::HalfOpen { .. } => Self::HalfOpen,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `nexus route`: which alias stands for which model at which provider.
 
+mod explain;
 mod rule;
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,7 @@ pub fn run(command: Route, place: &Place) -> Result<(), StartError> {
     match command {
         Route::List { output } => list(&store, output.unwrap_or_else(terminal::usual_output)),
         Route::Create(wish) => create(&store, &wish),
+        Route::Explain(question) => explain::run(&question, &store),
         Route::Rule { command } => rule::run(command, &store),
     }
 }

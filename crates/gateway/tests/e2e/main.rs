@@ -14,6 +14,7 @@ mod audit;
 mod chat;
 mod client;
 mod crash;
+mod failover;
 mod faults;
 mod forwarded;
 mod gemini;

@@ -208,7 +208,7 @@ mod tests {
                 assert_eq!(show(conn, own.id)?, Some(own.clone()));
                 let first = Page { after: None, limit: 10 };
                 assert_eq!(page(conn, Some(team), &first)?, [all.clone(), own.clone()]);
-                assert_eq!(page(conn, Some(TeamId(sample::uuid(8))), &first)?, [all.clone()]);
+                assert_eq!(page(conn, Some(TeamId(sample::uuid(8))), &first)?, vec![all.clone()]);
                 let rules = rules(conn)?;
                 assert_eq!(**rules.find("a", Some(team)).unwrap(), rule);
                 assert_eq!(update(conn, all.id, &rule, 9, 5)?, Changed::Stale);

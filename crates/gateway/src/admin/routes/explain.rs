@@ -1,0 +1,194 @@
+//! Why a request would go where: every candidate, what speaks for it and what against. Nothing is sent, and
+//! nobody's turn is taken.
+
+use std::collections::BTreeMap;
+
+use nexus_core::{
+    id::{TeamId, Uuid},
+    need::{HeaderLookup, Need},
+    select::{
+        Choice, Nobody,
+        explain::{Candidate, Explanation, explain},
+        verdict::Ask,
+    },
+    snapshot::Snapshot,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::object::ModelText;
+use crate::admin::{
+    answer::Told,
+    body::Json,
+    call::{Call, found},
+    problem::Problem,
+    words::{AbilityWord, BreakerWord, PolicyWord},
+};
+
+/// A request that might be made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RouteQuestion)]
+pub struct Question {
+    /// As an application would say it.
+    #[schema(value_type = ModelText)]
+    pub model: String,
+    /// The team of whoever asks; none: one without a team.
+    #[serde(default)]
+    pub team_id: Option<Uuid>,
+    #[serde(default)]
+    #[schema(default = false)]
+    pub stream: bool,
+    #[serde(default)]
+    #[schema(default = 0, minimum = 0)]
+    pub input_tokens: u64,
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub max_tokens: Option<u64>,
+    #[serde(default)]
+    #[schema(required = false)]
+    pub abilities: Vec<AbilityWord>,
+    /// With commas in between.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub tags: String,
+    #[serde(default)]
+    #[schema(required = false)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What would become of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RouteExplanation)]
+pub struct ExplanationBody {
+    /// The alias the model's name comes to; `*` where no other takes it.
+    pub alias: String,
+    pub policy: PolicyWord,
+    /// Which of the candidates would be asked first, from 0; none: nobody.
+    pub chosen: Option<usize>,
+    /// Whether its breaker is open, and it would be asked because nobody else is left.
+    pub is_forced: bool,
+    /// Why nobody would.
+    pub because: Option<String>,
+    /// In the order they are looked at.
+    pub candidates: Vec<CandidateBody>,
+}
+
+/// A model that might be asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RouteCandidate)]
+pub struct CandidateBody {
+    pub model_route_id: Uuid,
+    pub provider: String,
+    pub real_name: String,
+    pub region: Option<String>,
+    pub tier: u32,
+    pub weight: u32,
+    /// Why it is passed over, in a word.
+    pub against: Option<String>,
+    pub breaker: BreakerWord,
+    /// What the policy compares: credit of turns (more is better), else microseconds, requests under way or
+    /// nano-USD (less is better).
+    pub score: Option<i64>,
+    pub in_flight: u32,
+    /// None: nobody knows the price.
+    pub cost_nano_usd: Option<u64>,
+    /// When its limits have room.
+    pub wait_ms: u64,
+}
+
+impl From<&Candidate> for CandidateBody {
+    fn from(candidate: &Candidate) -> Self {
+        let target = &candidate.target;
+        Self {
+            model_route_id: target.route.0,
+            provider: target.provider.name.to_string(),
+            real_name: target.real_model.to_string(),
+            region: target.region.as_deref().map(str::to_owned),
+            tier: target.tier,
+            weight: target.weight,
+            against: candidate.against.map(|against| against.as_str().to_owned()),
+            breaker: candidate.breaker.into(),
+            score: candidate.score,
+            in_flight: candidate.in_flight,
+            cost_nano_usd: candidate.cost_nano_usd,
+            wait_ms: candidate.wait_us.div_ceil(1000),
+        }
+    }
+}
+
+impl ExplanationBody {
+    fn new(alias: &str, explanation: &Explanation) -> Self {
+        let because = match explanation.choice {
+            Ok(_) | Err(Nobody::Shut(_)) => None,
+            Err(Nobody::Until { against, .. } | Nobody::Never(against)) => Some(against.as_str()),
+            Err(Nobody::Exhausted) => Some("no_candidates"),
+        };
+        let choice = match explanation.choice {
+            Ok(choice) | Err(Nobody::Shut(choice)) => Some(choice),
+            Err(_) => None,
+        };
+        Self {
+            alias: alias.to_owned(),
+            policy: explanation.policy.into(),
+            chosen: choice.map(|Choice { place, .. }| place),
+            is_forced: choice.is_some_and(|choice| choice.entry == nexus_core::health::Entry::Forced),
+            because: because.map(str::to_owned),
+            candidates: explanation.candidates.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+struct Said<'a>(&'a BTreeMap<String, String>);
+
+impl HeaderLookup for Said<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl Question {
+    /// The answer in this world; `None` where the model is unknown.
+    pub fn answer(
+        &self,
+        snapshot: &Snapshot,
+        now_us: u64,
+        dice: impl FnMut(u64) -> u64,
+    ) -> Option<ExplanationBody> {
+        let team = self.team_id.map(TeamId);
+        let resolved = snapshot.catalogue.resolve(&self.model, team)?;
+        let need = Need {
+            abilities: self.abilities.iter().map(|ability| (*ability).into()).collect(),
+            input_tokens: self.input_tokens,
+            output_tokens: self.max_tokens,
+            team,
+            tags: &self.tags,
+            headers: Some(&Said(&self.headers)),
+        };
+        let scope = team.and_then(|team| snapshot.teams.get(&team)).map(|policy| &policy.scope);
+        let ask = Ask {
+            need: &need,
+            is_stream: self.stream,
+            affinity: None,
+            may_use: &|target| scope.is_none_or(|scope| scope.may_use(&target.provider.name)),
+            cost_nano_usd: &|target| u64::try_from(target.cost_multiplier_ppm).ok(),
+            now_us,
+        };
+        let explanation = explain(&resolved.route, &resolved.rule, &ask, dice);
+        Some(ExplanationBody::new(&resolved.route.alias, &explanation))
+    }
+}
+
+/// `POST /admin/v1/routes/explain`
+pub async fn ask(mut call: Call<(), Json<Question>>) -> Result<Told<ExplanationBody>, Problem> {
+    let question = &mut call.body.0;
+    if let Some(own) = call.caller.reach.team() {
+        // a team asks for itself only
+        question.team_id = Some(own.0);
+    }
+    let engine = &call.worker.engine;
+    let world = engine.shared.worlds.current();
+    let now_us = engine.shared.clock.monotonic_us();
+    let answer = call.body.0.answer(&world.snapshot, now_us, |bound| engine.dice.roll(bound));
+    Ok(Told(found(answer)?))
+}

@@ -1,0 +1,164 @@
+//! Three providers under load, one of which misbehaves in every way there is: clients see no failure that
+//! another could have served. Prints what it measured.
+
+use nexus_testkit::{
+    Mock, Options,
+    load::{self, Length, Load, Report},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    admin::{Api, platform_key},
+    node::{Node, Site, ask, provider, until},
+};
+
+const REQUESTS: usize = 120;
+
+/// Mocks `a`, `b` and `c` behind the alias `gpt`.
+fn three() -> ([Mock; 3], Site) {
+    let mocks = [(); 3].map(|()| Mock::start(Options::default()).unwrap());
+    let names = ["a", "b", "c"].iter().zip(&mocks);
+    let providers: String =
+        names.map(|(name, mock)| provider(name, &mock.url(), &[("gpt", "mock-gpt")])).collect();
+    (mocks, Site::new(&providers))
+}
+
+fn load(node: &Node<'_>, key: &str, stream: bool) -> Report {
+    let load = Load {
+        authority: node.site.api.to_string(),
+        path: "/v1/chat/completions".to_owned(),
+        key: key.to_owned(),
+        model: "gpt".to_owned(),
+        stream,
+        body_bytes: 200,
+        connections: 6,
+        length: Length::Requests(REQUESTS),
+        rate: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(load::run(load))
+}
+
+/// The model route of a provider.
+fn route_of(api: &Api<'_>, provider: &str) -> String {
+    let providers = api.get("/providers").json()["data"].as_array().unwrap().clone();
+    let id = providers.iter().find(|row| row["name"] == provider).unwrap()["id"].clone();
+    let routes = api.get(&format!("/model-routes?provider_id={}", id.as_str().unwrap())).json();
+    routes["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn health_of(api: &Api<'_>, provider: &str) -> Value {
+    let targets = api.get("/health/providers").json()["targets"].as_array().unwrap().clone();
+    targets.into_iter().find(|target| target["provider"] == provider).unwrap()
+}
+
+#[test]
+fn whatever_one_of_three_does_clients_see_no_failure_another_could_have_served() {
+    let ([a, b, c], site) = three();
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let route = route_of(&api, "b");
+    for (name, script) in [
+        ("healthy", ""),
+        ("slow", "delay_ms=first:60"),
+        ("silent", "fault=hang_before_head"),
+        ("failing", "fault=status:500"),
+        ("overloaded", "fault=status:503,retry_after:1"),
+        ("busy", "fault=status:429,retry_after:1"),
+        ("locked", "echo_key_401"),
+        ("garbage", "fault=html,status:200"),
+        ("an error under a 200", "fault=200_error"),
+        ("closing", "fault=empty"),
+        ("cut before it began", "fault=cut_after_events:0"),
+        ("reset", "fault=cut_after_events:0,with:rst"),
+    ] {
+        assert_eq!(api.post(&format!("/model-routes/{route}/reset"), &json!({})).status, 204);
+        b.set_script(script).unwrap();
+        for stream in [false, true] {
+            let before = b.counts().requests;
+            let report = load(&node, &app, stream);
+            let tried = b.counts().requests - before;
+            println!(
+                "{name:<20} stream {stream:<5} errors {} p50 {} ms p99 {} ms, b was asked {tried} of {} times",
+                report.errors,
+                report.p50_us / 1000,
+                report.p99_us / 1000,
+                report.requests,
+            );
+            assert_eq!(report.errors, 0, "{name}: {report:?}\n{}", node.site.log());
+        }
+    }
+    assert_eq!(api.post(&format!("/model-routes/{route}/reset"), &json!({})).status, 204);
+    b.set_script("").unwrap();
+    b.stop();
+    let report = load(&node, &app, true);
+    println!("{:<20} errors {} p99 {} ms", "dead", report.errors, report.p99_us / 1000);
+    assert_eq!(report.errors, 0, "{report:?}");
+    for other in [a, c] {
+        assert!(other.counts().requests as usize > REQUESTS);
+    }
+}
+
+#[test]
+fn a_provider_that_is_out_is_seen_explained_counted_and_put_back_by_hand() {
+    let ([_a, b, _c], site) = three();
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let question = json!({ "model": "gpt", "stream": true });
+    let explained = api.post("/routes/explain", &question).json();
+    assert_eq!((&explained["policy"], &explained["chosen"]), (&json!("weighted"), &json!(0)), "{explained}");
+    b.set_script("echo_key_401").unwrap();
+    let answers: Vec<_> = (0..6).map(|_| node.chat(&app, &ask("gpt"))).collect();
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let decisions: Vec<_> = answers.iter().filter_map(|answer| answer.header("x-nexus-decision")).collect();
+    assert_eq!(
+        decisions.iter().filter(|decision| decision.contains("attempts=2")).count(),
+        1,
+        "{decisions:?}"
+    );
+    let health = health_of(&api, "b");
+    assert_eq!(
+        (&health["breaker"], &health["last_minute"]["failed"]),
+        (&json!("open"), &json!({ "credential": 1 }))
+    );
+    assert!(health["open_for_ms"].as_u64().unwrap() <= 5_000);
+    assert_eq!(health_of(&api, "a")["last_five_minutes"]["answered"], 3);
+    let explained = api.post("/routes/explain", &question).json();
+    let candidates = explained["candidates"].as_array().unwrap();
+    let out = candidates.iter().find(|candidate| candidate["provider"] == "b").unwrap();
+    assert_eq!((&out["against"], &out["breaker"]), (&json!("breaker_open"), &json!("open")), "{explained}");
+    until("the metrics say so", || {
+        node.metrics().contains(r#"nexus_breaker_state{provider="b",model="gpt"} 2"#).then_some(())
+    });
+    let events = api.get("/health/providers/stream?seconds=1");
+    assert_eq!(events.header("content-type"), Some("text/event-stream"));
+    assert!(events.text().starts_with("event: health\ndata: {\"retries_left\":"), "{}", events.text());
+    b.set_script("").unwrap();
+    assert_eq!(api.post(&format!("/model-routes/{}/reset", route_of(&api, "b")), &json!({})).status, 204);
+    assert_eq!(health_of(&api, "b")["breaker"], "closed");
+    assert_eq!(api.post("/routes/explain", &json!({ "model": "nobody" })).status, 404);
+    let printed = site.run(&["route", "explain", "gpt", "--output", "json", "--config", "nexus.yaml"]);
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap()["candidates"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_client_that_waits_no_longer_is_told_so_and_one_that_waits_is_served() {
+    let mock = Mock::start(Options::default()).unwrap();
+    mock.set_script("delay_ms=first:900").unwrap();
+    let site = Site::new(&provider("a", &mock.url(), &[("gpt", "mock-gpt")]));
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let bearer = format!("Bearer {app}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("x-request-timeout-ms", "200"),
+    ];
+    let answer = node.request("POST", "/v1/chat/completions", &headers, &ask("gpt"));
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert_eq!(node.chat(&app, &ask("gpt")).status, 200, "who waits is served");
+}
