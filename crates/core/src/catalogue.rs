@@ -48,8 +48,6 @@ pub struct Target {
     pub tier: u32,
     /// Share among the targets of its tier; 0 takes requests when no other can, of whatever tier.
     pub weight: u32,
-    /// What its provider's price is multiplied by, in millionths.
-    pub cost_multiplier_ppm: i64,
     pub fit: Fit,
     /// Shared with the same model of the same provider behind other aliases.
     pub health: Arc<Health>,

@@ -32,7 +32,6 @@ pub fn target(number: usize) -> Target {
         rate_limit: None,
         tier: 0,
         weight: 1,
-        cost_multiplier_ppm: 1_000_000,
         fit: Fit::default(),
         health: Arc::new(Health::default()),
     }

@@ -46,7 +46,6 @@ fn route(targets: usize) -> Route {
             rate_limit: None,
             tier: 0,
             weight: 1 + number as u32 % 7,
-            cost_multiplier_ppm: 1_000_000,
             fit: Fit::default(),
             health: Arc::new(Health::default()),
         })

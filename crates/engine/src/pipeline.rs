@@ -87,8 +87,15 @@ async fn way<T: Transport, B: BodyStream>(
         .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
-    routed.hold =
-        reserve::reserve(&mut routed, &world, request, shared).instrument(debug_span!("reserve")).await?;
+    while let Err(refusal) =
+        reserve::reserve(&mut routed, &world, request, shared).instrument(debug_span!("reserve")).await
+    {
+        let refused = Refused::Here(refusal);
+        match select::cause(&refused) {
+            Some(cause) if routed.fall_back(cause, &world) => {}
+            _ => return Err(refused),
+        }
+    }
     let now_us = shared.clock.monotonic_us();
     shared.retries.arrive(now_us);
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);

@@ -112,12 +112,7 @@ impl Node {
     fn start(settings: &mut Settings, options: &cli::Serve, log: &LogGuard) -> Result<Self, StartError> {
         let absence = if options.debug { Absence::Allowed } else { Absence::Refused };
         let keys = boot::keys(absence)?;
-        for variable in &keys.throw_away {
-            tracing::warn!(
-                variable,
-                "is not set: a throw-away secret was made; keys and credentials die with it"
-            );
-        }
+        warn_of(&keys.throw_away);
         let store = boot::store(settings)?;
         boot::check_root(&store, &keys.vault)?;
         let clock = Arc::new(SystemClock::new());
@@ -293,6 +288,15 @@ fn limits(settings: &Settings) -> Limits {
             between_chunks_ms: timeouts.between_chunks_ms,
             whole_ms: timeouts.whole_ms,
         },
+    }
+}
+
+fn warn_of(throw_away: &[&'static str]) {
+    for variable in throw_away {
+        tracing::warn!(
+            variable,
+            "is not set: a throw-away secret was made; keys and credentials die with it"
+        );
     }
 }
 

@@ -161,7 +161,6 @@ fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> R
         region: None,
         rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
         tier: stored.tier,
-        cost_multiplier_ppm: stored.cost_multiplier_ppm,
         fit: stored.fit,
         health: Arc::clone(health),
     };

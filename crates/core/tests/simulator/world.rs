@@ -93,7 +93,6 @@ impl World {
             rate_limit: None,
             tier: 0,
             weight,
-            cost_multiplier_ppm: 1_000_000,
             fit: Fit::default(),
             health: Arc::new(Health::default()),
         });

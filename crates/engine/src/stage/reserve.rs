@@ -3,8 +3,6 @@
 //! The most it can need is counted from its prompt and from `max_tokens` for every choice; where no limit is
 //! said, one is put into the request, so that what is held is what can be used.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use nexus_core::{
     id::{ProviderId, RequestId},
@@ -15,20 +13,20 @@ use nexus_core::{
 };
 use nexus_wire::chat::ChatRequest;
 
-use crate::{estimate, hold::Hold, pricing::Priced, shared::Shared, stage::resolve::Routed, world::World};
+use crate::{estimate, pricing::Priced, shared::Shared, stage::resolve::Routed, world::World};
 
 /// What a model that nothing is known of gives out at most, where the request does not say.
 const OUTPUT_TOKENS: u64 = 4_096;
 /// A hold that lives longer than its request can is swept after this much more.
 const GRACE_MS: i64 = 60_000;
 
-/// Holds what the request needs. `None` where it falls under no quota.
+/// Holds what the request needs; nothing where it falls under no quota.
 pub async fn reserve(
     routed: &mut Routed,
     world: &World,
     request: RequestId,
     shared: &Shared,
-) -> Result<Option<Arc<Hold>>, Refusal> {
+) -> Result<(), Refusal> {
     let caller = Caller {
         key: routed.caller.key,
         parent: routed.caller.parent,
@@ -39,7 +37,7 @@ pub async fn reserve(
     let quotas: Vec<Quota> =
         world.snapshot.quotas.iter().filter(|quota| quota.is_for(&caller)).cloned().collect();
     if quotas.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let counts = |measure| quotas.iter().any(move |quota: &Quota| quota.measure == measure);
     let mut need = Amounts::default();
@@ -62,11 +60,13 @@ pub async fn reserve(
     let until_ms = now_ms.saturating_add(whole_ms.saturating_mul(4)).saturating_add(GRACE_MS);
     let owner = Owner { request, key: routed.caller.key, until_ms };
     let held = shared.quotas.hold(quotas.iter(), need, owner, &shared.clock);
-    held.map(Some).map_err(|exhausted| Refusal::QuotaExhausted {
+    let held = held.map_err(|exhausted| Refusal::QuotaExhausted {
         name: exhausted.name.into(),
         measure: exhausted.measure.as_str(),
         limit: exhausted.limit,
-    })
+    })?;
+    routed.hold = Some(held);
+    Ok(())
 }
 
 /// The provider all targets are at, where that is one.

@@ -6,16 +6,19 @@ use nexus_core::{
     fault::{Class, Fault},
     need::{Abilities, Ability, HeaderLookup as _, Need, Unfit},
     policy::Cause,
+    price::Tier,
     refusal::Refusal,
     select::{
         Choice,
         verdict::{Against, Ask},
     },
+    usage::Usage,
 };
 use nexus_wire::bearing::{self, Needs};
 
 use crate::{
-    arrival::Head, pipeline::Refused, port::Transport, shared::Engine, stage::resolve::Routed, world::World,
+    arrival::Head, pipeline::Refused, port::Transport, pricing::Priced, shared::Engine, stage::resolve::Routed,
+    world::World,
 };
 
 /// The tries of one request on one route, and what the last of them came to.
@@ -50,13 +53,14 @@ impl<'a> Course<'a> {
         let routed = self.routed;
         let rights = world.snapshot.rights(&routed.caller);
         let is_bound = rights.is_bound_to_providers();
+        let now_ms = engine.shared.clock.unix_ms();
         let may_use = |target: &Target| !is_bound || rights.may_use(&target.provider.name);
         let ask = Ask {
             need: &self.need,
             is_stream: routed.asked.call.is_stream,
             affinity: self.affinity,
             may_use: &may_use,
-            cost_nano_usd: &|target| u64::try_from(target.cost_multiplier_ppm).ok(),
+            cost_nano_usd: &|target| cost(target, routed, &self.need, now_ms),
             now_us: engine.shared.clock.monotonic_us(),
         };
         let (route, rule) = (&routed.to.route, &routed.to.rule);
@@ -117,6 +121,16 @@ impl<'a> Course<'a> {
     }
 }
 
+/// Tokens an answer has, where the request does not say.
+const OUTPUT_TOKENS: u64 = 512;
+
+/// What the request would cost at a target, by what is known before it is sent.
+fn cost(target: &Target, routed: &Routed, need: &Need<'_>, now_ms: i64) -> Option<u64> {
+    let usage = Usage::text(need.input_tokens, need.output_tokens.unwrap_or(OUTPUT_TOKENS));
+    let model = target.model_for(&routed.to.name);
+    Priced::find(&routed.prices, target, model, now_ms).nano_usd(&usage, Tier::Standard)
+}
+
 /// For which cause another alias may be asked instead; `None`: for none.
 pub fn cause(refused: &Refused) -> Option<Cause> {
     match refused {
@@ -126,6 +140,7 @@ pub fn cause(refused: &Refused) -> Option<Cause> {
             Class::BadRequest | Class::TooLarge => return None,
             _ => Cause::Failure,
         }),
+        Refused::Here(Refusal::QuotaExhausted { .. }) => Some(Cause::Budget),
         Refused::Here(_) => None,
     }
 }

@@ -288,7 +288,6 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             rate_limit: per_minute.filter(|_| at == 0).map(|limit| Arc::new(RateLimit::new(limit))),
             tier: 0,
             weight: 1,
-            cost_multiplier_ppm: 1_000_000,
             fit: Fit::default(),
             health: Arc::default(),
         })

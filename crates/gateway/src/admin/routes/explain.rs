@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use nexus_core::{
     id::{TeamId, Uuid},
     need::{HeaderLookup, Need},
+    price::Tier,
     select::{
         Choice, Nobody,
         explain::{Candidate, Explanation, explain},
         verdict::Ask,
     },
     snapshot::Snapshot,
+    usage::Usage,
 };
+use nexus_engine::{port::Clock, pricing::Priced};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -139,6 +142,19 @@ impl ExplanationBody {
     }
 }
 
+/// When it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    unix_ms: i64,
+    monotonic_us: u64,
+}
+
+impl Moment {
+    pub fn of(clock: &dyn Clock) -> Self {
+        Self { unix_ms: clock.unix_ms(), monotonic_us: clock.monotonic_us() }
+    }
+}
+
 struct Said<'a>(&'a BTreeMap<String, String>);
 
 impl HeaderLookup for Said<'_> {
@@ -152,7 +168,7 @@ impl Question {
     pub fn answer(
         &self,
         snapshot: &Snapshot,
-        now_us: u64,
+        at: Moment,
         dice: impl FnMut(u64) -> u64,
     ) -> Option<ExplanationBody> {
         let team = self.team_id.map(TeamId);
@@ -171,8 +187,12 @@ impl Question {
             is_stream: self.stream,
             affinity: None,
             may_use: &|target| scope.is_none_or(|scope| scope.may_use(&target.provider.name)),
-            cost_nano_usd: &|target| u64::try_from(target.cost_multiplier_ppm).ok(),
-            now_us,
+            cost_nano_usd: &|target| {
+                let model = target.model_for(&resolved.name);
+                let usage = Usage::text(self.input_tokens, self.max_tokens.unwrap_or_default());
+                Priced::find(&snapshot.prices, target, model, at.unix_ms).nano_usd(&usage, Tier::Standard)
+            },
+            now_us: at.monotonic_us,
         };
         let explanation = explain(&resolved.route, &resolved.rule, &ask, dice);
         Some(ExplanationBody::new(&resolved.route.alias, &explanation))
@@ -188,7 +208,7 @@ pub async fn ask(mut call: Call<(), Json<Question>>) -> Result<Told<ExplanationB
     }
     let engine = &call.worker.engine;
     let world = engine.shared.worlds.current();
-    let now_us = engine.shared.clock.monotonic_us();
-    let answer = call.body.0.answer(&world.snapshot, now_us, |bound| engine.dice.roll(bound));
+    let at = Moment::of(&*engine.shared.clock);
+    let answer = call.body.0.answer(&world.snapshot, at, |bound| engine.dice.roll(bound));
     Ok(Told(found(answer)?))
 }

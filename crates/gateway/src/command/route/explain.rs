@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     admin::{
         problem::{Kind, Problem},
-        routes::explain::{CandidateBody, ExplanationBody, Question},
+        routes::explain::{CandidateBody, ExplanationBody, Moment, Question},
     },
     cli::{Output, RouteExplain},
     clock::SystemClock,
@@ -34,7 +34,7 @@ pub fn run(asked: &RouteExplain, store: &Store) -> Result<(), StartError> {
         max_tokens: asked.max_tokens,
         ..Question::default()
     };
-    let answer = question.answer(&stored.snapshot, clock.monotonic_us(), |bound| dice.roll(bound));
+    let answer = question.answer(&stored.snapshot, Moment::of(&clock), |bound| dice.roll(bound));
     let why = "there is no such model; `nexus route list` shows what there is";
     let answer = answer.ok_or_else(|| Problem::new(Kind::NotFound, why))?;
     print(&answer, asked.output.unwrap_or_else(terminal::usual_output));
