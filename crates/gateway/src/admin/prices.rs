@@ -112,7 +112,7 @@ pub struct Wanted {
 pub async fn effective(call: Call<Filter<Wanted>>) -> Result<Told<EffectiveBody>, Problem> {
     let Filter(Wanted { alias }) = &call.query;
     let world = call.worker().engine.shared.worlds.current();
-    let route = found(world.snapshot.catalogue.resolve(alias))?;
+    let route = found(world.snapshot.catalogue.resolve(alias, None))?.route;
     let now_ms = call.now_ms();
     let targets = route.targets.iter().map(|target| {
         let model = target.model_for(alias);

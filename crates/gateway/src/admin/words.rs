@@ -1,10 +1,10 @@
 //! The core's words as requests and answers spell them.
 
 use nexus_core::{
-    price::Tier,
     health::breaker,
     need::Ability,
     policy::{Cause, Policy},
+    price::Tier,
     principal::Level,
     quota::{Measure, Mode},
     role::Role,
