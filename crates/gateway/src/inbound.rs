@@ -25,7 +25,12 @@ pub fn head<'a>(request: &'a HttpRequest, worker: &Worker) -> Head<'a> {
         query: uri.query(),
         address: worker.forwarding.address(request),
     };
-    Head { line, headers: headers(request), suspicion: worker.clean.suspicion(request), others: others(request) }
+    Head {
+        line,
+        headers: headers(request),
+        suspicion: worker.clean.suspicion(request),
+        others: others(request),
+    }
 }
 
 /// What SDKs send about themselves; it decides nothing.

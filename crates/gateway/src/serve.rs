@@ -156,7 +156,7 @@ impl Node {
             sign_in: sign_in(settings)?,
             shipper: Arc::clone(&shipper),
         };
-        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&meters));
+        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&shared.meters));
         let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
         let revision = loader.load()?;
         let (watched, routing) = (Arc::clone(&shipper), Arc::clone(&shared));
