@@ -3,7 +3,7 @@
 use nexus_core::id::CredentialId;
 use nexus_keystore::{opaque::OpaqueDigests, root::CryptoFailed, secret::Secret, vault::Vault};
 use nexus_store::repo::{credential::SealedSecret, provider::SealedText};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use utoipa::ToSchema;
 
 use crate::{admin::check::Check, reload::credential_place};
@@ -19,7 +19,7 @@ const FINGERPRINT_DIGITS: usize = 12;
 
 /// The key of a provider, as a request says it. It has no `Debug` and no `Serialize`.
 #[derive(ToSchema)]
-#[schema(as = ProviderKey, value_type = String, min_length = 1, max_length = 8192, pattern = "^[!-~]+$")]
+#[schema(as = ProviderKey, value_type = String, min_length = 1, max_length = 8192, pattern = r"^([!-~]+|\s*\{[\s\S]*)$")]
 pub struct KeyText(Secret);
 
 impl<'de> Deserialize<'de> for KeyText {
@@ -34,16 +34,13 @@ impl KeyText {
     }
 
     pub fn check(&self, check: &mut Check, pointer: &str) {
-        if !self.is_sendable() {
-            let most = KEY_BYTES_MAX;
-            check.flaw(pointer, format!("is not 1 to {most} visible ASCII characters; copy it anew"));
-        }
-    }
-
-    /// Whether it can stand in a header.
-    pub fn is_sendable(&self) -> bool {
         let text = self.0.expose();
-        (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        let is_sendable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !(1..=KEY_BYTES_MAX).contains(&text.len()) || !is_sendable && !is_account(text) {
+            let most = KEY_BYTES_MAX;
+            let kinds = "visible ASCII characters, nor the JSON object of an account";
+            check.flaw(pointer, format!("is not 1 to {most} {kinds}; copy it anew"));
+        }
     }
 
     /// A variable in the place of a key, as exported configuration has it.
@@ -95,9 +92,14 @@ impl Sealer<'_> {
     }
 }
 
-/// Nothing of a key so short that four characters would give it away.
+/// Whether a key is an account that is exchanged for what can stand in a header.
+fn is_account(key: &str) -> bool {
+    key.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(key).is_ok()
+}
+
+/// Nothing of a key so short that four characters would give it away, nor of an account, whose end says nothing.
 fn last_four(key: &str) -> &str {
-    if key.len() < TELLING_BYTES_MIN {
+    if key.len() < TELLING_BYTES_MIN || is_account(key) {
         return "";
     }
     key.get(key.len() - 4..).unwrap_or_default()
@@ -127,8 +129,31 @@ mod tests {
 
     #[test]
     fn four_characters_are_told_of_long_keys_only() {
-        for (key, told) in [("", ""), ("abcd", ""), ("123456789012345", ""), ("1234567890123456", "3456")] {
+        let account = r#"{"client_email":"a@b", "x":1}"#;
+        for (key, told) in
+            [("", ""), ("abcd", ""), ("123456789012345", ""), ("1234567890123456", "3456"), (account, "")]
+        {
             assert_eq!(last_four(key), told, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_can_stand_in_a_header_or_is_the_object_of_an_account() {
+        let long = "x".repeat(KEY_BYTES_MAX + 1);
+        for (key, is_taken) in [
+            ("sk-1", true),
+            ("{\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\"\n}", true),
+            ("", false),
+            ("sk 1", false),
+            ("sk-1\n", false),
+            ("sk-é", false),
+            ("{ \"a\": ", false),
+            ("[ 1 ]", false),
+            (&long, false),
+        ] {
+            let mut check = Check::default();
+            KeyText::new(key.to_owned()).check(&mut check, "/key");
+            assert_eq!(check.finish().is_ok(), is_taken, "{key}");
         }
     }
 }
