@@ -14,11 +14,32 @@ use crate::{
     schema::{settings, usage_attempts, usage_contexts, usage_hours},
 };
 
-/// Inserts the attempts that are not there yet and says of each whether it was new.
+/// How many attempts [`insert_attempts`] takes.
+pub(crate) const ATTEMPTS_AT_ONCE: usize = 32;
+
+/// Inserts those of the attempts that are not there yet, and says how many these were.
 ///
-/// SQLite is fastest with one prepared statement used for every row; diesel keeps one without building
-/// its text again only in this form. The key is the only thing such a row can conflict with.
-pub(crate) fn insert_new_attempt(conn: &mut AnyConnection, row: &AttemptRow<'_>) -> QueryResult<bool> {
+/// One statement for many rows, because much of what SQLite and diesel do is done for each statement. Of an
+/// array diesel knows the text beforehand, and keeps the statement prepared. The key is the only thing such a
+/// row can conflict with.
+pub(crate) fn insert_attempts(
+    conn: &mut AnyConnection,
+    rows: &[AttemptRow; ATTEMPTS_AT_ONCE],
+) -> QueryResult<usize> {
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            insert_or_ignore_into(usage_attempts::table).values(rows).execute(conn)
+        }
+        AnyConnection::Postgres(conn) => insert_into(usage_attempts::table)
+            .values(rows)
+            .on_conflict(usage_attempts::attempt_id)
+            .do_nothing()
+            .execute(conn),
+    }
+}
+
+/// Inserts the attempt if it is not there yet, and says whether it was new.
+pub(crate) fn insert_attempt(conn: &mut AnyConnection, row: &AttemptRow) -> QueryResult<bool> {
     let added = match conn {
         AnyConnection::Sqlite(conn) => insert_or_ignore_into(usage_attempts::table).values(row).execute(conn),
         AnyConnection::Postgres(conn) => insert_into(usage_attempts::table)

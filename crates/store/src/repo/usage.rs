@@ -9,7 +9,7 @@ mod used;
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use diesel::{Insertable, QueryDsl as _, RunQueryDsl as _};
+use diesel::{Connection as _, Insertable, QueryDsl as _, RunQueryDsl as _};
 use nexus_core::{
     id::Uuid,
     usage::{Doubt, Outcome, Quantity, Usage, UsageRecord},
@@ -17,7 +17,12 @@ use nexus_core::{
 
 use self::hour::Hours;
 pub use self::{context::Contexts, used::used};
-use crate::{connection::AnyConnection, error::StoreError, schema::usage_attempts, upsert};
+use crate::{
+    connection::AnyConnection,
+    error::StoreError,
+    schema::usage_attempts,
+    upsert::{self, ATTEMPTS_AT_ONCE},
+};
 
 /// How many records one transaction takes.
 pub const BATCH_MAX: usize = 1000;
@@ -33,37 +38,39 @@ pub struct UsageTotals {
     pub unpriced: u64,
 }
 
+/// A row owns its texts: of rows that borrow them diesel would not keep the statement for many.
 #[derive(Insertable)]
 #[diesel(table_name = usage_attempts, treat_none_as_default_value = false)]
-pub(crate) struct AttemptRow<'a> {
+pub(crate) struct AttemptRow {
     attempt_id: String,
     request_id: String,
     attempt_number: i64,
-    context_id: &'a str,
+    context_id: String,
     outcome: &'static str,
     status: i64,
     quantities: String,
     source: &'static str,
     doubt: Option<&'static str>,
-    raw_usage: Option<Cow<'a, str>>,
-    provider_request_id: Option<Cow<'a, str>>,
+    raw_usage: Option<String>,
+    provider_request_id: Option<String>,
     started_at: i64,
     first_token_us: Option<i64>,
     duration_us: i64,
     cost_nano_usd: i64,
     pricing: &'static str,
-    price_rule: Option<Cow<'a, str>>,
+    price_rule: Option<String>,
     service_tier: &'static str,
     bearer: &'static str,
 }
 
-impl<'a> AttemptRow<'a> {
-    fn new(record: &'a UsageRecord, context_id: &'a str) -> Self {
+impl AttemptRow {
+    fn new(record: &UsageRecord, context_id: &str) -> Self {
+        let stored = |text: &str| storable(text).into_owned();
         Self {
             attempt_id: id(record.attempt.0),
             request_id: id(record.request.0),
             attempt_number: record.attempt_number.into(),
-            context_id,
+            context_id: context_id.to_owned(),
             outcome: match record.outcome {
                 Outcome::Failed(class) => class.as_str(),
                 Outcome::Answered | Outcome::Abandoned => record.outcome.as_str(),
@@ -72,14 +79,14 @@ impl<'a> AttemptRow<'a> {
             quantities: quantities(&record.usage),
             source: record.source.as_str(),
             doubt: record.doubt.map(Doubt::as_str),
-            raw_usage: record.raw_usage.as_deref().map(storable),
-            provider_request_id: record.provider_request_id.as_deref().map(storable),
+            raw_usage: record.raw_usage.as_deref().map(stored),
+            provider_request_id: record.provider_request_id.as_deref().map(stored),
             started_at: record.started_at_ms,
             first_token_us: record.first_token_us.map(whole),
             duration_us: whole(record.duration_us),
             cost_nano_usd: whole(record.cost.nano_usd),
             pricing: record.cost.pricing.as_str(),
-            price_rule: record.cost.rule.as_deref().map(storable),
+            price_rule: record.cost.rule.as_deref().map(stored),
             service_tier: record.cost.tier.as_str(),
             bearer: record.bearer().as_str(),
         }
@@ -126,15 +133,37 @@ pub fn insert(
 ) -> Result<usize, StoreError> {
     let mut hours = Hours::default();
     let mut new = 0_usize;
-    for record in records {
-        let context = contexts.of(conn, record)?;
-        if upsert::insert_new_attempt(conn, &AttemptRow::new(record, &context))? {
-            hours.add(record, &context);
-            new = new.saturating_add(1);
+    for records in records.chunks(ATTEMPTS_AT_ONCE) {
+        let names = records.iter().map(|record| contexts.of(conn, record)).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<_> =
+            records.iter().zip(&names).map(|(record, name)| AttemptRow::new(record, name)).collect();
+        let are_new = rows.first_chunk().map_or(Ok(false), |rows| insert_if_all_are_new(conn, rows))?;
+        for ((record, context), row) in records.iter().zip(&names).zip(&rows) {
+            if are_new || upsert::insert_attempt(conn, row)? {
+                hours.add(record, context);
+                new = new.saturating_add(1);
+            }
         }
     }
     hours.write(conn)?;
     Ok(new)
+}
+
+/// Inserts all of the rows or, where one is there already, none; says which. It is for the usual case: only
+/// after a crash is something shipped again.
+fn insert_if_all_are_new(
+    conn: &mut AnyConnection,
+    rows: &[AttemptRow; ATTEMPTS_AT_ONCE],
+) -> Result<bool, StoreError> {
+    let inserted = conn.transaction(|conn| match upsert::insert_attempts(conn, rows)? {
+        ATTEMPTS_AT_ONCE => Ok(()),
+        _ => Err(diesel::result::Error::RollbackTransaction),
+    });
+    match inserted {
+        Ok(()) => Ok(true),
+        Err(diesel::result::Error::RollbackTransaction) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The providers' own ids of every booked attempt that has one, in no order: what a provider's bill is
