@@ -69,9 +69,59 @@ impl Cost {
         Self {
             user_us: each(|sample| per_unit(sample.cpu.user_s, sample.units)),
             system_us: each(|sample| per_unit(sample.cpu.system_s, sample.units)),
-            total_us: each(|sample| per_unit(sample.cpu.total_s(), sample.units)),
+            total_us: each(Sample::total_us),
             p50_us: each(|sample| sample.load.p50_us),
         }
+    }
+}
+
+/// One kind of load on both programs, as often as there were rounds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub kind: &'static str,
+    pub unit: &'static str,
+    pub gateway: Cost,
+    pub pass_through: Cost,
+    /// The gateway's CPU a unit against the pass-through's.
+    pub cpu: Ratio,
+}
+
+/// What one round measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    pub gateway: Sample,
+    pub pass_through: Sample,
+}
+
+/// The ratios of the rounds. A machine that slows down between two rounds changes none of them much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Ratio {
+    pub median: f64,
+    pub lowest: f64,
+    pub highest: f64,
+}
+
+impl Row {
+    pub(crate) fn of(kind: &'static str, unit: &'static str, rounds: &[Round]) -> Self {
+        let samples = |pick: fn(&Round) -> Sample| rounds.iter().map(pick).collect::<Vec<_>>();
+        let ratios = rounds.iter().map(|round| round.gateway.total_us() / round.pass_through.total_us());
+        Self {
+            kind,
+            unit,
+            gateway: Cost::of(&samples(|round| round.gateway)),
+            pass_through: Cost::of(&samples(|round| round.pass_through)),
+            cpu: Ratio {
+                median: median(ratios.clone().collect()),
+                lowest: ratios.clone().fold(f64::NAN, f64::min),
+                highest: ratios.fold(f64::NAN, f64::max),
+            },
+        }
+    }
+}
+
+impl Sample {
+    fn total_us(&self) -> f64 {
+        per_unit(self.cpu.total_s(), self.units)
     }
 }
 
@@ -142,6 +192,22 @@ mod tests {
         let cost = Cost::of(&[sample(1.0, 100_000), sample(9.0, 100_000), sample(2.0, 100_000)]);
         assert!((cost.user_us - 20.0).abs() < 1e-9 && (cost.system_us - 10.0).abs() < 1e-9);
         assert!((cost.total_us - 30.0).abs() < 1e-9 && (cost.p50_us - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_a_round_and_not_of_medians() {
+        let sample = |user_s| Sample {
+            cpu: Cpu { user_s, system_s: 0.0 },
+            load: Load::default(),
+            units: 1000,
+        };
+        // the machine is three times slower in the last round
+        let rounds = [(2.0, 1.0), (2.2, 1.0), (6.6, 3.0)]
+            .map(|(gateway, floor)| Round { gateway: sample(gateway), pass_through: sample(floor) });
+        let row = Row::of("x", "request", &rounds);
+        let Ratio { median, lowest, highest } = row.cpu;
+        assert!((median - 2.2).abs() < 1e-9 && (lowest - 2.0).abs() < 1e-9, "{median} {lowest}");
+        assert!((highest - 2.2).abs() < 1e-9 && (row.gateway.total_us - 2200.0).abs() < 1e-9, "{highest}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! It shows what the report holds and judges nothing by itself.
 
 use super::Report;
-use super::figures::{Cost, Goal};
+use super::figures::{Cost, Goal, Ratio, Row};
 use crate::report::Paint;
 
 pub(super) fn render(report: &Report, paint: Paint) -> String {
@@ -13,6 +13,11 @@ pub(super) fn render(report: &Report, paint: Paint) -> String {
     for row in &report.rows {
         out += &line(row.kind, "gateway", &row.gateway);
         out += &line(row.unit, "pass-through", &row.pass_through);
+    }
+    out += "\n";
+    for Row { kind, cpu, .. } in &report.rows {
+        let Ratio { median, lowest, highest } = cpu;
+        out += &format!("{kind}: {median:.2} x the pass-through's CPU, {lowest:.2} to {highest:.2}\n");
     }
     out += "\n";
     for goal in &report.goals {
