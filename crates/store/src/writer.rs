@@ -148,7 +148,9 @@ impl Shared {
                 counts.damaged_bytes = counts.damaged_bytes.saturating_add(step.damaged_bytes);
                 progress.shipped = step.position;
                 self.changed.notify_all();
-                if step.is_at_end { PERIOD } else { Duration::ZERO }
+                // what was booked during the step is left for the next period, unless somebody waits for it
+                let is_waited_for = !step.is_at_end && progress.wanted > step.position;
+                if step.is_behind || is_waited_for { Duration::ZERO } else { PERIOD }
             }
             Err(problem) => {
                 let failures = progress.counts.failures_in_a_row.saturating_add(1);

@@ -27,6 +27,8 @@ pub(crate) struct Batch {
     pub(crate) next: Position,
     /// How much of the stretch could not be read.
     pub(crate) damaged_bytes: u64,
+    /// Whether more was booked behind it when it was read.
+    pub(crate) is_followed: bool,
 }
 
 impl Journal {
@@ -40,7 +42,7 @@ impl Journal {
         };
         if from.offset >= length_bytes {
             let next = if from.segment < end.segment { self.next_segment(from.segment)? } else { from };
-            return Ok(Batch { next, ..Batch::default() });
+            return Ok(Batch { next, is_followed: next < end, ..Batch::default() });
         }
         let left = length_bytes.saturating_sub(from.offset);
         let behind = if left > STRETCH_BYTES { Behind::More } else { Behind::Nothing };
@@ -63,6 +65,7 @@ impl Journal {
         batch.damaged_bytes = self.put_aside(from.segment, &damaged);
         let consumed = u64::try_from(scan.consumed).unwrap_or(u64::MAX);
         batch.next = Position { offset: from.offset.saturating_add(consumed), ..from };
+        batch.is_followed = batch.next < end;
         Ok(batch)
     }
 

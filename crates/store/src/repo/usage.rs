@@ -24,8 +24,8 @@ use crate::{
     upsert::{self, ATTEMPTS_AT_ONCE},
 };
 
-/// How many records one transaction takes.
-pub const BATCH_MAX: usize = 1000;
+/// How many records one transaction takes: what comes in a period of shipping under full load.
+pub const BATCH_MAX: usize = 4000;
 
 /// What the whole ledger adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -29,8 +29,10 @@ pub(super) struct Step {
     pub(super) damaged_bytes: u64,
     /// Everything before is in the database.
     pub(super) position: Position,
-    /// Whether there was nothing more to do.
+    /// Whether there was nothing to do.
     pub(super) is_at_end: bool,
+    /// Whether more was booked when the step began than it took.
+    pub(super) is_behind: bool,
 }
 
 pub(super) struct Shipping {
@@ -76,6 +78,7 @@ impl Shipping {
             damaged_bytes: batch.damaged_bytes,
             position: batch.next,
             is_at_end: batch.next == from,
+            is_behind: batch.is_followed && batch.next != from,
         })
     }
 
