@@ -101,20 +101,9 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(piece);
     }
 
-    /// What was pushed and not read, if its first byte begins a frame.
-    pub fn unread(&self) -> Option<&[u8]> {
-        let is_begin = self.line == self.start
-            && self.searched == self.start
-            && !self.skips_lf
-            && !self.bom_is_possible
-            && !self.fields.has_field;
-        is_begin.then(|| self.buffer.get(self.start..).unwrap_or_default())
-    }
-
-    /// Passes over so many bytes of [`FrameDecoder::unread`], which must be whole frames.
-    pub fn pass(&mut self, len: usize) {
-        self.start = self.start.saturating_add(len).min(self.buffer.len());
-        (self.line, self.searched) = (self.start, self.start);
+    /// Whether everything that was pushed has been read and the next byte begins a frame.
+    pub fn is_between_frames(&self) -> bool {
+        self.start == self.buffer.len() && !self.skips_lf && !self.bom_is_possible && !self.fields.has_field
     }
 
     /// The next whole frame of what was pushed.

@@ -4,10 +4,12 @@
 //! read in full, so nothing can hide in one: no usage, no error, no end.
 
 use bytes::{BufMut, BytesMut};
-use memchr::{memchr2, memmem};
+use memchr::memmem;
 use nexus_wire::sse::decode::Frame;
 
 const CONTENT: &[u8] = b"\"content\":\"";
+/// What ends a frame, and what the client's frames end in.
+const END: &[u8] = b"\n\n";
 /// Random letters that OpenAI puts beside the text.
 const OBFUSCATION: &[u8] = b"\"obfuscation\":\"";
 
@@ -17,9 +19,11 @@ pub(super) struct Pattern {
     is_known: bool,
     read: Parts,
     written: Parts,
+    /// Whether nothing behind the text is said differently to the client.
+    keeps_tail: bool,
 }
 
-/// What stands around the two texts of a chunk.
+/// What stands around the two texts of a chunk, its line ends left away.
 #[derive(Default)]
 struct Parts {
     before: Vec<u8>,
@@ -32,6 +36,8 @@ struct Parts {
 struct Repeated<'a> {
     text: &'a str,
     obfuscation: &'a [u8],
+    /// The chunk from its text on.
+    tail: &'a [u8],
 }
 
 /// A chunk, taken apart.
@@ -59,7 +65,7 @@ impl Pattern {
         mut text: impl FnMut(&'a str),
     ) -> &'a [u8] {
         while let Some((repeated, rest)) = self.repeated(piece)
-            && let Some(rest) = rest.strip_prefix(b"\n\n")
+            && let Some(rest) = rest.strip_prefix(END)
         {
             text(self.write(&repeated, out));
             piece = rest;
@@ -72,33 +78,42 @@ impl Pattern {
         if !self.is_known {
             return None;
         }
-        let rest = bytes.strip_prefix(self.read.before.as_slice())?;
-        let (text, rest) = string(rest)?;
+        let from_text = bytes.strip_prefix(self.read.before.as_slice())?;
+        let (text, rest) = string(from_text)?;
         let text = std::str::from_utf8(text).ok()?;
-        let rest = rest.strip_prefix(self.read.between.as_slice())?;
-        let Some(after) = &self.read.after else {
-            return Some((Repeated { text, obfuscation: &[] }, rest));
-        };
-        let (obfuscation, rest) = string(rest)?;
-        Some((Repeated { text, obfuscation }, rest.strip_prefix(after.as_slice())?))
+        let mut rest = rest.strip_prefix(self.read.between.as_slice())?;
+        let mut obfuscation: &[u8] = &[];
+        if let Some(after) = &self.read.after {
+            (obfuscation, rest) = string(rest)?;
+            rest = rest.strip_prefix(after.as_slice())?;
+        }
+        let tail = from_text.get(..from_text.len() - rest.len())?;
+        Some((Repeated { text, obfuscation, tail }, rest))
     }
 
     fn write<'a>(&self, repeated: &Repeated<'a>, out: &mut BytesMut) -> &'a str {
         out.put_slice(&self.written.before);
-        out.put_slice(repeated.text.as_bytes());
-        out.put_slice(&self.written.between);
-        out.put_slice(repeated.obfuscation);
-        out.put_slice(self.written.after.as_deref().unwrap_or_default());
+        if self.keeps_tail {
+            out.put_slice(repeated.tail);
+        } else {
+            out.put_slice(repeated.text.as_bytes());
+            out.put_slice(&self.written.between);
+            out.put_slice(repeated.obfuscation);
+            out.put_slice(self.written.after.as_deref().unwrap_or_default());
+        }
+        out.put_slice(END);
         repeated.text
     }
 
     /// Remembers a chunk that was read in full and says nothing but `text`, and what was written for it.
     pub(super) fn learn(&mut self, frame: &Frame<'_>, written: &[u8], text: &str) {
         self.is_known = false;
+        let Some(written) = written.strip_suffix(END) else { return };
         let (Some(read), Some(written)) = (split(frame.lines), split(written)) else { return };
         if frame.data_place.is_some() && read.text == text.as_bytes() && written.text == text.as_bytes() {
             self.read.keep(&read);
             self.written.keep(&written);
+            self.keeps_tail = read.between == written.between && read.obfuscation == written.obfuscation;
             self.is_known = true;
         }
     }
@@ -133,11 +148,12 @@ fn after<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     bytes.split_at_checked(memmem::find(bytes, mark)? + mark.len())
 }
 
-/// A JSON string's inside and what follows, its closing quote included; only a string without escapes.
+/// A JSON string's inside and what follows, its closing quote included; only a string without escapes. Byte by
+/// byte, because what is looked for is nearly always a few bytes away.
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (inside, rest) = bytes.split_at_checked(memchr2(b'"', b'\\', bytes)?)?;
-    let is_plain = rest.first() == Some(&b'"') && inside.iter().all(|byte| *byte >= b' ');
-    is_plain.then_some((inside, rest))
+    let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+    let (inside, rest) = bytes.split_at_checked(end)?;
+    (rest.first() == Some(&b'"')).then_some((inside, rest))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Nothing of a chunk is written before the chunk is known to be good.
 
 use bytes::{BufMut, BytesMut};
+use memchr::memchr_iter;
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
@@ -63,29 +64,39 @@ impl OpenAiStream {
     }
 }
 
-impl StreamDecoder for OpenAiStream {
-    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
-        if self.relay.progress == Progress::Done {
-            return Ok(Progress::Done);
-        }
-        // what the client sees is about as long as what came: one growth instead of many
-        out.reserve(piece.len() + piece.len() / 8 + 64);
-        let is_begin = self.frames.unread().is_some_and(<[u8]>::is_empty);
-        let rest = if is_begin { self.relay.relay_all(piece, out) } else { piece };
-        if rest.is_empty() {
-            return Ok(self.relay.progress);
-        }
-        self.frames.push(rest);
+/// How many of these bytes go up to the end of the first frame in sight; all, where none ends in LF twice.
+fn first_frame(bytes: &[u8]) -> usize {
+    let end = memchr_iter(b'\n', bytes).find(|at| bytes.get(at + 1) == Some(&b'\n'));
+    end.map_or(bytes.len(), |at| at + 2)
+}
+
+impl OpenAiStream {
+    /// Takes every whole frame of what was pushed, up to the stream's end.
+    fn take_frames(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
         while self.relay.progress != Progress::Done {
-            if let Some(unread) = self.frames.unread() {
-                let passed = unread.len() - self.relay.relay_all(unread, out).len();
-                self.frames.pass(passed);
-            }
             let frame = self.frames.next_frame().map_err(|error| {
                 bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
             })?;
             let Some(frame) = frame else { break };
             self.relay.take(&frame, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl StreamDecoder for OpenAiStream {
+    fn feed(&mut self, mut piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
+        // what the client sees is about as long as what came: one growth instead of many
+        out.reserve(piece.len() + piece.len() / 8 + 64);
+        while !piece.is_empty() && self.relay.progress != Progress::Done {
+            if self.frames.is_between_frames() {
+                piece = self.relay.relay_all(piece, out);
+            }
+            // no more than a frame is copied: what follows may be relayed from where it stands
+            let (frame, rest) = piece.split_at(first_frame(piece));
+            self.frames.push(frame);
+            self.take_frames(out)?;
+            piece = rest;
         }
         Ok(self.relay.progress)
     }
