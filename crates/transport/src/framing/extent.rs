@@ -10,6 +10,9 @@ use crate::fault::Broken;
 /// Bytes that are neither data nor needed: chunk extensions, and trailers all together.
 const IDLE_TALK_MAX: usize = 16 * 1024;
 
+/// Sizes of more digits than these are read step by step.
+const PLAIN_DIGITS_MAX: usize = 8;
+
 /// What is left of a body.
 #[derive(Debug)]
 pub(crate) enum Extent {
@@ -135,6 +138,9 @@ impl Chunks {
             }
             return Ok(Some(Part::Data(data)));
         }
+        if let Some(talk) = self.plain_talk(rest) {
+            return Ok(Some(Part::Talk(talk)));
+        }
         for (before, &byte) in rest.iter().enumerate() {
             if (self.at, byte) == (At::EndLf, b'\n') {
                 return Ok(Some(Part::End(before + 1)));
@@ -145,6 +151,25 @@ impl Chunks {
             }
         }
         Ok(Some(Part::Talk(rest.len())))
+    }
+
+    /// Passes over what nearly always stands between the data of two chunks, at once: a line end where one is due,
+    /// digits, a line end. The bytes it took; `None` where it is anything else, which goes step by step.
+    fn plain_talk(&mut self, rest: &[u8]) -> Option<usize> {
+        let line = match self.at {
+            At::SizeFirst => rest,
+            At::DataCr => rest.strip_prefix(b"\r\n")?,
+            _ => return None,
+        };
+        let mut size = 0;
+        let mut digits = line.iter().take(PLAIN_DIGITS_MAX).map_while(|byte| hex(*byte));
+        let count = digits.by_ref().fold(0, |count, digit| {
+            size = size * 16 + digit;
+            count + 1
+        });
+        let data = line.get(count..)?.strip_prefix(b"\r\n").filter(|_| size > 0)?;
+        (self.at, self.left, self.talk) = (At::Data, size, 0);
+        Some(rest.len() - data.len())
     }
 
     fn step(&mut self, byte: u8) -> Result<At, Broken> {
