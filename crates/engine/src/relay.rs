@@ -4,6 +4,8 @@
 //! saw finish is always booked. A relay that is dropped early books what it has seen and, by dropping
 //! the provider's body, cancels the exchange.
 
+mod doorbell;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -22,6 +24,7 @@ use nexus_providers::dialect::{Consumed, Progress, StreamDecoder};
 use nexus_wire::sse::encode;
 use tokio::time::{Instant, Sleep};
 
+use self::doorbell::Doorbell;
 use crate::{
     denial,
     estimate::count,
@@ -32,8 +35,9 @@ use crate::{
     tally::Tally,
 };
 
-/// Written together at most, in bytes.
-const WRITE_MAX: usize = 64 * 1024;
+/// Written together, in bytes, a piece more at most: what is larger leaves the processor's nearest memory
+/// between reading and writing.
+const WRITE_MAX: usize = 16 * 1024;
 
 /// Pieces behind the terminal event that are read before the connection is given up.
 const PIECES_AFTER_END_MAX: usize = 4;
@@ -47,6 +51,8 @@ pub struct Relay<B> {
     tally: Rc<Tally>,
     heartbeat: Heartbeat,
     phase: Phase,
+    /// `None` before the first poll.
+    doorbell: Option<Doorbell>,
 }
 
 enum Phase {
@@ -74,16 +80,17 @@ where
             tally,
             heartbeat: Heartbeat::new(heartbeat),
             phase: Phase::Flowing,
+            doorbell: None,
         };
         relay.advance(opened.progress);
         relay
     }
 
-    /// Reads everything that has arrived.
-    fn gather(&mut self, cx: &mut Context<'_>) {
+    /// Reads everything that has arrived. Says whether it got to where nothing more has.
+    fn gather(&mut self, cx: &mut Context<'_>) -> bool {
         while matches!(self.phase, Phase::Flowing) && self.out.len() < WRITE_MAX {
             match Pin::new(&mut self.body).poll_next(cx) {
-                Poll::Pending => return,
+                Poll::Pending => return true,
                 Poll::Ready(Some(Ok(piece))) => match self.decoder.feed(&piece, &mut self.out) {
                     Ok(progress) => self.advance(progress),
                     Err(fault) => self.fail(&fault),
@@ -94,6 +101,31 @@ where
                     Err(fault) => self.fail(&fault),
                 },
             }
+        }
+        false
+    }
+
+    /// The next output, and whether everything there is to wait for would ring by itself.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Bytes>>, bool) {
+        let is_dry = self.gather(cx);
+        if let Phase::Counting { usage, said } = &mut self.phase {
+            let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return (Poll::Pending, true) };
+            let said = std::mem::take(said);
+            self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, said);
+            self.close(200);
+        }
+        if !self.out.is_empty() {
+            self.heartbeat.wrote();
+            let is_dry = is_dry && self.heartbeat.poll(cx).is_pending();
+            return (Poll::Ready(Some(self.out.split().freeze())), is_dry);
+        }
+        if matches!(self.phase, Phase::Closing) {
+            self.read_out(cx);
+            return (Poll::Ready(None), false);
+        }
+        match self.heartbeat.poll(cx) {
+            Poll::Ready(()) => (Poll::Ready(Some(Bytes::from_static(encode::HEARTBEAT))), false),
+            Poll::Pending => (Poll::Pending, true),
         }
     }
 
@@ -158,25 +190,18 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let relay = self.get_mut();
-        relay.gather(cx);
-        if let Phase::Counting { usage, said } = &mut relay.phase {
-            let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return Poll::Pending };
-            let said = std::mem::take(said);
-            relay.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, said);
-            relay.close(200);
+        let known = relay.doorbell.take().filter(|doorbell| doorbell.wakes(cx.waker()));
+        let doorbell = known.unwrap_or_else(|| Doorbell::of(cx.waker()));
+        let (output, would_ring) = if doorbell.has_rung() {
+            relay.poll_output(&mut Context::from_waker(doorbell.waker()))
+        } else {
+            (Poll::Pending, true)
+        };
+        if !would_ring {
+            doorbell.ring();
         }
-        if !relay.out.is_empty() {
-            relay.heartbeat.wrote();
-            return Poll::Ready(Some(relay.out.split().freeze()));
-        }
-        if matches!(relay.phase, Phase::Closing) {
-            relay.read_out(cx);
-            return Poll::Ready(None);
-        }
-        match relay.heartbeat.poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Bytes::from_static(encode::HEARTBEAT))),
-            Poll::Pending => Poll::Pending,
-        }
+        relay.doorbell = Some(doorbell);
+        output
     }
 }
 

@@ -61,6 +61,8 @@ use crate::{
 
 /// The largest whole answer taken from a provider.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// A stream's output leaves for the socket when there is so much of it, or when nothing more has come.
+const WRITE_BYTES: usize = 16 << 10;
 /// How long a client may take to send its body.
 const REQUEST_BODY_MS: u64 = 120_000;
 /// Attempts for one request, over all its targets.
@@ -226,6 +228,7 @@ impl Node {
         .workers(settings.server.workers)
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
+        .h1_write_buffer_size(WRITE_BYTES)
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_secs(5))
         .client_disconnect_timeout(Duration::from_secs(2))
