@@ -79,9 +79,13 @@ impl Clean {
 
 /// One word of letters, digits and the marks of paths, versions and media types: no attack fits in there.
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b':'))
-        && !text.contains("--")
+    let mut before = 0;
+    text.bytes().all(|byte| {
+        let is_double = byte == b'-' && before == b'-';
+        before = byte;
+        !is_double
+            && matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'+' | b':')
+    })
 }
 
 #[cfg(test)]

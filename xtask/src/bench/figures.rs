@@ -196,11 +196,8 @@ mod tests {
 
     #[test]
     fn a_ratio_is_that_of_a_round_and_not_of_medians() {
-        let sample = |user_s| Sample {
-            cpu: Cpu { user_s, system_s: 0.0 },
-            load: Load::default(),
-            units: 1000,
-        };
+        let sample =
+            |user_s| Sample { cpu: Cpu { user_s, system_s: 0.0 }, load: Load::default(), units: 1000 };
         // the machine is three times slower in the last round
         let rounds = [(2.0, 1.0), (2.2, 1.0), (6.6, 3.0)]
             .map(|(gateway, floor)| Round { gateway: sample(gateway), pass_through: sample(floor) });

@@ -3,7 +3,7 @@
 //! Nothing is promised to the client until this stage returns: a whole answer has been read to its
 //! end, and of a stream the first event has been seen. Until then another target may still be tried.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -63,8 +63,11 @@ where
     }
 }
 
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> Cow<'_, str> {
+    if content_type == "application/json" {
+        return content_type.into();
+    }
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().into()
 }
 
 /// The whole body, in one piece; a single piece is not copied.
