@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -55,6 +55,8 @@ pub enum Piece {
     Fault(Fault),
     /// Nothing comes any more.
     Silence,
+    /// What follows comes when [`FakeTransport::open_gate`] is called.
+    Gate,
 }
 
 /// What a provider does with one request.
@@ -94,24 +96,54 @@ pub struct FakeTransport {
     pub sent: Rc<RefCell<Vec<(String, String)>>>,
     /// How many bodies were dropped before their end.
     pub cancelled: Rc<Cell<usize>>,
+    pub gate: Rc<Gate>,
+}
+
+impl FakeTransport {
+    pub fn open_gate(&self) {
+        self.gate.is_open.set(true);
+        self.gate.waiting.take().expect("nobody waits at the gate").wake();
+    }
+}
+
+#[derive(Default)]
+pub struct Gate {
+    is_open: Cell<bool>,
+    waiting: Cell<Option<Waker>>,
+    /// How often somebody asked in vain.
+    pub asked: Cell<usize>,
+}
+
+impl Gate {
+    fn is_passed(&self, cx: &Context<'_>) -> bool {
+        if !self.is_open.get() {
+            self.asked.set(self.asked.get() + 1);
+            self.waiting.set(Some(cx.waker().clone()));
+        }
+        self.is_open.get()
+    }
 }
 
 pub struct FakeBody {
     pieces: VecDeque<Piece>,
     is_over: bool,
     cancelled: Rc<Cell<usize>>,
+    gate: Rc<Gate>,
 }
 
 impl Stream for FakeBody {
     type Item = Result<Bytes, Fault>;
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if matches!(self.pieces.front(), Some(Piece::Gate)) && self.gate.is_passed(cx) {
+            self.pieces.pop_front();
+        }
         match self.pieces.front() {
-            Some(Piece::Silence) => Poll::Pending,
+            Some(Piece::Silence | Piece::Gate) => Poll::Pending,
             Some(_) => match self.pieces.pop_front().unwrap() {
                 Piece::Bytes(text) => Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes())))),
                 Piece::Fault(fault) => Poll::Ready(Some(Err(fault))),
-                Piece::Silence => unreachable!(),
+                Piece::Silence | Piece::Gate => unreachable!(),
             },
             None => {
                 self.is_over = true;
@@ -143,7 +175,12 @@ impl Transport for FakeTransport {
                 retry_after_ms,
                 error_type: None,
                 provider_request_id: Some("upstream-1".to_owned()),
-                body: FakeBody { pieces: body.into(), is_over: false, cancelled: Rc::clone(&self.cancelled) },
+                body: FakeBody {
+                    pieces: body.into(),
+                    is_over: false,
+                    cancelled: Rc::clone(&self.cancelled),
+                    gate: Rc::clone(&self.gate),
+                },
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! Streams: relayed as they come, kept alive in silence, booked however they end.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use nexus_core::{
@@ -51,6 +51,27 @@ async fn what_has_arrived_together_is_written_together() {
     let ReplyBody::Stream(relay) = ask(&bench, ASK_STREAM).await.unwrap().body else { panic!("no stream") };
     let written: Vec<_> = relay.collect().await;
     assert_eq!(written.len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_has_nothing_is_asked_once_and_what_it_then_sends_is_never_missed() {
+    for asks_meanwhile in [true, false] {
+        let pieces = [FIRST, LAST, USAGE, DONE].map(Piece::Bytes).to_vec();
+        let pieces = [&pieces[..1], &[Piece::Gate], &pieces[1..]].concat();
+        let bench = bench(1, [events(pieces)]);
+        let ReplyBody::Stream(mut relay) = ask(&bench, ASK_STREAM).await.unwrap().body else {
+            panic!("no stream")
+        };
+        assert_eq!(relay.next().await.unwrap(), aliased(&[FIRST]));
+        if asks_meanwhile {
+            let is_pending = poll_fn(|cx| Poll::Ready(relay.poll_next_unpin(cx).is_pending()));
+            assert!(is_pending.await);
+        }
+        assert_eq!(bench.transport.gate.asked.get(), 1);
+        bench.transport.open_gate();
+        assert_eq!(relay.next().await.unwrap(), aliased(&[LAST, DONE]));
+        assert!(relay.next().await.is_none());
+    }
 }
 
 #[tokio::test]
