@@ -5,6 +5,7 @@
 //! the provider's body, cancels the exchange.
 
 mod doorbell;
+mod spare;
 
 use std::{
     future::Future,
@@ -107,6 +108,7 @@ where
 
     /// The next output, and whether everything there is to wait for would ring by itself.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Bytes>>, bool) {
+        spare::lend(&mut self.out);
         let is_dry = self.gather(cx);
         if let Phase::Counting { usage, said } = &mut self.phase {
             let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return (Poll::Pending, true) };
@@ -117,8 +119,9 @@ where
         if !self.out.is_empty() {
             self.heartbeat.wrote();
             let is_dry = is_dry && self.heartbeat.poll(cx).is_pending();
-            return (Poll::Ready(Some(self.out.split().freeze())), is_dry);
+            return (Poll::Ready(Some(spare::take(&mut self.out))), is_dry);
         }
+        spare::give_back(&mut self.out);
         if matches!(self.phase, Phase::Closing) {
             self.read_out(cx);
             return (Poll::Ready(None), false);
