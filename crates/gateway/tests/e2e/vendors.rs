@@ -130,26 +130,12 @@ fn failures_are_told_in_openai_s_shape() {
         );
         let (_, key) = site.key("app");
         let node = site.start();
-        let limited = node.chat(&key, &ask("limited"));
-        assert_eq!(
-            (limited.status, &limited.json()["error"]["type"]),
-            (429, &json!("rate_limit_error")),
-            "{kind}"
-        );
-        assert_eq!(limited.header("retry-after-ms"), Some("1500"), "{kind}");
         let missing = node.chat(&key, &ask("missing"));
         assert_eq!(
             (missing.status, &missing.json()["error"]["code"]),
             (404, &json!("model_not_found")),
             "{kind}"
         );
-        let locked = node.chat(&key, &ask("locked"));
-        assert_eq!(
-            (locked.status, &locked.json()["error"]["code"]),
-            (502, &json!("upstream_auth")),
-            "{kind}"
-        );
-        assert!(!locked.text().contains(PROVIDER_KEY), "{kind}");
         let under = node.chat(&key, &ask("under-200"));
         assert_eq!((under.status, under.json()["error"]["message"].is_string()), (502, true), "{kind}");
         for alias in ["broken", "cut"] {
@@ -157,6 +143,21 @@ fn failures_are_told_in_openai_s_shape() {
             let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
             assert!(last["error"]["message"].is_string(), "{kind} {alias}: {last}");
         }
+        // last: a key that is limited or refused rests
+        let limited = node.chat(&key, &ask("limited"));
+        assert_eq!(
+            (limited.status, &limited.json()["error"]["type"]),
+            (429, &json!("rate_limit_error")),
+            "{kind}"
+        );
+        assert_eq!(limited.header("retry-after-ms"), Some("1500"), "{kind}");
+        let locked = node.chat(&key, &ask("locked"));
+        assert_eq!(
+            (locked.status, &locked.json()["error"]["code"]),
+            (502, &json!("upstream_auth")),
+            "{kind}"
+        );
+        assert!(!locked.text().contains(PROVIDER_KEY), "{kind}");
     }
 }
 
