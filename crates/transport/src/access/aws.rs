@@ -84,16 +84,20 @@ fn host_source(access: &Access, showing: &Showing<'_>, option: &str) -> Result<A
 
 /// The region the request is signed for: the target's, the provider's, or what its host's name says.
 fn region<'a>(showing: &Showing<'a>) -> Result<&'a str, Fault> {
-    let in_host = || {
-        let labels = showing.endpoint.host.split('.');
-        labels
-            .take(4)
-            .find(|label| label.matches('-').count() >= 2 && label.ends_with(|c: char| c.is_ascii_digit()))
-    };
+    let in_host = || showing.endpoint.host.split('.').find(|label| is_region_s_name(label));
     let region = showing.site.region().or_else(in_host).filter(|region| is_region(region));
     region.ok_or_else(|| {
         unusable("a request to AWS is signed for a region: set the provider's option `region`")
     })
+}
+
+/// Whether a label of a host's name is a region: two letters, words and then a number, as in `us-gov-east-1`.
+fn is_region_s_name(label: &str) -> bool {
+    let Some((words, number)) = label.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let area = words.split('-').next().unwrap_or_default();
+    is_number && area.len() == 2 && area != words && words.split('-').all(is_word)
 }
 
 fn is_region(text: &str) -> bool {

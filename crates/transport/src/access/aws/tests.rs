@@ -176,9 +176,10 @@ async fn what_cannot_sign_is_a_fault_that_repeats_nothing() {
         ("https://proxy.example", None, Err(Class::Credential)),
         ("https://proxy.example", Some("us-east-1"), Ok("us-east-1")),
         ("https://proxy.example", Some("US/EAST"), Err(Class::Credential)),
+        ("https://bedrock-runtime-1.example", None, Err(Class::Credential)),
         (ENDPOINT, None, Ok("eu-west-1")),
         (ENDPOINT, Some("us-gov-east-1"), Ok("us-gov-east-1")),
-        ("https://vpce-1.bedrock-runtime.ap-south-2.vpce.amazonaws.com", None, Ok("ap-south-2")),
+        ("https://vpce-0a1b2c-9.bedrock-runtime.ap-south-2.vpce.amazonaws.com", None, Ok("ap-south-2")),
     ] {
         let options: Vec<_> = region.map(|region| ("region", region)).into_iter().collect();
         let seen = shown(&access, &Asked { secret, endpoint, options: &options }).await;
