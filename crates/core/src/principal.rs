@@ -58,6 +58,16 @@ pub struct Principal {
     pub is_bound: bool,
     /// How many requests a session key is good for.
     pub allowance: Option<Allowance>,
+    /// How much a session key may cost.
+    pub budget: Option<Budget>,
+}
+
+/// An amount, to be spent before a key ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub nano_usd: u64,
+    /// When the key ends, Unix seconds.
+    pub until_s: u64,
 }
 
 /// A number of requests, to be made before a key ends.

@@ -224,6 +224,7 @@ mod tests {
             scope: None,
             is_bound: false,
             allowance: None,
+            budget: None,
         }
     }
 

@@ -39,6 +39,8 @@ const PERIOD: Duration = Duration::from_millis(250);
 
 /// How long usage on its way into the database is waited for.
 const FLUSH: Duration = Duration::from_secs(5);
+/// Longer than any session key lives.
+const SESSION_MS_MAX: i64 = 86_400_000 + 3_600_000;
 
 /// Builds worlds from the database.
 pub struct Loader {
@@ -71,6 +73,21 @@ impl Loader {
         Ok(revision)
     }
 
+    /// Tells the budgets of session keys what the ledger says they have spent; none is older than a day.
+    pub fn recall_sessions(&self) -> Result<(), StoreError> {
+        self.flush();
+        let since_ms = self.shared.clock.unix_ms().saturating_sub(SESSION_MS_MAX);
+        let charged = self.store.read_blocking(|conn| usage::charged_to_sessions(conn, since_ms))?;
+        self.shared.quotas.seed_sessions(charged);
+        Ok(())
+    }
+
+    fn flush(&self) {
+        if !self.shipper.flush(Instant::now() + FLUSH).is_complete {
+            tracing::warn!("not all usage is in the database yet; quotas may begin with too little used");
+        }
+    }
+
     /// Tells quotas that are new to this process what the ledger says is used of them, what is still on its
     /// way into the ledger included.
     fn seed(&self, quotas: &[Quota], now_ms: i64) -> Result<(), StoreError> {
@@ -78,9 +95,7 @@ impl Loader {
         if fresh.is_empty() {
             return Ok(());
         }
-        if !self.shipper.flush(Instant::now() + FLUSH).is_complete {
-            tracing::warn!("not all usage is in the database yet; new quotas may begin with too little used");
-        }
+        self.flush();
         for quota in fresh {
             let since_ms = quota.window.begin_ms(now_ms);
             let used = self.store.read_blocking(|conn| usage::used(conn, quota, since_ms))?;

@@ -160,6 +160,7 @@ impl Node {
         };
         let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&shared.meters));
         let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
+        loader.recall_sessions()?;
         let revision = loader.load()?;
         let (watched, routing) = (Arc::clone(&shipper), Arc::clone(&shared));
         let reloading = Reloading::start(loader, revision, move |revision| {

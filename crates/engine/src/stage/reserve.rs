@@ -34,8 +34,16 @@ pub async fn reserve(
         alias: &routed.asked.call.alias,
         provider: only_provider(routed),
     };
-    let quotas: Vec<Quota> =
+    let mut quotas: Vec<Quota> =
         world.snapshot.quotas.iter().filter(|quota| quota.is_for(&caller)).cloned().collect();
+    if let Some(budget) = routed.caller.budget {
+        let own = shared.quotas.of_session(routed.caller.key, budget);
+        quotas.push(own.ok_or_else(|| Refusal::QuotaExhausted {
+            name: "session key".to_owned(),
+            measure: Measure::CostNanoUsd.as_str(),
+            limit: budget.nano_usd,
+        })?);
+    }
     if quotas.is_empty() {
         return Ok(());
     }

@@ -84,6 +84,32 @@ fn of_five_hundred_calls_at_once_on_a_budget_for_ten_exactly_ten_are_served() {
 }
 
 #[test]
+fn a_session_key_spends_its_budget_and_no_more_also_after_a_restart() {
+    let (_mock, site) = mocked(&[]);
+    let (admin, (_, app)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    fee(&Api::new(&node, &admin));
+    let bearer = format!("Bearer {app}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let wish = json!({ "budget_nano_usd": 3 * FEE }).to_string();
+    let made = node.request("POST", "/v1/session-keys", &headers, &wish).json();
+    assert_eq!(made["budget_nano_usd"], 3 * FEE);
+    let session = made["key"].as_str().unwrap();
+    let served = |node: &Node<'_>, count| {
+        let answers = at_once(node, count, session, &ask("gpt"));
+        answers.iter().filter(|answer| answer.status == 200).count()
+    };
+    assert_eq!((served(&node, 2), served(&node, 20)), (2, 1));
+    assert_eq!(node.chat(&app, &ask("gpt")).status, 200, "the parent has a budget of its own, or none");
+    node.stop();
+    let node = site.start();
+    assert_eq!(served(&node, 5), 0);
+    let refused =
+        node.request("POST", "/v1/session-keys", &headers, &json!({ "budget_nano_usd": 0 }).to_string());
+    assert_eq!(refused.status, 400, "{}", refused.text());
+}
+
+#[test]
 fn what_a_call_costs_is_booked_to_the_nano_dollar() {
     let (mock, site) = mocked(&[("unpriced", "mock-other")]);
     let admin = platform_key(&site);

@@ -21,4 +21,7 @@ pub struct Rights {
     /// Requests in the key's whole life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_requests: Option<u64>,
+    /// What its requests may cost in the key's whole life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_nano_usd: Option<u64>,
 }

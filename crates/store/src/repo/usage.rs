@@ -16,7 +16,10 @@ use nexus_core::{
 };
 
 use self::hour::Hours;
-pub use self::{context::Contexts, used::used};
+pub use self::{
+    context::Contexts,
+    used::{charged_to_sessions, used},
+};
 use crate::{
     connection::AnyConnection,
     error::StoreError,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nexus_core::{
     id::{KeyId, TeamId},
-    principal::{Allowance, Level, Principal},
+    principal::{Allowance, Budget, Level, Principal},
     scope::{Pattern, Scope},
     snapshot::Snapshot,
 };
@@ -62,6 +62,7 @@ impl Proof {
                     scope: None,
                     is_bound: false,
                     allowance: None,
+                    budget: None,
                 })
             }
         }
@@ -73,6 +74,8 @@ fn principal(verified: Verified) -> Result<Principal, Bad> {
     let allowance = rights
         .max_requests
         .map(|requests| Allowance { requests, until_s: verified.expires_at_s });
+    let budget =
+        rights.budget_nano_usd.map(|nano_usd| Budget { nano_usd, until_s: verified.expires_at_s });
     let scope = scope(&rights).ok_or(Bad("rights"))?;
     Ok(Principal {
         key: KeyId(verified.key),
@@ -86,6 +89,7 @@ fn principal(verified: Verified) -> Result<Principal, Bad> {
         scope: (!scope.is_open()).then(|| Arc::new(scope)),
         is_bound: verified.is_bound,
         allowance,
+        budget,
     })
 }
 

@@ -42,6 +42,9 @@ const LIFETIME_USUAL_S: i64 = 3600;
 /// The most requests a session key can be good for; without a number it is good for any.
 const REQUESTS_MAX: i64 = 1_000_000_000;
 
+/// The largest budget of a session key: a million dollars. Text and numbers keep it whole everywhere.
+const BUDGET_MAX: i64 = 1_000_000_000_000_000;
+
 /// A session key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,10 @@ pub struct NewSessionKey {
     /// In the key's whole life.
     #[serde(default)]
     max_requests: Option<u64>,
+    /// What its requests may cost in the key's whole life; the budgets it falls under with its parent hold
+    /// besides.
+    #[serde(default)]
+    budget_nano_usd: Option<u64>,
 }
 
 /// A session key, with its secret, which is shown this once.
@@ -76,6 +83,7 @@ pub struct SessionKey {
     #[serde(flatten)]
     scope: ScopeBody,
     max_requests: Option<u64>,
+    budget_nano_usd: Option<u64>,
 }
 
 /// What a session key is to be.
@@ -84,6 +92,7 @@ struct Wish {
     scope: Scope,
     lifetime_s: i64,
     max_requests: Option<u64>,
+    budget_nano_usd: Option<u64>,
 }
 
 impl NewSessionKey {
@@ -98,10 +107,14 @@ impl NewSessionKey {
         if let Some(requests) = self.max_requests {
             check.within("/max_requests", i64::try_from(requests).unwrap_or(i64::MAX), 1, REQUESTS_MAX);
         }
+        if let Some(budget) = self.budget_nano_usd {
+            check.within("/budget_nano_usd", i64::try_from(budget).unwrap_or(i64::MAX), 1, BUDGET_MAX);
+        }
         let lists = ScopeBody { models: self.models, providers: self.providers, addresses: self.addresses };
         let scope = check.scope("", &lists);
         check.finish()?;
-        Ok(Wish { name, scope, lifetime_s, max_requests: self.max_requests })
+        let (max_requests, budget_nano_usd) = (self.max_requests, self.budget_nano_usd);
+        Ok(Wish { name, scope, lifetime_s, max_requests, budget_nano_usd })
     }
 }
 
@@ -119,10 +132,11 @@ pub async fn issue(
     let (shared, now_ms) = (Arc::clone(&worker.engine.shared), worker.engine.shared.clock.unix_ms());
     let id = KeyId(nexus_engine::identity::mint(&*shared.clock, &*worker.engine.dice));
     change::alone(worker, who, "session_key.create", now_ms, move |conn| {
+        let budget_nano_usd = wish.budget_nano_usd;
         let (row, secret) = strike(conn, &shared, id, &parent, wish, now_ms)?;
         key::create(conn, &row)?;
         let body = KeyBody::new(&row, State::Active, now_ms);
-        let key = shown(&row, &secret, &body);
+        let key = SessionKey { budget_nano_usd, ..shown(&row, &secret, &body) };
         Ok(Change::of("session_key", id, row.team, key).to(&body))
     })
     .await
@@ -161,6 +175,7 @@ fn strike(
             providers: lists.providers,
             addresses: lists.addresses,
             max_requests: wish.max_requests,
+            budget_nano_usd: wish.budget_nano_usd,
         }),
         is_bound: maker.is_bound,
         lifetime_s,
@@ -219,5 +234,6 @@ fn shown(row: &Key, secret: &Secret, body: &KeyBody) -> SessionKey {
         name: row.name.clone(),
         scope: body.scope.clone(),
         max_requests: row.max_requests,
+        budget_nano_usd: None,
     }
 }

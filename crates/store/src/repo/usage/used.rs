@@ -3,12 +3,16 @@
 //! Sums are by the hour: where a window begins within an hour, the whole hour counts, which is never too
 //! little. Requests are counted as attempts for the same reason.
 
+use std::collections::HashMap;
+
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl,
     dsl::sql,
     sql_types::{BigInt, Nullable},
 };
 use nexus_core::{
+    id::KeyId,
+    principal::Level,
     quota::{Measure, Quota, Subject},
     scope::Pattern,
     usage::Quantity,
@@ -53,6 +57,29 @@ pub fn used(conn: &mut AnyConnection, quota: &Quota, since_ms: i64) -> Result<u6
     Ok(u64::try_from(sum.unwrap_or(0)).unwrap_or(0))
 }
 
+/// What each session key has cost since this moment.
+pub fn charged_to_sessions(
+    conn: &mut AnyConnection,
+    since_ms: i64,
+) -> Result<HashMap<KeyId, u64>, StoreError> {
+    let sessions = keys::table.filter(keys::level.eq(Level::Session.as_str())).select(keys::id);
+    let rows: Vec<(String, i64)> = usage_hours::table
+        .inner_join(usage_contexts::table)
+        .filter(usage_hours::hour.ge(since_ms.div_euclid(HOUR_MS)))
+        .filter(usage_hours::measure.eq(CHARGED))
+        .filter(usage_contexts::key_id.eq_any(sessions))
+        .select((usage_contexts::key_id, usage_hours::amount))
+        .load(conn)?;
+    let mut charged = HashMap::new();
+    for (key, amount) in rows {
+        if let (Ok(key), Ok(amount)) = (key.parse(), u64::try_from(amount)) {
+            let sum: &mut u64 = charged.entry(key).or_default();
+            *sum = sum.saturating_add(amount);
+        }
+    }
+    Ok(charged)
+}
+
 /// The aliases that were ever asked for and fit.
 fn aliases(conn: &mut AnyConnection, pattern: &Pattern) -> Result<Vec<String>, StoreError> {
     let aliases: Vec<String> =
@@ -63,7 +90,7 @@ fn aliases(conn: &mut AnyConnection, pattern: &Pattern) -> Result<Vec<String>, S
 #[cfg(test)]
 mod tests {
     use nexus_core::{
-        id::{KeyId, ProviderId, TeamId},
+        id::{ProviderId, TeamId},
         quota::{Mode, Window},
         usage::{Cost, Outcome, Pricing, UsageRecord},
     };
@@ -99,11 +126,14 @@ mod tests {
             .write_blocking(|conn| {
                 let parent = key::Key { id: one.key, team: None, ..sample::key(5) };
                 key::create(conn, &parent)?;
-                key::create(conn, &key::Key { parent: Some(one.key), team: None, ..sample::key(9) })?;
+                let session = key::Key { parent: Some(one.key), team: None, ..sample::key(9) };
+                key::create(conn, &key::Key { level: Level::Session, ..session })?;
                 let records = [one.clone(), other, child, failed];
                 usage::insert(conn, &records, &mut usage::Contexts::default())
             })
             .unwrap();
+        let charged = store.read_blocking(|conn| charged_to_sessions(conn, now_ms)).unwrap();
+        assert_eq!(charged, HashMap::from([(KeyId(sample::uuid(9)), 1)]));
         let used = |subject, measure, since_ms| {
             let quota = Quota {
                 id: sample::uuid(1),

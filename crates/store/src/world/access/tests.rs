@@ -159,6 +159,7 @@ fn a_damaged_right_refuses_what_it_was_to_bound() {
             scope: None,
             is_bound: false,
             allowance: None,
+            budget: None,
         };
         assert_eq!(loaded(&store, 10).admits(&caller, 10), is_admitted, "{statement}");
     }
