@@ -34,6 +34,7 @@ pub mod session_keys;
 mod settings;
 pub mod teams;
 pub mod trail;
+mod usage;
 pub mod users;
 mod visit;
 mod words;

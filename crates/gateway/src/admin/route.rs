@@ -19,7 +19,7 @@ use super::{
     prices, providers, quotas, reference,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
-    rules, session, session_keys, settings, teams, users,
+    rules, session, session_keys, settings, teams, usage, users,
 };
 use crate::worker::Worker;
 
@@ -111,6 +111,8 @@ fn money() -> Vec<Row> {
         post("/prices", Needs(Permission::RoutesWrite), "Set a price from a moment on", prices::create),
         get("/prices/effective", Needs(Permission::RoutesRead), "Show what the targets of an alias cost now", prices::effective),
         get("/prices/{id}", Needs(Permission::RoutesRead), "Show a price", prices::show),
+
+        get("/usage", Needs(Permission::KeysRead), "Show what was used and what it cost", usage::show),
 
         get("/quotas", Needs(Permission::SettingsRead), "List quotas", quotas::list),
         post("/quotas", Needs(Permission::SettingsWrite), "Make a quota", quotas::create),

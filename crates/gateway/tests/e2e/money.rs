@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     admin::{Api, assert_problem, assert_says, platform_key},
     client::Answer,
-    node::{Node, Site, ask, ask_stream, mocked},
+    node::{Node, Site, ask, ask_stream, mocked, until},
 };
 
 /// What each call costs.
@@ -138,6 +138,32 @@ fn what_a_call_costs_is_booked_to_the_nano_dollar() {
     assert_eq!(u128::from(booked.charged_nano_usd), expected);
     assert_eq!((booked.attempts, booked.unpriced, booked.absorbed_nano_usd), (3, 1, 0));
     assert!(booked.usage.of(Quantity::Output) > 0);
+}
+
+#[test]
+fn usage_is_shown_by_what_is_asked_for_and_to_a_team_admin_the_teams_own() {
+    let (_mock, site) = mocked(&[("other", "mock-gpt")]);
+    let (admin, (id, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    fee(&api);
+    let made = api.make("/teams", &json!({ "name": "red" }));
+    let made = api.make("/keys", &json!({ "level": "admin", "team_id": made["id"] }));
+    let team_admin = Api::fresh(&node, made["key"].as_str().unwrap());
+    for model in ["gpt", "other", "other"] {
+        assert_eq!(node.chat(&key, &ask(model)).status, 200);
+    }
+    let rows = |api: &Api<'_>, query: &str| api.get(&format!("/usage{query}")).json()["rows"].clone();
+    until("the usage is in the ledger", || (rows(&api, "?by=key")[0]["attempts"] == 3).then_some(()));
+    assert_says(&rows(&api, "?by=key")[0], &json!({ "of": id, "failed": 0, "charged_nano_usd": 3 * FEE }));
+    let aliases = rows(&api, "?by=alias&interval=day");
+    assert_says(&aliases[0], &json!({ "of": "gpt", "attempts": 1, "unpriced": 0 }));
+    assert_says(&aliases[1], &json!({ "of": "other", "attempts": 2, "charged_nano_usd": 2 * FEE }));
+    assert!(aliases[1]["quantities"]["output"].as_u64().unwrap() > 0);
+    assert_eq!(rows(&team_admin, ""), json!([]), "nothing of its team");
+    for wrong in ["?from=9&until=8", "?interval=hour&from=0&until=9999999", "?by=nobody", "?x=1"] {
+        assert_problem(&api.get(&format!("/usage{wrong}")), 400, "bad_request");
+    }
 }
 
 #[test]

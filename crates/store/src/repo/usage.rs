@@ -5,6 +5,7 @@
 
 pub(crate) mod context;
 pub(crate) mod hour;
+mod report;
 mod used;
 
 use std::{borrow::Cow, fmt::Write as _};
@@ -18,6 +19,7 @@ use nexus_core::{
 use self::hour::Hours;
 pub use self::{
     context::Contexts,
+    report::{By, Sums, Wanted, report},
     used::{charged_to_sessions, used},
 };
 use crate::{
