@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use nexus_core::{need::Fit, scope::Scope};
 
-use crate::error::StoreError;
+use crate::{error::StoreError, repo::Page};
 
 pub(crate) use scope::written;
 
@@ -84,4 +84,57 @@ pub(crate) fn readable<R, T>(rows: Vec<R>, read: impl Fn(R) -> Result<T, StoreEr
     rows.into_iter()
         .filter_map(|row| read(row).inspect_err(|error| tracing::error!(%error, "a row is left out")).ok())
         .collect()
+}
+
+/// A page of the rows that can be read, each loaded part of it beginning behind the last row of the one before. What
+/// cannot be read is left out and others take its place, so that a page that is not full is the last one.
+pub(crate) fn page_of<R, T>(
+    page: &Page,
+    mut load: impl FnMut(&Page) -> Result<Vec<R>, StoreError>,
+    place: impl Fn(&R) -> (i64, String),
+    read: impl Fn(R) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+    let (mut rows, mut part) = (Vec::new(), page.clone());
+    loop {
+        let found = load(&part)?;
+        let is_last = count(found.len()) < part.limit;
+        part.after = found.last().map(&place).or(part.after);
+        rows.extend(readable(found, &read));
+        part.limit = page.limit.saturating_sub(count(rows.len()));
+        if is_last || part.limit == 0 {
+            return Ok(rows);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_rows_make_no_page_look_like_the_last() {
+        // rows are numbers, each its own place; odd ones are damaged
+        let load = |rows: i64| {
+            move |page: &Page| {
+                let from = page.after.as_ref().map_or(0, |(at, _)| at + 1);
+                Ok((from..rows).take(usize::try_from(page.limit).unwrap()).collect::<Vec<i64>>())
+            }
+        };
+        let place = |row: &i64| (*row, String::new());
+        let read = |row: i64| if row % 2 == 0 { Ok(row) } else { Err(StoreError::Lost) };
+        for (rows, after, limit, expected) in [
+            (10, None, 3, &[0, 2, 4][..]),
+            (10, Some(4), 3, &[6, 8]),
+            (10, None, 5, &[0, 2, 4, 6, 8]),
+            (10, None, 6, &[0, 2, 4, 6, 8]),
+            (1, None, 1, &[0]),
+            (0, None, 3, &[]),
+            (10, None, 0, &[]),
+        ] {
+            let page = Page { after: after.map(|at| (at, String::new())), limit };
+            let found = page_of(&page, load(rows), place, read).unwrap();
+            assert_eq!(found, expected, "{rows} {after:?} {limit}");
+        }
+    }
 }

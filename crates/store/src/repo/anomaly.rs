@@ -14,7 +14,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page},
-    row::{Reading, readable},
+    row::{Reading, page_of},
     schema::anomalies,
 };
 
@@ -193,23 +193,26 @@ fn make_room(conn: &mut AnyConnection) -> Result<(), StoreError> {
 /// The anomalies of a page, newest first; damaged rows are logged and left out.
 pub fn list(conn: &mut AnyConnection, filter: &Filter, page: &Page) -> Result<Vec<Anomaly>, StoreError> {
     use anomalies::dsl as row;
-    let mut query = row::anomalies.into_boxed().order((row::at.desc(), row::id.desc()));
-    query = query.limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::at.lt(*at).or(row::at.eq(*at).and(row::id.lt(id))));
-    }
-    if let Some(team) = filter.team {
-        query = query.filter(row::team_id.eq(team.to_string()));
-    }
-    if let Some(kind) = &filter.kind {
-        query = query.filter(row::kind.eq(kind));
-    }
-    query = match filter.state {
-        Some(State::Open) => query.filter(row::acknowledged_at.is_null()),
-        Some(State::Acknowledged) => query.filter(row::acknowledged_at.is_not_null()),
-        None => query,
+    let load = |page: &Page| {
+        let mut query = row::anomalies.into_boxed().order((row::at.desc(), row::id.desc()));
+        query = query.limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::at.lt(*at).or(row::at.eq(*at).and(row::id.lt(id))));
+        }
+        if let Some(team) = filter.team {
+            query = query.filter(row::team_id.eq(team.to_string()));
+        }
+        if let Some(kind) = &filter.kind {
+            query = query.filter(row::kind.eq(kind));
+        }
+        query = match filter.state {
+            Some(State::Open) => query.filter(row::acknowledged_at.is_null()),
+            Some(State::Acknowledged) => query.filter(row::acknowledged_at.is_not_null()),
+            None => query,
+        };
+        Ok(query.load(conn)?)
     };
-    Ok(readable(query.load(conn)?, AnomalyRow::read))
+    page_of(page, load, |row: &AnomalyRow| (row.at, row.id.clone()), AnomalyRow::read)
 }
 
 /// The anomaly of this id; with a team only where it is that team's.

@@ -13,7 +13,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Applied, Changed, Page, Removed, changed, provider::SealedText},
-    row::{Reading, readable},
+    row::{Reading, page_of, readable},
     schema::provider_credentials,
 };
 
@@ -214,15 +214,18 @@ pub fn page(
     page: &Page,
 ) -> Result<Vec<Credential>, StoreError> {
     use provider_credentials::dsl as row;
-    let mut query = row::provider_credentials
-        .filter(row::provider_id.eq(provider.to_string()))
-        .order((row::created_at, row::id))
-        .limit(page.limit.into())
-        .into_boxed();
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    Ok(readable(query.load(conn)?, CredentialRow::read))
+    let load = |page: &Page| {
+        let mut query = row::provider_credentials
+            .filter(row::provider_id.eq(provider.to_string()))
+            .order((row::created_at, row::id))
+            .limit(page.limit.into())
+            .into_boxed();
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &CredentialRow| (row.created_at, row.id.clone()), CredentialRow::read)
 }
 
 /// The credential of this id.

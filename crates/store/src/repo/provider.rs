@@ -13,7 +13,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Applied, Changed, Page, Removed, changed},
-    row::{Reading, readable},
+    row::{Reading, page_of, readable},
     schema::{model_routes, provider_credentials, service_providers},
 };
 
@@ -180,12 +180,15 @@ pub fn find_by_name(conn: &mut AnyConnection, name: &str) -> Result<Option<Store
 /// The providers of a page, oldest first; damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredProvider>, StoreError> {
     use service_providers::dsl as row;
-    let mut query =
-        row::service_providers.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    Ok(readable(query.load(conn)?, ProviderRow::read))
+    let load = |page: &Page| {
+        let mut query =
+            row::service_providers.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &ProviderRow| (row.created_at, row.id.clone()), ProviderRow::read)
 }
 
 /// The provider of this id.

@@ -16,7 +16,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Applied, Changed, Page, Removed, changed},
-    row::{Reading, fit, readable},
+    row::{Reading, fit, page_of, readable},
     schema::model_routes,
 };
 
@@ -210,17 +210,21 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredRoute>, StoreError> {
 /// The routes of a page, oldest first; damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, filter: &Filter, page: &Page) -> Result<Vec<StoredRoute>, StoreError> {
     use model_routes::dsl as row;
-    let mut query = row::model_routes.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    if let Some(alias) = &filter.alias {
-        query = query.filter(row::model_alias.eq(alias));
-    }
-    if let Some(provider) = filter.provider {
-        query = query.filter(row::provider_id.eq(provider.to_string()));
-    }
-    Ok(readable(query.load(conn)?, RouteRow::read))
+    let load = |page: &Page| {
+        let mut query =
+            row::model_routes.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        if let Some(alias) = &filter.alias {
+            query = query.filter(row::model_alias.eq(alias));
+        }
+        if let Some(provider) = filter.provider {
+            query = query.filter(row::provider_id.eq(provider.to_string()));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &RouteRow| (row.created_at, row.id.clone()), RouteRow::read)
 }
 
 /// The route of this id.

@@ -11,7 +11,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page, Removed, changed},
-    row::{Reading, readable, written},
+    row::{Reading, page_of, readable, written},
     schema::{keys, teams, users},
 };
 
@@ -102,14 +102,17 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<Team>, StoreError> {
 /// The teams of a page, oldest first; with `own` that team alone. Damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, own: Option<TeamId>, page: &Page) -> Result<Vec<Team>, StoreError> {
     use teams::dsl as row;
-    let mut query = row::teams.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    if let Some(own) = own {
-        query = query.filter(row::id.eq(own.to_string()));
-    }
-    Ok(readable(query.load(conn)?, TeamRow::read))
+    let load = |page: &Page| {
+        let mut query = row::teams.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        if let Some(own) = own {
+            query = query.filter(row::id.eq(own.to_string()));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &TeamRow| (row.created_at, row.id.clone()), TeamRow::read)
 }
 
 /// The team of this id; with `own` only where it is that one.

@@ -19,7 +19,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page, Removed, changed},
-    row::{Reading, readable},
+    row::{Reading, page_of},
     schema::{user_sessions, users},
 };
 
@@ -152,14 +152,17 @@ pub fn create(conn: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
 /// The users of a page, oldest first; damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, team: Option<TeamId>, page: &Page) -> Result<Vec<User>, StoreError> {
     use users::dsl as row;
-    let mut query = row::users.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    if let Some(team) = team {
-        query = query.filter(row::team_id.eq(team.to_string()));
-    }
-    Ok(readable(query.load(conn)?, UserRow::read))
+    let load = |page: &Page| {
+        let mut query = row::users.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        if let Some(team) = team {
+            query = query.filter(row::team_id.eq(team.to_string()));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &UserRow| (row.created_at, row.id.clone()), UserRow::read)
 }
 
 /// The user of this id.

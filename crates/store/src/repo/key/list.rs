@@ -17,7 +17,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::Page,
-    row::readable,
+    row::{page_of, readable},
     schema::{keys, teams},
 };
 
@@ -106,11 +106,15 @@ pub fn page(
     now_ms: i64,
 ) -> Result<Vec<(Key, State)>, StoreError> {
     use keys::dsl as row;
-    let mut query = wanted(filter, now_ms).order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    let keys = readable(query.load(conn)?, KeyRow::read).into_iter();
+    let load = |page: &Page| {
+        let mut query = wanted(filter, now_ms).order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        Ok(query.load(conn)?)
+    };
+    let keys =
+        page_of(page, load, |row: &KeyRow| (row.created_at, row.id.clone()), KeyRow::read)?.into_iter();
     keys.map(|key| state(conn, &key, now_ms).map(|state| (key, state))).collect()
 }
 
