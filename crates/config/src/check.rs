@@ -3,19 +3,23 @@
 //! A setting that is absent here was refused already or is optional; a check that finds a problem adds it
 //! and goes on.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+};
 
 use nexus_core::{
-    endpoint::{BadEndpoint, Endpoint},
+    endpoint::{BadEndpoint, Template},
     proxy::TrustedProxies,
     role::Role,
+    site::looks_secret,
 };
 
 use crate::{
     environment::Environment,
     load::Places,
     plain::Plain,
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, shown, under},
     raw::{self, Raw},
     scalar,
     settings::{
@@ -213,6 +217,7 @@ impl Check<'_> {
         let endpoint = raw.endpoint.map(|text| self.endpoint(&format!("{path}.endpoint"), &text));
         let api_key =
             raw.api_key.map(|key| self.resolve(&format!("{path}.api_key"), key.expose()).map(Plain::new));
+        let options = raw.options.map(|options| self.options(options, &format!("{path}.options")));
         let raw_models = raw.models.unwrap_or_default();
         let aliases = raw_models.iter().map(|model| model.alias.as_deref());
         self.refuse_repeated(&format!("{path}.models"), "alias", aliases);
@@ -221,6 +226,10 @@ impl Check<'_> {
             kind: raw.kind?,
             endpoint: match endpoint {
                 Some(endpoint) => Some(endpoint?),
+                None => None,
+            },
+            options: match options {
+                Some(options) => Some(options?),
                 None => None,
             },
             api_key: match api_key {
@@ -234,13 +243,30 @@ impl Check<'_> {
         })
     }
 
-    fn endpoint(&mut self, path: &str, text: &str) -> Option<Endpoint> {
-        let url = self.resolve(path, text)?;
-        if url.contains(['{', '}']) {
-            self.refuse(path, "still has a placeholder in braces", "write your own resource's name there");
-            return None;
+    /// What the kind takes beside the rest; every problem is told.
+    fn options(&mut self, raw: BTreeMap<String, String>, path: &str) -> Option<BTreeMap<String, String>> {
+        let mut resolved = Some(BTreeMap::new());
+        for (name, text) in raw {
+            let path = under(path, shown(&name));
+            let text = self.resolve(&path, &text);
+            if text.as_deref().is_some_and(looks_secret) {
+                self.refuse(
+                    &path,
+                    "looks like a secret",
+                    "put it into `api_key`; options are shown to anyone",
+                );
+            }
+            match (&mut resolved, text) {
+                (Some(options), Some(text)) => drop(options.insert(name, text)),
+                _ => resolved = None,
+            }
         }
-        match Endpoint::parse(&url) {
+        resolved
+    }
+
+    fn endpoint(&mut self, path: &str, text: &str) -> Option<Template> {
+        let url = self.resolve(path, text)?;
+        match Template::parse(&url) {
             Ok(endpoint) => Some(endpoint),
             Err(bad) => {
                 let (message, remedy) = bad_endpoint(&bad);
@@ -327,6 +353,9 @@ fn bad_endpoint(bad: &BadEndpoint) -> (&'static str, &'static str) {
         BadEndpoint::Credentials => ("carries a user name or password", "put the key into `api_key`"),
         BadEndpoint::QueryOrFragment => {
             ("carries a query or a fragment", "leave everything from `?` or `#` on away")
+        }
+        BadEndpoint::Place => {
+            ("has braces that are no place to be filled", "write an option's name in them, as in `{region}`")
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Texts,
     /// Names, each with a whole number from 0 to a million.
     Shares,
+    /// Names, each with a text; `${VARIABLE}` is taken from the environment.
+    Named,
     /// Fields of their own.
     Section(&'static [Field]),
     /// A list of entries with these fields.

@@ -189,8 +189,10 @@ section! {
         name: String = Kind::Text, Preset::Required;
         /// The vendor: `openai`, `anthropic`, `deepseek`, ..., or `custom` for anything that speaks OpenAI.
         kind: String = Kind::Text, Preset::Required;
-        /// The base URL, such as `https://api.example.com/v1`; `${VARIABLE}` is taken from the environment.
+        /// The base URL, such as `https://api.example.com/v1`; `${VARIABLE}` is taken from the environment, and `{region}` or another option's name in braces from the options.
         endpoint: String = Kind::Text, Preset::Absent("as it is; of a new one, the vendor's own");
+        /// What the kind takes beside these, such as `region` or `api_version`; `nexus provider kinds --output json` lists them. No secret belongs here.
+        options: BTreeMap<String, String> = Kind::Named, Preset::Absent("as they are; of a new one, none");
         /// The key, best as `${VARIABLE}`, which is taken from the environment. An `endpoint` on another server needs it: the keys that are there are not sent to a server they were not given for.
         api_key: Plain = Kind::Secret, Preset::Absent("as it is; of a new one, none is sent");
         /// Its share among the providers of one alias; 0 takes requests only when no other can.
@@ -215,7 +217,7 @@ section! {
         rate_limit: u32 = PER_MINUTE, Preset::Absent("as it is; of a new one, no limit");
         /// What the provider's price is multiplied by, at most six decimals.
         cost_multiplier: String = Kind::Decimal, Preset::Absent("as it is; of a new one, 1");
-        /// The provider's regions, each with its share.
+        /// The provider's regions, each with its share of the weight; each stands for the option `region`.
         region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("as it is; of a new one, one region, the endpoint's");
     }
 }

@@ -6,6 +6,7 @@ use figment::{
     Figment,
     value::{Dict, Value},
 };
+use nexus_core::site::looks_secret;
 use url::Url;
 
 use crate::{
@@ -37,6 +38,15 @@ fn value(value: &Value, kind: Kind) -> Value {
         (Kind::Section(_) | Kind::List(_), _) => HIDDEN.into(),
         (Kind::Secret, _) => value.as_str().filter(|text| is_reference(text)).unwrap_or(HIDDEN).into(),
         (Kind::SecretUrl, _) => value.as_str().map_or_else(|| HIDDEN.to_owned(), redact_url).into(),
+        (Kind::Named, Value::Dict(_, dict)) => {
+            let shown = |text: &Value| match text.as_str() {
+                Some(text) if !looks_secret(text) => text.into(),
+                _ => Value::from(HIDDEN),
+            };
+            let name = |name: &str| if looks_secret(name) { HIDDEN.to_owned() } else { name.to_owned() };
+            dict.iter().map(|(named, text)| (name(named), shown(text))).collect::<Dict>().into()
+        }
+        (Kind::Named, _) => HIDDEN.into(),
         (
             Kind::Text
             | Kind::Whole { .. }

@@ -75,6 +75,7 @@ fn kind(kind: Kind) -> String {
         Kind::Choice(words) => format!("`{}`", words.join("`, `")),
         Kind::Texts => "list of texts".to_owned(),
         Kind::Shares => "names, each with 0 to 1000000".to_owned(),
+        Kind::Named => "names, each with a text".to_owned(),
         Kind::Section(_) => "section".to_owned(),
         Kind::List(_) => "list".to_owned(),
     }

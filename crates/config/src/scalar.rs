@@ -28,7 +28,7 @@ pub(crate) fn check(kind: Kind, value: &Value) -> Result<Value, Refused> {
             _ => Err(refused("is none of the known words", format!("write one of `{}`", words.join("`, `")))),
         },
         Kind::Texts => Ok(Value::from(texts(value)?)),
-        Kind::Shares | Kind::Section(_) | Kind::List(_) => {
+        Kind::Shares | Kind::Named | Kind::Section(_) | Kind::List(_) => {
             Err(refused("cannot be written as one value", "set it in the file, one key a line"))
         }
     }

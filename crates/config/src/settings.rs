@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::{endpoint::Endpoint, proxy::TrustedProxies, role::Role};
+use nexus_core::{endpoint::Template, proxy::TrustedProxies, role::Role};
 
 use crate::plain::Plain;
 
@@ -132,7 +132,9 @@ pub struct Provider {
     pub name: String,
     /// The vendor's id; whether there is such a vendor is the caller's to check.
     pub kind: String,
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<Template>,
+    /// Whether the kind takes them is the caller's to check.
+    pub options: Option<BTreeMap<String, String>>,
     pub api_key: Option<Plain>,
     pub weight: Option<u32>,
     /// Requests a minute.

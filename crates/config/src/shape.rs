@@ -80,7 +80,11 @@ impl Shape {
                 self.refuse(path, node.line, "is not a list", "begin each entry with `- `");
                 None
             }
-            (Kind::Shares, Written::Map(entries)) => Some(self.shares(entries, path).into()),
+            (Kind::Shares, Written::Map(entries)) => {
+                let share = Kind::Whole { min: 0, max: WEIGHT_MAX };
+                Some(self.named(entries, share, path).into())
+            }
+            (Kind::Named, Written::Map(entries)) => Some(self.named(entries, Kind::Text, path).into()),
             (_, Written::Scalar(value)) => match scalar::check(kind, value) {
                 Ok(value) => Some(value),
                 Err((message, remedy)) => {
@@ -90,6 +94,10 @@ impl Shape {
             },
             (Kind::Shares, Written::List(_)) => {
                 self.refuse(path, node.line, "is not a mapping", "write `region: share` lines");
+                None
+            }
+            (Kind::Named, Written::List(_)) => {
+                self.refuse(path, node.line, "is not a mapping", "write `name: text` lines");
                 None
             }
             (_, Written::List(_) | Written::Map(_)) => {
@@ -124,13 +132,15 @@ impl Shape {
         dict
     }
 
-    fn shares(&mut self, entries: &[(String, u64, Node)], path: &str) -> Dict {
+    /// Any names, each with a value of this kind.
+    fn named(&mut self, entries: &[(String, u64, Node)], kind: Kind, path: &str) -> Dict {
         let mut dict = Dict::new();
         for (name, line, value) in entries {
             let path = under(path, shown(name));
             if let Err((message, remedy)) = scalar::check(Kind::Text, &name.as_str().into()) {
                 self.refuse(&path, *line, &message, remedy);
-            } else if let Some(value) = self.value(value, Kind::Whole { min: 0, max: WEIGHT_MAX }, &path) {
+            } else if let Some(value) = self.value(value, kind, &path) {
+                self.lines.insert(path, *line);
                 dict.insert(name.clone(), value);
             }
         }

@@ -143,10 +143,28 @@ const MISTAKES: &[(&str, &str, u64, &str)] = &[
         "carries a query",
     ),
     (
-        "providers:\n  - name: a\n    kind: x\n    endpoint: https://{resource}.example.com",
+        "providers:\n  - name: a\n    kind: x\n    endpoint: https://{RESOURCE}.example.com",
         "providers[0].endpoint",
         4,
-        "still has a placeholder",
+        "has braces",
+    ),
+    (
+        "providers:\n  - name: a\n    kind: x\n    options: [region]",
+        "providers[0].options",
+        4,
+        "is not a mapping",
+    ),
+    (
+        "providers:\n  - name: a\n    kind: x\n    options:\n      region: [eu]",
+        "providers[0].options.region",
+        5,
+        "holds more than one value",
+    ),
+    (
+        "providers:\n  - name: a\n    kind: x\n    options:\n      region: sk-hunter2",
+        "providers[0].options.region",
+        5,
+        "looks like a secret",
     ),
     (
         "providers:\n  - { name: a, kind: x }\n  - { name: b, kind: x }\n  - { name: a, kind: y }",

@@ -39,6 +39,7 @@ providers:
     api_key: ${AZURE_OPENAI_KEY}
     weight: 60
     rate_limit: 60
+    options: { api_version: 2024-10-21, resource: "${RESOURCE}" }
     allow_private_network: true
     models:
       - alias: nexus-gpt4
@@ -94,6 +95,15 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
         assert!(settings.providers.is_empty() && settings.oidc.is_none());
     }
+}
+
+#[test]
+fn the_options_of_a_provider_are_texts_with_their_variables_filled_in() {
+    let settings = from_text(EVERYTHING, &environment());
+    let options = [("api_version", "2024-10-21"), ("resource", "acme")];
+    let options = options.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(settings.providers[0].options, Some(options.into()));
+    assert_eq!(settings.providers[1].options, None);
 }
 
 #[test]
@@ -244,6 +254,7 @@ fn what_is_printed_loads_again_and_holds_no_secret() {
         "us-west-2",
         "workers: 3",
         "weight: 60",
+        "resource: ${RESOURCE}",
         "postgres://***@db/nexus",
     ] {
         assert!(printed.contains(shown), "{shown} is not in\n{printed}");

@@ -5,6 +5,8 @@
 pub enum Operation {
     /// `POST /v1/chat/completions`
     ChatCompletions,
+    /// `POST /v1/embeddings`
+    Embeddings,
 }
 
 impl Operation {
@@ -12,6 +14,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Operation::ChatCompletions => "chat.completions",
+            Operation::Embeddings => "embeddings",
         }
     }
 }

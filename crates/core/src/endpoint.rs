@@ -1,8 +1,12 @@
 //! Where a provider lives: the checked form of its base URL.
 
+mod template;
+
 use std::{fmt, sync::Arc};
 
 use url::{Host, Url};
+
+pub use self::template::{Template, Unfilled};
 
 /// A provider's base URL, taken apart once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +33,8 @@ pub enum BadEndpoint {
     Credentials,
     #[error("carries a query or a fragment; leave everything from `?` or `#` on away")]
     QueryOrFragment,
+    #[error("has braces that are no place to be filled; write one like `{{region}}`")]
+    Place,
 }
 
 impl Endpoint {

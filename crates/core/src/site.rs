@@ -47,6 +47,24 @@ impl<'a> Site<'a> {
     }
 }
 
+/// What keys of vendors begin with, in the public documentation of each, as of November 2026.
+const KEY_BEGINNINGS: &[&str] =
+    &["sk-", "sk_", "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "gsk_", "hf_", "ghp_", "github_pat_", "xai-"];
+
+/// How long a run of letters and digits may be that is no key.
+const RUN_MAX: usize = 31;
+
+/// Whether a value may be a secret that was put into the wrong place.
+pub fn looks_secret(value: &str) -> bool {
+    let is_run = |run: &str| {
+        run.len() > RUN_MAX
+            && run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    KEY_BEGINNINGS.iter().any(|beginning| value.starts_with(beginning))
+        || value.split(|c: char| !c.is_ascii_alphanumeric()).any(is_run)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +77,25 @@ mod tests {
         assert_eq!(Site { region: Some("us-east-1"), ..site }.region(), Some("us-east-1"));
         assert_eq!(Site::PLAIN.region(), None);
         assert_eq!(options.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["api_version", "region"]);
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_told_from_names() {
+        for (value, is_secret) in [
+            ("sk-proj-1", true),
+            ("AKIAIOSFODNN7EXAMPLE", true),
+            ("AIzaSyA", true),
+            ("eyJhbGciOi", true),
+            ("0123456789abcdef0123456789abcdef", true),
+            ("a/0123456789abcdef0123456789abcdef/b", true),
+            ("us-east-1", false),
+            ("2024-10-21", false),
+            ("my-project-123456", false),
+            ("arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude", false),
+            ("1f6c4c7e-8d4f-4f3e-9a52-0d9d4c0b7f11", false),
+            ("", false),
+        ] {
+            assert_eq!(looks_secret(value), is_secret, "{value}");
+        }
     }
 }

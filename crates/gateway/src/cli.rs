@@ -220,6 +220,16 @@ pub enum Provider {
     },
     /// Make a provider.
     Create(ProviderCreate),
+    /// List the models a provider says it has.
+    Models {
+        /// The provider's name.
+        name: String,
+        /// The name of the credential to ask with; without it, the oldest that is active.
+        #[arg(long, value_name = "NAME")]
+        credential: Option<String>,
+        #[arg(long)]
+        output: Option<Output>,
+    },
     /// Ask a provider for its models, which costs nothing.
     Test {
         /// The provider's name.
@@ -242,6 +252,9 @@ pub struct ProviderCreate {
     /// The base URL; without it, the vendor's own.
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
+    /// What its kind takes beside the rest, such as `region=eu-west-1`; may stand several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    pub option: Vec<(String, String)>,
     /// Its share among the providers of one alias.
     #[arg(long, default_value_t = 100)]
     pub weight: u32,
@@ -256,6 +269,12 @@ pub struct ProviderCreate {
     pub api_key_stdin: bool,
     #[arg(long)]
     pub output: Option<Output>,
+}
+
+/// `NAME=VALUE`.
+fn named(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("is not like `NAME=VALUE`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,8 @@
 
 use bytes::{Bytes, BytesMut};
 use nexus_core::{
-    call::Call,
+    call::{Call, Operation},
+    endpoint::Endpoint,
     fault::{Class, Fault},
     price::Tier,
     site::Site,
@@ -20,11 +21,15 @@ pub mod anthropic;
 pub mod azure;
 pub mod bedrock;
 pub mod cohere;
+pub mod embedder;
 pub mod gemini;
 pub mod member;
 pub mod ollama;
 pub mod openai;
 pub mod vertex;
+
+use self::embedder::Embedder;
+use crate::part::listing;
 
 /// How a vendor wants to be shown the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +102,15 @@ pub struct Head<'a> {
     pub error_type: Option<&'a str>,
     /// `retry-after`, or `retry-after-ms` already turned into seconds' fraction: milliseconds.
     pub retry_after_ms: Option<u64>,
+}
+
+/// Where a vendor lists its models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The provider's own, or what stands in its place.
+    pub endpoint: Endpoint,
+    /// Behind the endpoint's base path; begins with `/`.
+    pub path: String,
 }
 
 /// What an answer says it consumed, as read so far. Make it with `..Consumed::default()`.
@@ -178,6 +192,29 @@ pub trait Dialect: Send + Sync {
 
     /// A decoder for one stream of status 2xx.
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder>;
+
+    /// Where it takes an operation beside chat in OpenAI's own words, as a path behind the endpoint's; `None`: not
+    /// at all, or in words of its own.
+    fn path_of(&self, operation: Operation, real_model: &str, site: Site<'_>) -> Option<String> {
+        let _ = (operation, real_model, site);
+        None
+    }
+
+    /// Where it lists its models, by `GET`; `None`: nowhere.
+    fn listing(&self, endpoint: &Endpoint, site: Site<'_>) -> Option<Listing> {
+        let _ = site;
+        Some(Listing { endpoint: endpoint.clone(), path: "/models".to_owned() })
+    }
+
+    /// Reads such a list: the names that routes may have as their real model.
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "data", "id", "")
+    }
+
+    /// How it makes embeddings in words of its own; `None`: not at all, or in OpenAI's.
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        None
+    }
 
     /// Reads an answer of any other status. `body` may be cut short and may be anything.
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault;

@@ -18,6 +18,7 @@ mod part {
     pub(crate) mod fault;
     pub(crate) mod finish;
     pub(crate) mod lines;
+    pub(crate) mod listing;
     pub(crate) mod scrub;
     pub(crate) mod structured;
     pub(crate) mod tool;

@@ -109,6 +109,14 @@ fn kinds(page: &mut String) {
         line(page, format_args!("- `{id}`: {words}"));
     }
     page.push('\n');
+    line(page, format_args!("### Options\n\n| kind | option | | what it is |\n|---|---|---|---|"));
+    for kind in registry::kinds() {
+        for known in kind.options {
+            let need = if known.is_required { "required" } else { "" };
+            line(page, format_args!("| `{}` | `{}` | {need} | {} |", kind.id, known.name, known.meaning));
+        }
+    }
+    page.push('\n');
 }
 
 const MEMBERS_HEAD: &str = "\

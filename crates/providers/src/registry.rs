@@ -1,5 +1,8 @@
 //! Every dialect by the name configuration knows it by.
 
+mod option;
+
+pub use self::option::{Form, Known};
 use crate::{
     compat::{self, Vendor},
     dialect::{
@@ -14,12 +17,21 @@ pub struct Kind {
     pub id: &'static str,
     /// Its name for people.
     pub name: &'static str,
-    /// Empty where a provider of this kind must give its `endpoint`.
+    /// A template of an endpoint; empty where a provider of this kind must give its `endpoint`.
     pub base_url: &'static str,
     /// The environment variables its key is usually kept in, the usual one first.
     pub key_variables: &'static [&'static str],
     /// Runs on the operator's own machines: needs `allow_private_network`, and often no key.
     pub is_local: bool,
+    /// What it takes under `options`.
+    pub options: &'static [Known],
+}
+
+impl Kind {
+    /// The option of this name.
+    pub fn option(&self, name: &str) -> Option<&'static Known> {
+        self.options.iter().find(|known| known.name == name)
+    }
 }
 
 /// The dialects that are not rows of the compatible table.
@@ -31,6 +43,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Anthropic::BASE_URL,
             key_variables: Anthropic::KEY_VARIABLES,
             is_local: false,
+            options: &[],
         },
         &Anthropic,
     ),
@@ -38,9 +51,10 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
         Kind {
             id: Azure::ID,
             name: Azure::NAME,
-            base_url: "",
+            base_url: Azure::BASE_URL,
             key_variables: Azure::KEY_VARIABLES,
             is_local: false,
+            options: Azure::OPTIONS,
         },
         &Azure,
     ),
@@ -51,6 +65,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Bedrock::BASE_URL,
             key_variables: Bedrock::KEY_VARIABLES,
             is_local: false,
+            options: Bedrock::OPTIONS,
         },
         &Bedrock,
     ),
@@ -61,6 +76,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Cohere::BASE_URL,
             key_variables: Cohere::KEY_VARIABLES,
             is_local: false,
+            options: &[],
         },
         &Cohere,
     ),
@@ -71,6 +87,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Ollama::BASE_URL,
             key_variables: Ollama::KEY_VARIABLES,
             is_local: true,
+            options: Ollama::OPTIONS,
         },
         &Ollama,
     ),
@@ -81,6 +98,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Gemini::BASE_URL,
             key_variables: Gemini::KEY_VARIABLES,
             is_local: false,
+            options: &[],
         },
         &Gemini,
     ),
@@ -91,6 +109,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Vertex::BASE_URL,
             key_variables: Vertex::KEY_VARIABLES,
             is_local: false,
+            options: Vertex::OPTIONS,
         },
         &Vertex,
     ),
@@ -102,6 +121,11 @@ pub fn dialect(kind: &str) -> Option<&'static dyn Dialect> {
     native.or_else(|| vendors().iter().find(|vendor| vendor.id == kind).map(|vendor| vendor as &dyn Dialect))
 }
 
+/// The kind of this id.
+pub fn kind(id: &str) -> Option<Kind> {
+    kinds().find(|kind| kind.id == id)
+}
+
 /// Every kind there is a dialect for, in the order they are shown.
 pub fn kinds() -> impl Iterator<Item = Kind> {
     let compatible = vendors().iter().map(|vendor| Kind {
@@ -110,6 +134,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
         base_url: vendor.base_url,
         key_variables: vendor.key_variables,
         is_local: vendor.is_local,
+        options: &[],
     });
     compatible.chain(NATIVE.iter().map(|(kind, _)| *kind))
 }
@@ -123,7 +148,7 @@ pub fn vendors() -> &'static [Vendor] {
 mod tests {
     use std::collections::HashSet;
 
-    use nexus_core::endpoint::Endpoint;
+    use nexus_core::endpoint::Template;
 
     use super::*;
 
@@ -133,9 +158,25 @@ mod tests {
         for kind in kinds() {
             assert!(ids.insert(kind.id), "{} twice", kind.id);
             assert_eq!(dialect(kind.id).map(|dialect| dialect.id()), Some(kind.id));
-            let is_everywhere = ["custom", "azure"].contains(&kind.id);
-            assert_eq!(is_everywhere, kind.base_url.is_empty(), "{}", kind.id);
-            assert!(is_everywhere || Endpoint::parse(kind.base_url).is_ok(), "{}", kind.id);
+            assert_eq!(kind.id == "custom", kind.base_url.is_empty(), "{}", kind.id);
+            if kind.base_url.is_empty() {
+                continue;
+            }
+            let template = Template::parse(kind.base_url).unwrap();
+            assert_eq!(template.to_string(), kind.base_url);
+            assert!(template.places().all(|(place, _)| kind.option(place).is_some()), "{}", kind.id);
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_name_of_its_own_and_says_what_it_is() {
+        for kind in kinds() {
+            let mut names = HashSet::new();
+            for Known { name, meaning, .. } in kind.options {
+                assert!(names.insert(name), "{} has {name} twice", kind.id);
+                assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+                assert!(!meaning.is_empty() && !meaning.ends_with('.'), "{name}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 pub(crate) mod fit;
 mod scope;
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use nexus_core::{need::Fit, scope::Scope};
 
@@ -57,6 +57,15 @@ impl Reading<'_> {
     /// A scope. What is not understood is an error and never read as no bound.
     pub(crate) fn scope(self, column: &'static str, text: &str) -> Result<Scope, StoreError> {
         scope::read(text).ok_or_else(|| self.problem(column, "is no scope"))
+    }
+
+    /// Names, each with a text.
+    pub(crate) fn texts(
+        self,
+        column: &'static str,
+        json: &str,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        serde_json::from_str(json).map_err(|_| self.problem(column, "is not an object of texts"))
     }
 
     /// What a target is there for. What is not understood is an error and never read as no bound.

@@ -2,12 +2,13 @@
 
 use nexus_core::{
     call::Operation,
-    endpoint::Endpoint,
+    endpoint::Template,
     id::{AttemptId, CredentialId, KeyId, ProviderId, RequestId, RouteId, TeamId, UserId, Uuid},
     need::Fit,
     principal::Level,
     role::Role,
     scope::{Pattern, Scope},
+    site::Options,
     snapshot::ShieldMode,
     usage::{Cost, Outcome, Pricing, Quantity, Source, Usage, UsageRecord},
 };
@@ -75,7 +76,8 @@ pub(crate) fn provider(number: u64, name: &str) -> StoredProvider {
         id: ProviderId(uuid(number)),
         name: name.to_owned(),
         kind: "openai".to_owned(),
-        endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+        endpoint: Template::parse("https://one.example/v1").unwrap(),
+        options: Options::default(),
         weight: 100,
         rate_limit: Some(60),
         allow_private_network: false,
@@ -93,6 +95,7 @@ pub(crate) fn credential(number: u64, provider: ProviderId) -> Credential {
         name: number.to_string(),
         secret: secret(&format!("v2.data-1.{number}"), 0),
         weight: 100,
+        rate_limit: None,
         is_active: true,
         created_at_ms: 1,
         updated_at_ms: 1,

@@ -90,6 +90,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        options -> Text,
     }
 }
 
@@ -107,6 +108,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        rate_limit -> Nullable<BigInt>,
     }
 }
 

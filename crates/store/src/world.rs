@@ -5,17 +5,17 @@
 //! has not changed keeps its state from one world to the next.
 
 mod access;
+mod targets;
 
 use std::{collections::HashMap, sync::Arc};
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use nexus_core::{
-    catalogue::{Catalogue, Provider, Route, Target},
+    catalogue::Catalogue,
     health::Health,
     id::{CredentialId, ProviderId, RouteId, TeamId},
     limit::RateLimit,
     price::PriceBook,
-    site::Options,
     snapshot::Snapshot,
 };
 
@@ -25,9 +25,9 @@ use crate::{
     repo::{
         credential::CredentialRow,
         price,
-        provider::{ProviderRow, SealedText, StoredProvider},
+        provider::{ProviderRow, SealedText},
         quota,
-        route::{RouteRow, StoredRoute},
+        route::RouteRow,
         rule,
     },
     row::readable,
@@ -52,6 +52,7 @@ pub struct StoredCredential {
     pub sealed: SealedText,
     pub generation: i64,
     pub weight: u32,
+    pub rate_limit: Option<u32>,
     /// `None`: the platform's.
     pub team: Option<TeamId>,
 }
@@ -74,15 +75,13 @@ pub fn load(
         .order((service_providers::created_at, service_providers::id));
     let mut providers = HashMap::new();
     for stored in readable(rows.load(conn)?, ProviderRow::read) {
-        providers.insert(stored.id, Arc::new(provider(stored, &mut limits)));
+        providers.insert(stored.id, targets::Offered::new(stored, &mut limits));
     }
     let rows = model_routes::table
         .filter(model_routes::is_active.eq(true))
         .order((model_routes::created_at, model_routes::id));
-    let routes = readable(rows.load(conn)?, RouteRow::read).into_iter().filter_map(|stored| {
-        let provider = providers.get(&stored.provider)?;
-        Some(route(stored, Arc::clone(provider), &mut limits))
-    });
+    let stored = readable(rows.load(conn)?, RouteRow::read);
+    let routes = targets::routes(stored, &mut providers, &mut limits);
     let mut catalogue = Catalogue::new(routes).ruled(rule::rules(conn)?);
     if let Some(previous) = previous {
         catalogue = catalogue.resume(&previous.catalogue);
@@ -120,19 +119,6 @@ fn price_book(conn: &mut AnyConnection) -> Result<PriceBook, StoreError> {
     Ok(book)
 }
 
-fn provider(stored: StoredProvider, limits: &mut Limits) -> Provider {
-    Provider {
-        id: stored.id,
-        rate_limit: stored.rate_limit.map(|rate| kept(limits.providers.remove(&stored.id), rate)),
-        name: stored.name.into(),
-        kind: stored.kind.into(),
-        endpoint: stored.endpoint,
-        options: Options::default(),
-        allow_private_network: stored.allow_private_network,
-        weight: stored.weight,
-    }
-}
-
 fn credentials(conn: &mut AnyConnection) -> Result<Vec<StoredCredential>, StoreError> {
     let rows = provider_credentials::table
         .filter(provider_credentials::is_active.eq(true))
@@ -145,27 +131,10 @@ fn credentials(conn: &mut AnyConnection) -> Result<Vec<StoredCredential>, StoreE
             sealed: stored.secret.sealed,
             generation: stored.secret.generation,
             weight: stored.weight,
+            rate_limit: stored.rate_limit,
             team: None,
         })
     }))
-}
-
-fn route(stored: StoredRoute, provider: Arc<Provider>, limits: &mut Limits) -> Route {
-    let real_model: Arc<str> = stored.real_model.into();
-    let health = limits.healths.entry((provider.id, Arc::clone(&real_model), None)).or_default();
-    let target = Target {
-        route: stored.id,
-        weight: stored.weight.unwrap_or(provider.weight),
-        provider,
-        real_model,
-        region: None,
-        rate_limit: stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate)),
-        tier: stored.tier,
-        fit: stored.fit,
-        health: Arc::clone(health),
-    };
-    let created_at_s = stored.created_at_ms.div_euclid(1000);
-    Route::new(stored.alias.into(), created_at_s, vec![Arc::new(target)])
 }
 
 /// A real model at a provider, in a region: what has one health, whatever aliases stand for it.

@@ -103,36 +103,30 @@ pub struct BodyError {
 }
 
 impl BodyError {
-    fn whole(message: impl Into<String>) -> Self {
+    pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self { message: message.into(), param: None }
     }
 
-    fn member(param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn member(param: &str, message: impl Into<String>) -> Self {
         Self { message: message.into(), param: Some(param.to_owned()) }
+    }
+
+    pub(crate) fn twice(name: &str) -> Self {
+        Self::member(name, format!("the member `{name}` stands in the body more than once"))
     }
 }
 
 impl ChatRequest {
     /// Reads a body in one pass; its values are validated as JSON and otherwise left alone.
     pub fn read(body: &[u8]) -> Result<Self, BodyError> {
-        let text = std::str::from_utf8(body).map_err(|error| {
-            BodyError::whole(format!("the request body is not UTF-8 from byte {} on", error.valid_up_to()))
-        })?;
-        if is_deeper_than(body, DEPTH_MAX) {
-            return Err(BodyError::whole(format!(
-                "the request body is nested deeper than {DEPTH_MAX} levels"
-            )));
-        }
+        let text = readable(body)?;
         let mut found = Found::default();
         json::read(text, |cursor| found.take(cursor)).map_err(|Malformed| unreadable(text))?;
         if !found.is_object {
             return Err(BodyError::whole("the request body must be a JSON object"));
         }
         if let Some(name) = found.twice {
-            return Err(BodyError::member(
-                name,
-                format!("the member `{name}` stands in the body more than once"),
-            ));
+            return Err(BodyError::twice(name));
         }
         found.check(text)
     }
@@ -225,6 +219,17 @@ impl<'a> Found<'a> {
     }
 }
 
+/// A body as text, if it may be read at all.
+pub(crate) fn readable(body: &[u8]) -> Result<&str, BodyError> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        BodyError::whole(format!("the request body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })?;
+    if is_deeper_than(body, DEPTH_MAX) {
+        return Err(BodyError::whole(format!("the request body is nested deeper than {DEPTH_MAX} levels")));
+    }
+    Ok(text)
+}
+
 /// Where a name stands, with its quotes.
 fn quoted_place(text: &str, name: Text<'_>) -> Range<usize> {
     let inside = json::place(text, name.inside);
@@ -232,14 +237,14 @@ fn quoted_place(text: &str, name: Text<'_>) -> Range<usize> {
 }
 
 /// What serde says of a body that could not be read.
-fn unreadable(text: &str) -> BodyError {
+pub(crate) fn unreadable(text: &str) -> BodyError {
     let why =
         serde_json::from_str::<IgnoredAny>(text).err().map_or_else(String::new, |error| format!(": {error}"));
     BodyError::whole(format!("the request body could not be parsed as JSON{why}"))
 }
 
 /// The model's name, and the value as it stands in the body.
-fn model(value: Option<&str>) -> Result<(String, &str), BodyError> {
+pub(crate) fn model(value: Option<&str>) -> Result<(String, &str), BodyError> {
     let refuse = |message: &str| Err(BodyError::member("model", message));
     let Some(value) = value.filter(|value| *value != "null") else {
         return refuse("you must provide a `model` parameter");
@@ -270,7 +275,7 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, BodyError> {
     }
 }
 
-fn count(name: &str, value: Option<&str>) -> Result<Option<u64>, BodyError> {
+pub(crate) fn count(name: &str, value: Option<&str>) -> Result<Option<u64>, BodyError> {
     match value {
         None | Some("null") => Ok(None),
         Some(value) => value
@@ -288,10 +293,7 @@ fn include_usage(value: Option<&str>) -> Result<bool, BodyError> {
     let mut options = SaidOptions::default();
     let name = "stream_options.include_usage";
     if options.read(value).is_err() || options.is_twice {
-        return Err(BodyError::member(
-            name,
-            format!("the member `{name}` stands in the body more than once"),
-        ));
+        return Err(BodyError::twice(name));
     }
     flag(name, options.include_usage)
 }

@@ -6,6 +6,7 @@ pub mod bearing;
 pub mod chat;
 pub mod completion;
 pub mod conversation;
+pub mod embedding;
 pub mod error;
 pub mod models;
 pub mod place;

@@ -1,9 +1,10 @@
 //! Providers: accounts at vendors. Their keys lie under [`super::credentials`].
 
 mod object;
+mod options;
 mod trial;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use nexus_core::id::{CredentialId, ProviderId};
 use nexus_store::{
@@ -24,6 +25,7 @@ pub use self::{
         KindText, ProviderBody, TidyText, UrlText, check_key, check_kind, check_model, check_name,
         check_rate, check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
     },
+    options::{OptionsObject, check_options, shown as shown_options},
     trial::{Trial, Verdict},
 };
 use super::{
@@ -66,18 +68,19 @@ pub async fn create(
     let key = call.body.0.api_key.take();
     let Json(wish) = &call.body;
     let mut check = Check::default();
-    let endpoint = wish.check(&mut check);
+    let placed = wish.check(&mut check);
     if let Some(key) = &key {
         key.check(&mut check, "/api_key");
     }
     check.finish()?;
-    let Some(endpoint) = endpoint else { return Err(Kind::Invalid.into()) };
+    let Some((endpoint, options)) = placed else { return Err(Kind::Invalid.into()) };
     let now_ms = call.now_ms();
     let provider = StoredProvider {
         id: call.fresh_id(),
         name: wish.name.clone(),
         kind: wish.kind.clone(),
         endpoint,
+        options,
         weight: wish.weight,
         rate_limit: wish.rate_limit,
         allow_private_network: wish.allow_private_network,
@@ -110,6 +113,7 @@ pub fn first_credential(
         name: credential::DEFAULT.to_owned(),
         secret: sealer.seal(id, 0, key.secret()).map_err(failed)?,
         weight: credential::WEIGHT,
+        rate_limit: None,
         is_active: true,
         created_at_ms: provider.created_at_ms,
         updated_at_ms: provider.updated_at_ms,
@@ -159,23 +163,34 @@ impl Keyed {
 /// What a change of a provider leads to.
 struct Move {
     change: provider::Change,
+    options: Option<BTreeMap<String, String>>,
     key: Option<KeyText>,
 }
 
 impl Move {
     /// Whether the provider comes to lie at another server than its keys were given for.
-    fn leaves_keys(&self, conn: &mut AnyConnection, before: &StoredProvider) -> Result<bool, Halt> {
+    fn leaves_keys(&mut self, conn: &mut AnyConnection, before: &StoredProvider) -> Result<bool, Halt> {
         let mut check = Check::default();
         let endpoint = self.change.endpoint.as_ref().unwrap_or(&before.endpoint);
         if self.change.endpoint.is_some() || self.change.allow_private_network.is_some() {
             let allow = self.change.allow_private_network.unwrap_or(before.allow_private_network);
             check_way(&mut check, "/endpoint", endpoint, allow);
         }
-        let leaves = !endpoint.is_at_server_of(&before.endpoint) && credential::is_any_of(conn, before.id)?;
+        let kind = self.change.kind.as_deref().unwrap_or(&before.kind);
+        let present = shown_options(&before.options);
+        let said = self.options.as_ref().unwrap_or(&present);
+        let options = if self.change.endpoint.is_some() || kind != before.kind || *said != present {
+            check_options(&mut check, "", kind, endpoint, said)
+        } else {
+            before.options.clone()
+        };
+        let leaves = !endpoint.is_at_server_of(&options, &before.endpoint, &before.options)
+            && credential::is_any_of(conn, before.id)?;
         if leaves {
             check_key(&mut check, "/api_key", self.key.as_ref());
         }
         check.finish()?;
+        self.change.options = self.options.take().map(|_| options);
         Ok(leaves)
     }
 }
@@ -202,16 +217,18 @@ pub async fn update(
     check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
     let endpoint = patch.endpoint.as_deref().and_then(|text| read_endpoint(&mut check, "/endpoint", text));
     check.finish()?;
+    let options = patch.options.clone();
     let change = provider::Change {
         name: patch.name.clone(),
         kind: patch.kind.clone(),
         endpoint,
+        options: None,
         weight: patch.weight,
         rate_limit: patch.rate_limit,
         allow_private_network: patch.allow_private_network,
         is_active: patch.is_active,
     };
-    let step = Move { change, key };
+    let mut step = Move { change, options, key };
     let (hands, now_ms) = (Hands::of(&call), call.now_ms());
     call.change("provider.update", move |conn| {
         let before = found(provider::show(conn, id)?)?;
@@ -286,6 +303,17 @@ pub fn credentials(conn: &mut AnyConnection, id: ProviderId) -> Result<Vec<Crede
 
 /// Asks the provider with the oldest of its active credentials, or with none where it has none.
 pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
+    let trial = trial(&call).await?;
+    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
+}
+
+/// The same, with all of its models.
+pub async fn models(call: Call) -> Result<Told<Verdict>, Problem> {
+    let trial = trial(&call).await?;
+    Ok(Told(trial.list(Arc::clone(&call.worker().engine.shared.clock)).await))
+}
+
+async fn trial(call: &Call) -> Result<Trial, Problem> {
     let id = call.id("id")?;
     let rows = call.read(move |conn| {
         let Some(provider) = provider::show(conn, id)? else { return Ok(None) };
@@ -293,6 +321,5 @@ pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
     });
     let (provider, credentials) = found(rows.await?)?;
     let credential = credentials.iter().find(|credential| credential.is_active);
-    let trial = Trial::new(provider, credential, &call.admin().vault);
-    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
+    Ok(Trial::new(provider, credential, &call.admin().vault))
 }

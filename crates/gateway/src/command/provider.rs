@@ -4,8 +4,9 @@ use std::{io::Read as _, sync::Arc};
 
 use actix_web::rt::System;
 use nexus_core::{
-    endpoint::Endpoint,
+    endpoint::Template,
     id::{CredentialId, ProviderId},
+    site::Options,
 };
 use nexus_engine::{identity, port::Clock as _};
 use nexus_providers::{
@@ -25,8 +26,8 @@ use crate::{
         credentials::KeyText,
         problem::{Kind as ProblemKind, Problem},
         providers::{
-            self, ProviderBody, Trial, check_kind, check_name, check_rate, check_way, check_weight,
-            credentials, first_credential, read_endpoint, usual_endpoint,
+            self, ProviderBody, Trial, Verdict, check_kind, check_name, check_options, check_rate, check_way,
+            check_weight, credentials, first_credential, read_endpoint, usual_endpoint,
         },
     },
     cli::{Output, Place, Provider, ProviderCreate},
@@ -44,6 +45,10 @@ pub fn run(command: Provider, place: &Place) -> Result<(), StartError> {
             list(&change::store(place)?, output.unwrap_or_else(terminal::usual_output))?;
         }
         Provider::Create(wish) => create(&change::store(place)?, &wish)?,
+        Provider::Models { name, credential, output } => {
+            let output = output.unwrap_or_else(terminal::usual_output);
+            models(&change::store(place)?, &name, credential.as_deref(), output)?;
+        }
         Provider::Test { name, credential, output } => {
             let output = output.unwrap_or_else(terminal::usual_output);
             test(&change::store(place)?, &name, credential.as_deref(), output)?;
@@ -72,6 +77,12 @@ fn as_json(kind: &Kind) -> serde_json::Value {
         "base_url": kind.base_url,
         "key_variables": kind.key_variables,
         "is_local": kind.is_local,
+        "options": kind.options.iter().map(|known| json!({
+            "name": known.name,
+            "required": known.is_required,
+            "pattern": known.form.pattern(),
+            "meaning": known.meaning,
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -93,7 +104,7 @@ fn print(provider: &StoredProvider, output: Output) {
     }
 }
 
-fn checked(wish: &ProviderCreate, key: Option<&KeyText>) -> Result<Endpoint, Problem> {
+fn checked(wish: &ProviderCreate, key: Option<&KeyText>) -> Result<(Template, Options), Problem> {
     let mut check = Check::default();
     check_name(&mut check, "--name", &wish.name);
     check_kind(&mut check, "--kind", &wish.kind);
@@ -106,11 +117,14 @@ fn checked(wish: &ProviderCreate, key: Option<&KeyText>) -> Result<Endpoint, Pro
         Some(text) => read_endpoint(&mut check, "--endpoint", text),
         None => usual_endpoint(&mut check, "--endpoint", &wish.kind),
     };
-    if let Some(endpoint) = &endpoint {
-        check_way(&mut check, "--endpoint", endpoint, wish.allow_private_network);
-    }
+    let placed = endpoint.map(|endpoint| {
+        check_way(&mut check, "--endpoint", &endpoint, wish.allow_private_network);
+        let said = wish.option.iter().cloned().collect();
+        let options = check_options(&mut check, "", &wish.kind, &endpoint, &said);
+        (endpoint, options)
+    });
     check.finish()?;
-    endpoint.ok_or_else(|| ProblemKind::Invalid.into())
+    placed.ok_or_else(|| ProblemKind::Invalid.into())
 }
 
 /// The key is read from standard input: what stands on the command line, every process of the machine sees.
@@ -125,7 +139,7 @@ fn key_of(wish: &ProviderCreate) -> Result<Option<KeyText>, StartError> {
 
 fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
     let key = key_of(wish)?;
-    let endpoint = checked(wish, key.as_ref())?;
+    let (endpoint, options) = checked(wish, key.as_ref())?;
     let (clock, dice) = (SystemClock::new(), WorkerDice::new());
     let now_ms = clock.unix_ms();
     let provider = StoredProvider {
@@ -133,6 +147,7 @@ fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
         name: wish.name.clone(),
         kind: wish.kind.clone(),
         endpoint,
+        options,
         weight: wish.weight,
         rate_limit: wish.rate_limit,
         allow_private_network: wish.allow_private_network,
@@ -153,6 +168,32 @@ fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
 }
 
 fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
+    let trial = trial(store, name, with)?;
+    let verdict = System::new().block_on(trial.run(Arc::new(SystemClock::new())));
+    match output {
+        Output::Json => say(&json!(verdict).to_string()),
+        Output::Text if verdict.ok => {
+            say(&format!("{name} answers within {} ms", verdict.latency_ms));
+            for model in &verdict.models {
+                say(model);
+            }
+        }
+        Output::Text => {}
+    }
+    judged(name, verdict)
+}
+
+fn models(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
+    let trial = trial(store, name, with)?;
+    let verdict = System::new().block_on(trial.list(Arc::new(SystemClock::new())));
+    match output {
+        Output::Json => say(&json!(verdict.models).to_string()),
+        Output::Text => verdict.models.iter().for_each(|model| say(model)),
+    }
+    judged(name, verdict)
+}
+
+fn trial(store: &Store, name: &str, with: Option<&str>) -> Result<Trial, StartError> {
     let keys = change::keys(store)?;
     let (provider, credentials) = store.read_blocking(|conn| {
         let provider = provider::find_by_name(conn, name)?;
@@ -174,18 +215,10 @@ fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result
             Some(found.ok_or_else(missing)?)
         }
     };
-    let trial = Trial::new(provider, credential, &keys.vault);
-    let verdict = System::new().block_on(trial.run(Arc::new(SystemClock::new())));
-    match output {
-        Output::Json => say(&json!(verdict).to_string()),
-        Output::Text if verdict.ok => {
-            say(&format!("{name} answers within {} ms", verdict.latency_ms));
-            for model in &verdict.models {
-                say(model);
-            }
-        }
-        Output::Text => {}
-    }
+    Ok(Trial::new(provider, credential, &keys.vault))
+}
+
+fn judged(name: &str, verdict: Verdict) -> Result<(), StartError> {
     match verdict.fault {
         None => Ok(()),
         Some(fault) => {

@@ -17,10 +17,12 @@ pub(super) mod turn;
 mod usage;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
 pub(super) use self::request::{Host, encode};
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+};
 use crate::part::fault;
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
@@ -53,6 +55,10 @@ impl Dialect for Anthropic {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         answer::decode(call, body)
+    }
+
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        Some(Listing { endpoint: endpoint.clone(), path: "/models?limit=1000".to_owned() })
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

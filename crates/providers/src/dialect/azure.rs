@@ -6,14 +6,20 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault, site::Site};
+use nexus_core::{
+    call::{Call, Operation},
+    endpoint::Endpoint,
+    fault::Fault,
+    site::Site,
+};
 
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row, openai,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row, openai,
 };
 use crate::{
     compat::{self, Quirks},
     part::fault,
+    registry::{Form, Known},
 };
 
 /// A resource of Azure OpenAI or of Azure AI Foundry.
@@ -23,7 +29,12 @@ pub struct Azure;
 impl Azure {
     pub const ID: &str = "azure";
     pub const NAME: &str = "Azure OpenAI";
+    pub const BASE_URL: &str = "https://{resource}.openai.azure.com";
     pub const KEY_VARIABLES: &[&str] = &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_OPENAI_KEY"];
+    pub const OPTIONS: &[Known] = &[
+        Known::optional("resource", Form::Label, "the resource's name, as in its endpoint"),
+        Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
+    ];
     /// The option that names the API's version: `v1`, which is also what counts unsaid, or a date.
     pub const VERSION: &str = "api_version";
 }
@@ -50,7 +61,7 @@ impl Dialect for Azure {
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
         let version = dated_version(ask.site);
         Ok(Encoded {
-            path: path(version, ask.real_model),
+            path: path(version, "chat/completions", ask.real_model),
             headers: Vec::new(),
             body: openai::encode(ask, quirks(version))?,
         })
@@ -58,6 +69,21 @@ impl Dialect for Azure {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         openai::decode(call, body, Quirks::NONE)
+    }
+
+    fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {
+        match operation {
+            Operation::ChatCompletions => None,
+            Operation::Embeddings => Some(path(dated_version(site), "embeddings", deployment)),
+        }
+    }
+
+    fn listing(&self, endpoint: &Endpoint, site: Site<'_>) -> Option<Listing> {
+        let path = match dated_version(site) {
+            None => "/openai/v1/models".to_owned(),
+            Some(version) => format!("/openai/models?api-version={}", percent_encoded(version)),
+        };
+        Some(Listing { endpoint: endpoint.clone(), path })
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
@@ -74,11 +100,11 @@ fn dated_version(site: Site<'_>) -> Option<&str> {
     site.options.option(Azure::VERSION).filter(|version| !version.is_empty() && *version != "v1")
 }
 
-fn path(version: Option<&str>, deployment: &str) -> String {
+fn path(version: Option<&str>, operation: &str, deployment: &str) -> String {
     match version {
-        None => "/openai/v1/chat/completions".to_owned(),
+        None => format!("/openai/v1/{operation}"),
         Some(version) => format!(
-            "/openai/deployments/{}/chat/completions?api-version={}",
+            "/openai/deployments/{}/{operation}?api-version={}",
             percent_encoded(deployment),
             percent_encoded(version)
         ),
@@ -166,13 +192,13 @@ mod tests {
             ("größe", "gr%C3%B6%C3%9Fe"),
             ("%41", "%2541"),
         ] {
-            let path = path(Some("2024-10-21"), deployment);
+            let path = path(Some("2024-10-21"), "chat/completions", deployment);
             assert_eq!(
                 path,
                 format!("/openai/deployments/{expected}/chat/completions?api-version=2024-10-21")
             );
         }
-        assert!(path(Some("x&y=1"), "d").ends_with("?api-version=x%26y%3D1"));
-        assert_eq!(path(None, "a/b"), "/openai/v1/chat/completions");
+        assert!(path(Some("x&y=1"), "embeddings", "d").ends_with("?api-version=x%26y%3D1"));
+        assert_eq!(path(None, "chat/completions", "a/b"), "/openai/v1/chat/completions");
     }
 }

@@ -17,9 +17,13 @@ mod turn;
 mod usage;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+};
+use crate::part::listing;
+use crate::registry::{Form, Known};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bedrock;
@@ -29,6 +33,15 @@ impl Bedrock {
     pub const NAME: &str = "AWS Bedrock";
     pub const BASE_URL: &str = "https://bedrock-runtime.{region}.amazonaws.com";
     pub const KEY_VARIABLES: &[&str] = &["AWS_BEARER_TOKEN_BEDROCK"];
+    pub const OPTIONS: &[Known] = &[
+        Known::optional("region", Form::Label, "the region, such as `eu-west-1`"),
+        Known::optional(
+            "credentials",
+            Form::OneOf(&["static", "profile", "environment", "imds", "irsa", "ecs"]),
+            "whose access key signs: the provider's own, or one of the host's",
+        ),
+        Known::optional("profile", Form::Name, "the profile, where `credentials` is `profile`"),
+    ];
 }
 
 impl Dialect for Bedrock {
@@ -54,6 +67,17 @@ impl Dialect for Bedrock {
 
     fn stream_media(&self) -> &'static str {
         "application/vnd.amazon.eventstream"
+    }
+
+    /// Models are listed by the service that manages, beside the one that runs them.
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        let host = endpoint.host.strip_prefix("bedrock-runtime").map(|rest| format!("bedrock{rest}").into());
+        let endpoint = Endpoint { host: host.unwrap_or_else(|| endpoint.host.clone()), ..endpoint.clone() };
+        Some(Listing { endpoint, path: "/foundation-models".to_owned() })
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "modelSummaries", "modelId", "")
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

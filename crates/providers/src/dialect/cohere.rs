@@ -14,11 +14,15 @@ mod usage;
 use bytes::Bytes;
 use nexus_core::{
     call::Call,
+    endpoint::Endpoint,
     fault::{Class, Fault},
+    site::Site,
 };
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
-use crate::part::fault;
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+};
+use crate::part::{fault, listing};
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,20 @@ impl Dialect for Cohere {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         answer::decode(call, body)
+    }
+
+    /// The list is of the version before.
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        let base_path = endpoint.base_path.strip_suffix("/v2").map(|before| format!("{before}/v1").into());
+        let endpoint = Endpoint {
+            base_path: base_path.unwrap_or_else(|| endpoint.base_path.clone()),
+            ..endpoint.clone()
+        };
+        Some(Listing { endpoint, path: "/models?page_size=1000".to_owned() })
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "models", "name", "")
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

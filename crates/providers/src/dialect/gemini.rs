@@ -21,7 +21,7 @@ mod turn;
 mod usage;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
 pub(super) use self::{
     answer::decode,
@@ -29,7 +29,10 @@ pub(super) use self::{
     request::{body, model_path, percent_encoded, verb},
     stream::GeminiStream,
 };
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+};
+use crate::part::listing;
 
 /// Which of the vendor's two surfaces is spoken to. They differ in what they fetch themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,14 @@ impl Dialect for Gemini {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         decode(call, body)
+    }
+
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        Some(Listing { endpoint: endpoint.clone(), path: "/models?pageSize=1000".to_owned() })
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "models", "name", "models/")
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

@@ -11,10 +11,13 @@ mod stream;
 mod turn;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
-use super::{Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable, member::Row};
-use crate::part::fault;
+use super::{
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+};
+use crate::part::{fault, listing};
+use crate::registry::{Form, Known};
 
 /// A server of one's own, or whatever else speaks its API under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +32,18 @@ impl Ollama {
     pub const CONTEXT: &str = "num_ctx";
     /// The option for how long a model stays loaded, where a request does not say it.
     pub const KEEP_ALIVE: &str = "keep_alive";
+    pub const OPTIONS: &[Known] = &[
+        Known::optional(
+            Self::CONTEXT,
+            Form::Count,
+            "the size of the context in tokens, where a request does not say it",
+        ),
+        Known::optional(
+            Self::KEEP_ALIVE,
+            Form::Span,
+            "how long a model stays loaded, where a request does not say it",
+        ),
+    ];
 }
 
 impl Dialect for Ollama {
@@ -54,6 +69,14 @@ impl Dialect for Ollama {
 
     fn stream_media(&self) -> &'static str {
         "application/x-ndjson"
+    }
+
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        Some(Listing { endpoint: endpoint.clone(), path: "/api/tags".to_owned() })
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "models", "name", "")
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

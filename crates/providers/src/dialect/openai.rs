@@ -4,13 +4,19 @@
 //! members included, goes through as it came.
 
 mod adjust;
+mod embedding;
 mod repeat;
 mod stream;
 
 use std::fmt::Display;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault, price::Tier};
+use nexus_core::{
+    call::{Call, Operation},
+    fault::Fault,
+    price::Tier,
+    site::Site,
+};
 use nexus_wire::{
     chat::ChatRequest,
     completion::{Choices, Completion, Generated},
@@ -18,6 +24,7 @@ use nexus_wire::{
     usage::TokenUsage,
 };
 
+pub use self::embedding::{decode_embeddings, encode_embeddings};
 use super::{
     Ask, AuthScheme, COUNTED_TEXT_MAX, Consumed, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
     bad_answer, member::Row,
@@ -55,6 +62,13 @@ impl Dialect for Vendor {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         decode(call, body, self.quirks)
+    }
+
+    fn path_of(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<String> {
+        match operation {
+            Operation::ChatCompletions => None,
+            Operation::Embeddings => Some("/embeddings".to_owned()),
+        }
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

@@ -7,16 +7,18 @@
 mod either;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault, site::Site};
+use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 use nexus_wire::conversation::members::Members;
 
 use self::either::EitherStream;
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable,
     anthropic::{self, Anthropic},
     gemini::{self, Surface},
     member::Row,
 };
+use crate::part::listing;
+use crate::registry::{Form, Known};
 
 /// A project of Google Cloud.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +27,18 @@ pub struct Vertex;
 impl Vertex {
     pub const ID: &str = "vertex";
     pub const NAME: &str = "Google Vertex AI";
-    pub const BASE_URL: &str = "https://aiplatform.googleapis.com/v1";
+    pub const BASE_URL: &str = "https://{region-}aiplatform.googleapis.com/v1";
     pub const KEY_VARIABLES: &[&str] = &["GOOGLE_APPLICATION_CREDENTIALS_JSON"];
     /// The option that names the project.
     pub const PROJECT: &str = "project";
+    pub const OPTIONS: &[Known] = &[
+        Known::required(Self::PROJECT, Form::Name, "the project's id"),
+        Known::optional(
+            "region",
+            Form::Label,
+            "where the models are: a region such as `europe-west4`, or `global`",
+        ),
+    ];
     /// The region where none is named: the vendor chooses the place.
     pub const REGION: &str = "global";
 }
@@ -65,6 +75,21 @@ impl Dialect for Vertex {
             true => Anthropic.decode(call, body),
             false => gemini::decode(call, body),
         }
+    }
+
+    /// The publisher's models, which only the version before the stable one lists.
+    fn listing(&self, endpoint: &Endpoint, _: Site<'_>) -> Option<Listing> {
+        let base_path =
+            endpoint.base_path.strip_suffix("/v1").map(|before| format!("{before}/v1beta1").into());
+        let endpoint = Endpoint {
+            base_path: base_path.unwrap_or_else(|| endpoint.base_path.clone()),
+            ..endpoint.clone()
+        };
+        Some(Listing { endpoint, path: "/publishers/google/models?pageSize=300".to_owned() })
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<String>, Fault> {
+        listing::names(body, "publisherModels", "name", "publishers/google/models/")
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

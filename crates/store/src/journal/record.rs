@@ -179,6 +179,7 @@ struct RecordMirror {
 #[serde(remote = "Operation")]
 enum OperationMirror {
     ChatCompletions,
+    Embeddings,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -33,6 +33,8 @@ pub struct Credential {
     pub secret: SealedSecret,
     /// Share among the credentials of its provider.
     pub weight: u32,
+    /// Requests a minute with it.
+    pub rate_limit: Option<u32>,
     pub is_active: bool,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
@@ -56,6 +58,8 @@ pub struct SealedSecret {
 pub struct Change {
     pub name: Option<String>,
     pub weight: Option<u32>,
+    /// `Some(None)`: as many as there are.
+    pub rate_limit: Option<Option<u32>>,
     pub is_active: Option<bool>,
     /// Of the generation after the present one; of any other it is [`Changed::Stale`].
     pub secret: Option<SealedSecret>,
@@ -76,6 +80,7 @@ pub(crate) struct CredentialRow {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    rate_limit: Option<i64>,
 }
 
 impl CredentialRow {
@@ -85,6 +90,7 @@ impl CredentialRow {
             id: row.id("id", &self.id)?,
             provider: row.id("provider_id", &self.provider_id)?,
             weight: row.small("weight", self.weight)?,
+            rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
             name: self.name,
             secret: SealedSecret {
                 sealed: SealedText(self.api_key_sealed),
@@ -125,6 +131,7 @@ impl<'a> From<&'a SealedSecret> for SecretChange<'a> {
 struct CredentialChange<'a> {
     name: Option<&'a str>,
     weight: Option<i64>,
+    rate_limit: Option<Option<i64>>,
     is_active: Option<bool>,
     updated_at: i64,
 }
@@ -154,6 +161,7 @@ pub fn apply(
             name: DEFAULT.to_owned(),
             secret: secret.clone(),
             weight: WEIGHT,
+            rate_limit: None,
             is_active: true,
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
@@ -202,6 +210,7 @@ pub fn create(conn: &mut AnyConnection, credential: &Credential) -> Result<(), S
         created_at: credential.created_at_ms,
         updated_at: credential.updated_at_ms,
         version: credential.version,
+        rate_limit: credential.rate_limit.map(i64::from),
     };
     insert_into(provider_credentials::table).values(row).execute(conn)?;
     Ok(())
@@ -265,6 +274,7 @@ pub fn update(
     let columns = CredentialChange {
         name: change.name.as_deref(),
         weight: change.weight.map(i64::from),
+        rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
         is_active: change.is_active,
         updated_at: now_ms,
     };

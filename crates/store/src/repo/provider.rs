@@ -1,13 +1,13 @@
 //! Providers as configured: accounts at vendors. Their credentials are rows of their own.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use diesel::{
     AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
     Queryable, RunQueryDsl,
     dsl::{delete as delete_from, exists, insert_into, select, update as change_in},
 };
-use nexus_core::{endpoint::Endpoint, id::ProviderId};
+use nexus_core::{endpoint::Template, id::ProviderId, site::Options};
 
 use crate::{
     connection::AnyConnection,
@@ -35,7 +35,8 @@ pub struct StoredProvider {
     pub name: String,
     /// The vendor's id in the table of dialects.
     pub kind: String,
-    pub endpoint: Endpoint,
+    pub endpoint: Template,
+    pub options: Options,
     pub weight: u32,
     /// Requests a minute over all its models.
     pub rate_limit: Option<u32>,
@@ -51,7 +52,9 @@ pub struct StoredProvider {
 pub struct Change {
     pub name: Option<String>,
     pub kind: Option<String>,
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<Template>,
+    /// All of them, in the place of those that are there.
+    pub options: Option<Options>,
     pub weight: Option<u32>,
     /// `Some(None)`: as many as there are.
     pub rate_limit: Option<Option<u32>>,
@@ -73,6 +76,7 @@ pub(crate) struct ProviderRow {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    options: String,
 }
 
 #[derive(AsChangeset)]
@@ -81,6 +85,7 @@ struct ProviderChange<'a> {
     name: Option<&'a str>,
     kind: Option<&'a str>,
     endpoint: Option<String>,
+    options: Option<String>,
     weight: Option<i64>,
     rate_limit: Option<Option<i64>>,
     allow_private_network: Option<bool>,
@@ -93,7 +98,8 @@ impl ProviderRow {
         let row = Reading { table: "service_providers", id: &self.id };
         Ok(StoredProvider {
             id: row.id("id", &self.id)?,
-            endpoint: Endpoint::parse(&self.endpoint).map_err(|bad| row.problem("endpoint", bad))?,
+            endpoint: Template::parse(&self.endpoint).map_err(|bad| row.problem("endpoint", bad))?,
+            options: row.texts("options", &self.options)?.into_iter().collect(),
             weight: row.small("weight", self.weight)?,
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
             name: self.name,
@@ -119,8 +125,13 @@ impl ProviderRow {
             created_at: provider.created_at_ms,
             updated_at: provider.updated_at_ms,
             version: provider.version,
+            options: texts(&provider.options),
         }
     }
+}
+
+fn texts(options: &Options) -> String {
+    serde_json::json!(options.iter().collect::<BTreeMap<_, _>>()).to_string()
 }
 
 /// Makes the provider of this name be as given, and says which id it has: its own where it is there
@@ -209,6 +220,7 @@ pub fn update(
         name: change.name.as_deref(),
         kind: change.kind.as_deref(),
         endpoint: change.endpoint.as_ref().map(ToString::to_string),
+        options: change.options.as_ref().map(texts),
         weight: change.weight.map(i64::from),
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
         allow_private_network: change.allow_private_network,

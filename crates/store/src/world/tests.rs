@@ -3,12 +3,17 @@
 use std::{path::Path, sync::Arc};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use nexus_core::{id::Uuid, principal::Level};
+use nexus_core::{endpoint::Template, id::Uuid, principal::Level};
 
 use super::*;
 use crate::{
     exec::Store,
-    repo::{credential, key, provider, route, team},
+    repo::{
+        credential, key,
+        provider::{self, StoredProvider},
+        route::{self, StoredRoute},
+        team,
+    },
     sample,
 };
 
@@ -68,7 +73,7 @@ fn the_world_holds_the_active_credentials_of_active_providers_with_what_they_wer
     let (azure, spare) = (ProviderId(sample::uuid(1)), ProviderId(sample::uuid(2)));
     let secret = sample::secret("v2.data-1.new", 7);
     let rows = [
-        credential::Credential { weight: 3, secret, ..sample::credential(1, azure) },
+        credential::Credential { weight: 3, rate_limit: Some(9), secret, ..sample::credential(1, azure) },
         sample::credential(2, azure),
         credential::Credential { is_active: false, ..sample::credential(3, azure) },
         sample::credential(4, spare),
@@ -86,6 +91,7 @@ fn the_world_holds_the_active_credentials_of_active_providers_with_what_they_wer
         sealed: row.secret.sealed.clone(),
         generation: row.secret.generation,
         weight: row.weight,
+        rate_limit: row.rate_limit,
         team: None,
     };
     assert_eq!(loaded(&store, None).credentials, [stored(&rows[0]), stored(&rows[1])]);
@@ -103,6 +109,46 @@ fn a_routes_own_weight_takes_the_place_of_its_providers_and_shares_its_limit() {
     let wild = found.snapshot.catalogue.resolve("*", None).unwrap().route;
     let limits = [&gpt, &wild].map(|route| route.targets[0].provider.rate_limit.clone().unwrap());
     assert!(Arc::ptr_eq(&limits[0], &limits[1]));
+}
+
+#[test]
+fn a_route_is_a_target_in_each_of_its_regions_with_its_share_of_the_weight() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = world(folder.path());
+    let placed = StoredProvider {
+        endpoint: Template::parse("https://{region}.{resource}.example").unwrap(),
+        options: [("resource", "acme"), ("region", "home")].into_iter().collect(),
+        weight: 1,
+        ..sample::provider(1, "azure")
+    };
+    let shares = [("eu", 2), ("us", 1), ("off", 0), ("no/where", 3)];
+    let shares = shares.map(|(region, share)| (region.to_owned(), share)).into();
+    let change = route::Change { region_weights: Some(shares), ..route::Change::default() };
+    store
+        .write_blocking(|conn| {
+            provider::apply(conn, &placed, 8)?;
+            route::update(conn, RouteId(sample::uuid(1)), &change, 1, 9)
+        })
+        .unwrap();
+    let found = loaded(&store, None);
+    let gpt = found.snapshot.catalogue.resolve("gpt", None).unwrap().route;
+    let seen: Vec<_> = gpt
+        .targets
+        .iter()
+        .map(|target| (target.provider.endpoint.to_string(), target.site().region(), target.weight))
+        .collect();
+    let expected = [
+        ("https://eu.acme.example", Some("eu"), 333),
+        ("https://us.acme.example", Some("us"), 166),
+        ("https://one.example/v1", None, 100_000),
+        ("https://off.acme.example", Some("off"), 0),
+    ];
+    assert_eq!(seen, expected.map(|(endpoint, region, weight)| (endpoint.to_owned(), region, weight)));
+    let limits: Vec<_> = gpt.targets.iter().map(|target| target.rate_limit.as_ref()).collect();
+    assert!(Arc::ptr_eq(limits[0].unwrap(), limits[1].unwrap()), "the regions of a route share its limit");
+    let wild = found.snapshot.catalogue.resolve("*", None).unwrap().route;
+    assert_eq!(wild.targets[0].provider.endpoint.to_string(), "https://home.acme.example");
+    assert_eq!(wild.targets[0].weight, 1);
 }
 
 #[test]
@@ -129,6 +175,8 @@ fn a_rate_limit_lives_on_while_its_rate_stands() {
 fn a_damaged_row_is_left_out_and_the_rest_of_the_world_stands() {
     for (statement, aliases, targets) in [
         ("UPDATE service_providers SET endpoint = 'gopher://x' WHERE name = 'azure'", 1, 1),
+        ("UPDATE service_providers SET endpoint = 'https://{region}.example' WHERE name = 'azure'", 1, 1),
+        ("UPDATE service_providers SET options = '{\"a\":1}' WHERE name = 'azure'", 1, 1),
         ("UPDATE service_providers SET rate_limit = -1 WHERE name = 'spare'", 1, 1),
         ("UPDATE service_providers SET weight = 9999999999 WHERE name = 'spare'", 1, 1),
         ("UPDATE model_routes SET id = 'no uuid' WHERE model_alias = 'gpt' AND rate_limit IS NULL", 1, 1),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use nexus_config::settings;
-use nexus_core::endpoint::Endpoint;
+use nexus_core::endpoint::Template;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,8 +16,8 @@ use crate::admin::{
     credentials::KeyText,
     problem::Problem,
     providers::{
-        KindText, TidyText, UrlText, check_kind, check_model, check_name, check_rate, check_weight,
-        read_endpoint,
+        KindText, OptionsObject, TidyText, UrlText, check_kind, check_model, check_name, check_rate,
+        check_weight, read_endpoint,
     },
     routes::{ModelText, Multiplier, RegionShares, check_regions},
 };
@@ -47,6 +47,10 @@ pub struct ProviderEntry {
     #[serde(default)]
     #[schema(value_type = Option<UrlText>)]
     endpoint: Option<String>,
+    /// All of them, where they are to be others.
+    #[serde(default)]
+    #[schema(value_type = Option<OptionsObject>, nullable = false)]
+    options: Option<BTreeMap<String, String>>,
     /// The key itself. `${NAME}` as exported, or none: the key that is there stays.
     #[serde(default)]
     #[schema(write_only)]
@@ -89,7 +93,9 @@ pub struct Offer {
     pub place: String,
     pub name: String,
     pub kind: String,
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<Template>,
+    /// None: what is there stays.
+    pub options: Option<BTreeMap<String, String>>,
     pub api_key: Option<KeyText>,
     pub weight: Option<u32>,
     pub rate_limit: Option<u32>,
@@ -156,6 +162,7 @@ impl ProviderEntry {
             name: self.name,
             kind: self.kind,
             endpoint,
+            options: self.options,
             api_key,
             weight: self.weight,
             rate_limit: self.rate_limit,
@@ -209,6 +216,7 @@ impl Offer {
             name: file.name,
             kind: file.kind,
             endpoint: file.endpoint,
+            options: file.options,
             api_key: file.api_key.map(|key| KeyText::new(key.into_text())),
             weight: file.weight,
             rate_limit: file.rate_limit,

@@ -14,7 +14,10 @@ use nexus_store::{
 };
 use serde::Serialize;
 
-use crate::admin::{providers::credentials, routes::Multiplier};
+use crate::admin::{
+    providers::{credentials, shown_options},
+    routes::Multiplier,
+};
 
 /// What the file's `providers` say.
 #[derive(Debug, Default, Serialize)]
@@ -30,6 +33,8 @@ struct ExportedProvider {
     name: String,
     kind: String,
     endpoint: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    options: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<String>,
     weight: u32,
@@ -71,6 +76,7 @@ pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
             name: provider.name,
             kind: provider.kind,
             endpoint: provider.endpoint.to_string(),
+            options: shown_options(&provider.options),
             api_key,
             weight: provider.weight,
             rate_limit: provider.rate_limit,
@@ -183,6 +189,12 @@ impl ExportedProvider {
         out.push_str(&format!("  - name: {}\n", quoted(&self.name)));
         out.push_str(&format!("    kind: {}\n", quoted(&self.kind)));
         out.push_str(&format!("    endpoint: {}\n", quoted(&self.endpoint)));
+        if !self.options.is_empty() {
+            out.push_str("    options:\n");
+        }
+        for (name, value) in &self.options {
+            out.push_str(&format!("      {}: {}\n", quoted(name), quoted(value)));
+        }
         if let Some(variable) = &self.api_key {
             out.push_str(&format!("    api_key: {}\n", quoted(variable)));
         }
@@ -247,7 +259,8 @@ mod tests {
             providers: vec![ExportedProvider {
                 name: "true".to_owned(),
                 kind: "openai".to_owned(),
-                endpoint: "https://api.openai.com/v1".to_owned(),
+                endpoint: "https://{region}.openai.com/v1".to_owned(),
+                options: BTreeMap::from([("region".to_owned(), "no".to_owned())]),
                 api_key: Some("${TRUE_KEY}".to_owned()),
                 weight: 5,
                 rate_limit: None,
@@ -263,6 +276,9 @@ mod tests {
             };
             let provider = &settings.providers[0];
             assert_eq!((provider.name.as_str(), provider.weight), ("true", Some(5)));
+            let endpoint = provider.endpoint.as_ref().map(ToString::to_string);
+            assert_eq!(endpoint.as_deref(), Some("https://{region}.openai.com/v1"));
+            assert_eq!(provider.options, Some(BTreeMap::from([("region".to_owned(), "no".to_owned())])));
             assert_eq!(provider.api_key.as_ref().map(|key| key.expose().to_owned()), Some("sk-1".to_owned()));
             let [first, second] = &provider.models[..] else { panic!("{text}") };
             assert_eq!((first.alias.as_str(), second.alias.as_str()), ("*", "gpt"));

@@ -21,7 +21,9 @@ use crate::admin::{
     change::Halt,
     check::Check,
     credentials::{Sealer, as_default},
-    providers::{ProviderBody, check_key, check_way, usual_endpoint, usual_weight},
+    providers::{
+        ProviderBody, check_key, check_options, check_way, shown_options, usual_endpoint, usual_weight,
+    },
     routes::RouteBody,
 };
 
@@ -133,11 +135,15 @@ impl Planner<'_> {
         let allow = offer.allow_private_network.or_else(|| was.map(|was| was.allow_private_network));
         let allow_private_network = allow.unwrap_or_default();
         check_way(check, &pointer, &endpoint, allow_private_network);
+        let kept = || was.filter(|was| was.kind == offer.kind).map(|was| shown_options(&was.options));
+        let said = offer.options.clone().or_else(kept).unwrap_or_default();
+        let options = check_options(check, &offer.place, &offer.kind, &endpoint, &said);
         Some(StoredProvider {
             id: was.map_or_else(|| ProviderId((self.fresh_id)()), |was| was.id),
             name: offer.name.clone(),
             kind: offer.kind.clone(),
             endpoint,
+            options,
             weight: offer.weight.or_else(|| was.map(|was| was.weight)).unwrap_or_else(usual_weight),
             rate_limit: offer.rate_limit.or_else(|| was.and_then(|was| was.rate_limit)),
             allow_private_network,
@@ -159,11 +165,13 @@ impl Planner<'_> {
         let Some(wanted) = self.wanted(check, present.as_ref(), &offer) else { return Ok(()) };
         let mut fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
-                was, wanted, kind as "kind", endpoint as "endpoint", weight as "weight",
+                was, wanted, kind as "kind", endpoint as "endpoint", options as "options", weight as "weight",
                 rate_limit as "rate_limit", allow_private_network as "allow_private_network"
             )
         });
-        let has_moved = present.as_ref().is_some_and(|was| !was.endpoint.is_at_server_of(&wanted.endpoint));
+        let has_moved = present.as_ref().is_some_and(|was| {
+            !was.endpoint.is_at_server_of(&was.options, &wanted.endpoint, &wanted.options)
+        });
         if has_moved && credential::is_any_of(conn, wanted.id)? {
             check_key(check, &format!("{}/api_key", offer.place), offer.api_key.as_ref());
             plan.moved.push(wanted.id);

@@ -1,9 +1,9 @@
 //! Providers as requests and answers write them. No answer holds a key.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use nexus_config::raw::WEIGHT_MAX;
-use nexus_core::{endpoint::Endpoint, id::Uuid};
+use nexus_core::{endpoint::Template, id::Uuid, site::Options};
 use nexus_providers::registry;
 use nexus_store::repo::provider::StoredProvider;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+use super::options::{OptionsObject, check_options, shown};
 use crate::admin::{body::present, check::Check, credentials::KeyText};
 
 /// Requests a minute of the highest limit; the configuration file knows the same.
@@ -46,6 +47,7 @@ impl ToSchema for KindText {
 pub struct TidyText(String);
 
 /// The schema of a base URL. Names of hosts in other scripts are taken too; nothing it allows is refused.
+/// Beyond it `{region}` and the names of options in braces stand for their values.
 #[derive(ToSchema)]
 #[schema(
     as = BaseUrl, max_length = 512,
@@ -63,6 +65,8 @@ pub struct ProviderBody {
     pub name: String,
     pub kind: String,
     pub endpoint: String,
+    #[schema(value_type = OptionsObject)]
+    pub options: BTreeMap<String, String>,
     pub weight: u32,
     /// Requests a minute over all its models.
     pub rate_limit: Option<u32>,
@@ -83,6 +87,7 @@ impl From<&StoredProvider> for ProviderBody {
             name: provider.name.clone(),
             kind: provider.kind.clone(),
             endpoint: provider.endpoint.to_string(),
+            options: shown(&provider.options),
             weight: provider.weight,
             rate_limit: provider.rate_limit,
             allow_private_network: provider.allow_private_network,
@@ -106,6 +111,9 @@ pub struct NewProvider {
     #[serde(default)]
     #[schema(value_type = Option<UrlText>, nullable = false)]
     pub endpoint: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = OptionsObject, required = false)]
+    pub options: BTreeMap<String, String>,
     /// Its share among the providers of one alias; 0 takes requests only when no other can.
     #[serde(default = "usual_weight")]
     #[schema(minimum = 0, maximum = 1_000_000, default = 100)]
@@ -149,6 +157,10 @@ pub struct ProviderPatch {
     /// On another server than before it needs `api_key`.
     #[schema(value_type = UrlText, required = false)]
     pub endpoint: Option<String>,
+    /// All of them: what is left away goes.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = OptionsObject, required = false)]
+    pub options: Option<BTreeMap<String, String>>,
     /// The key of the credential `default`, in the place of the one that is there. With an endpoint on another
     /// server it takes the place of every credential.
     #[serde(default, deserialize_with = "present")]
@@ -207,22 +219,17 @@ pub fn check_rate(check: &mut Check, pointer: &str, rate_limit: Option<u32>) {
 }
 
 /// A base URL, judged for its shape alone; where it leads is judged each time it is connected to.
-pub fn read_endpoint(check: &mut Check, pointer: &str, text: &str) -> Option<Endpoint> {
+pub fn read_endpoint(check: &mut Check, pointer: &str, text: &str) -> Option<Template> {
     if text.len() > TEXT_BYTES_MAX {
         check.flaw(pointer, format!("is longer than {TEXT_BYTES_MAX} bytes; shorten it"));
         return None;
     }
-    if text.contains(['{', '}']) {
-        check.flaw(pointer, "has a placeholder in braces; write what it stands for");
-        return None;
-    }
-    Endpoint::parse(text).map_err(|bad| check.flaw(pointer, bad.to_string())).ok()
+    Template::parse(text).map_err(|bad| check.flaw(pointer, bad.to_string())).ok()
 }
 
 /// The endpoint of a kind for which none is said.
-pub fn usual_endpoint(check: &mut Check, pointer: &str, kind: &str) -> Option<Endpoint> {
-    let kind = registry::kinds().find(|known| known.id == kind)?;
-    let endpoint = Endpoint::parse(kind.base_url).ok();
+pub fn usual_endpoint(check: &mut Check, pointer: &str, kind: &str) -> Option<Template> {
+    let endpoint = Template::parse(registry::kind(kind)?.base_url).ok();
     if endpoint.is_none() {
         check.flaw(pointer, "is missing; this kind has no endpoint of its own");
     }
@@ -239,15 +246,15 @@ pub fn check_key(check: &mut Check, pointer: &str, given: Option<&KeyText>) {
 }
 
 /// Keys go over the open internet under TLS only.
-pub fn check_way(check: &mut Check, pointer: &str, endpoint: &Endpoint, allow_private_network: bool) {
-    if !endpoint.is_tls && !allow_private_network {
+pub fn check_way(check: &mut Check, pointer: &str, endpoint: &Template, allow_private_network: bool) {
+    if !endpoint.is_tls() && !allow_private_network {
         check.flaw(pointer, "is not `https`; only with `allow_private_network` may it be `http`");
     }
 }
 
 impl NewProvider {
-    /// Its endpoint, where everything it says can be.
-    pub fn check(&self, check: &mut Check) -> Option<Endpoint> {
+    /// Its endpoint and its options, where everything it says can be.
+    pub fn check(&self, check: &mut Check) -> Option<(Template, Options)> {
         check_name(check, "/name", &self.name);
         check_kind(check, "/kind", &self.kind);
         check_weight(check, "/weight", self.weight);
@@ -260,7 +267,8 @@ impl NewProvider {
             None => usual_endpoint(check, "/endpoint", &self.kind),
         }?;
         check_way(check, "/endpoint", &endpoint, self.allow_private_network);
-        Some(endpoint)
+        let options = check_options(check, "", &self.kind, &endpoint, &self.options);
+        Some((endpoint, options))
     }
 }
 
@@ -291,6 +299,9 @@ mod tests {
             (r#"{"name":"a","kind":"custom","endpoint":"http://a.example/v1"}"#, vec!["/endpoint"]),
             (r#"{"name":"a","kind":"custom","endpoint":"https://u:p@a.example"}"#, vec!["/endpoint"]),
             (r#"{"name":"a","kind":"custom","endpoint":"https://a.example/${HOME}"}"#, vec!["/endpoint"]),
+            (r#"{"name":"a","kind":"azure","options":{"resource":"acme"}}"#, vec![]),
+            (r#"{"name":"a","kind":"azure"}"#, vec!["/options"]),
+            (r#"{"name":"a","kind":"openai","options":{"region":"eu"}}"#, vec!["/options/region"]),
             (r#"{"name":" a","kind":"nobody","weight":1000001}"#, vec!["/name", "/kind", "/weight"]),
             (r#"{"name":"","kind":"openai","rate_limit":0}"#, vec!["/name", "/rate_limit"]),
             (r#"{"name":"a","kind":"openai","api_key":""}"#, vec!["/api_key"]),

@@ -13,13 +13,13 @@ use nexus_core::{
 use nexus_engine::{port::Clock, world::Credential as Opened};
 use nexus_keystore::{secret::Secret, vault::Vault};
 use nexus_providers::{
-    dialect::{Ask, Dialect, Head},
+    dialect::{Ask, Dialect, Head, Listing},
     registry,
 };
 use nexus_store::repo::{credential::Credential, provider::StoredProvider};
 use nexus_transport::{Access, Errand, Fetched, Fetcher, Reach, Showing, Tls};
 use nexus_wire::chat::ChatRequest;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
 
@@ -31,11 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest list of models that is read.
 const LIST_BYTES_MAX: usize = 1 << 20;
 
-/// Where it is, behind the endpoint's base path.
-const LIST: &str = "/models";
-
-/// How many models are named.
+/// How many models are named by a test, and how many by a list.
 const NAMED_MAX: usize = 50;
+const LISTED_MAX: usize = 10_000;
 
 /// Characters of the longest text a provider is quoted with.
 const QUOTED_CHARS_MAX: usize = 500;
@@ -54,7 +52,7 @@ pub struct Verdict {
     pub latency_ms: u64,
     /// How many models its list has.
     pub model_count: Option<usize>,
-    /// The first 50 of them.
+    /// The first 50 of them; of a list, all.
     pub models: Vec<String>,
     pub fault: Option<FaultBody>,
 }
@@ -88,8 +86,17 @@ impl Trial {
         Self { provider, credential: credential.map(open).transpose() }
     }
 
-    /// Asks. Runs inside an actix runtime only.
+    /// Asks, and names the first of its models. Runs inside an actix runtime only.
     pub async fn run(self, clock: Arc<dyn Clock>) -> Verdict {
+        self.ask(clock, NAMED_MAX).await
+    }
+
+    /// Asks, and names all of its models.
+    pub async fn list(self, clock: Arc<dyn Clock>) -> Verdict {
+        self.ask(clock, LISTED_MAX).await
+    }
+
+    async fn ask(self, clock: Arc<dyn Clock>, named_max: usize) -> Verdict {
         let credential = match self.credential {
             Ok(credential) => credential,
             Err(fault) => return Verdict { fault: Some(told(fault, None)), ..Verdict::default() },
@@ -103,7 +110,7 @@ impl Trial {
         let verdict = Verdict { status, latency_ms, ..Verdict::default() };
         match listed {
             Ok(models) => {
-                let named = models.iter().take(NAMED_MAX);
+                let named = models.iter().take(named_max);
                 let models_told = named.map(|model| quoted(model, key)).collect();
                 Verdict { ok: true, model_count: Some(models.len()), models: models_told, ..verdict }
             }
@@ -118,20 +125,25 @@ async fn ask(
     clock: &Arc<dyn Clock>,
 ) -> Result<Fetched, Fault> {
     let dialect = dialect(provider)?;
-    let url = Url::parse(&format!("{}{LIST}", provider.endpoint))
+    let site = Site { region: None, options: &provider.options };
+    let endpoint =
+        provider.endpoint.fill(site).map_err(|unfilled| Fault::new(Class::Connect, unfilled.to_string()))?;
+    let unlisted = || Fault::new(Class::BadRequest, "this kind of provider lists no models");
+    let Listing { endpoint, path } = dialect.listing(&endpoint, site).ok_or_else(unlisted)?;
+    let url = Url::parse(&format!("{endpoint}{path}"))
         .map_err(|_| Fault::new(Class::Connect, "the endpoint is no URL"))?;
     let tls = Tls::new(None).map_err(|bad| Fault::new(Class::Connect, bad.to_string()))?;
     let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
-    let own = own_headers(dialect);
+    let own = own_headers(dialect, site);
     let access = Access::new(&tls, Arc::clone(clock));
     let showing = Showing {
         scheme: dialect.auth(),
         credential,
-        site: Site::PLAIN,
-        endpoint: &provider.endpoint,
+        site,
+        endpoint: &endpoint,
         reach,
         method: "GET",
-        path: LIST,
+        path: &path,
         headers: &own,
         body: b"",
     };
@@ -149,7 +161,7 @@ fn dialect(provider: &StoredProvider) -> Result<&'static dyn Dialect, Fault> {
 }
 
 /// What the vendor wants with every request, such as the version of its interface.
-fn own_headers(dialect: &dyn Dialect) -> Vec<(&'static str, String)> {
+fn own_headers(dialect: &dyn Dialect, site: Site<'_>) -> Vec<(&'static str, String)> {
     let body = Bytes::from_static(QUESTION);
     let Ok(request) = ChatRequest::read(&body) else { return Vec::new() };
     let call = Call {
@@ -159,24 +171,8 @@ fn own_headers(dialect: &dyn Dialect) -> Vec<(&'static str, String)> {
         wants_usage: false,
         asked_at_s: 0,
     };
-    let encoded = dialect.encode(Ask {
-        call: &call,
-        body: &body,
-        request: &request,
-        real_model: "m",
-        site: Site::PLAIN,
-    });
+    let encoded = dialect.encode(Ask { call: &call, body: &body, request: &request, real_model: "m", site });
     encoded.map(|encoded| encoded.headers).unwrap_or_default()
-}
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
 }
 
 /// The models' ids.
@@ -186,9 +182,7 @@ fn read(provider: &StoredProvider, fetched: &Fetched) -> Result<Vec<String>, Fau
         let head = Head { status: *status, content_type: content_type.as_deref(), ..Head::default() };
         return Err(dialect(provider)?.fault(head, body));
     }
-    let strange = "the provider answered, but not with a list of models; look at the endpoint's path";
-    let models: Models = serde_json::from_slice(body).map_err(|_| Fault::new(Class::BadAnswer, strange))?;
-    Ok(models.data.into_iter().map(|model| model.id).collect())
+    dialect(provider)?.listed(body)
 }
 
 fn told(fault: Fault, key: Option<&Secret>) -> FaultBody {
@@ -213,7 +207,10 @@ mod tests {
     #[test]
     fn the_vendors_own_headers_go_along() {
         let names = |kind| -> Vec<_> {
-            own_headers(registry::dialect(kind).unwrap()).into_iter().map(|(name, _)| name).collect()
+            own_headers(registry::dialect(kind).unwrap(), Site::PLAIN)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect()
         };
         assert_eq!(names("openai"), Vec::<&str>::new());
         assert_eq!(names("anthropic"), ["anthropic-version"]);

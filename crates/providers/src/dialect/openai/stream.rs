@@ -300,14 +300,21 @@ impl Relay {
         let mut missing = missing(said, &self.alias, self.asked_at_s, form);
         missing.push_str(&self.preface);
         let edits = edits(said, &missing, &self.alias, form)?;
-        let Some(place) = &frame.data_place else {
+        let around = frame.data_place.as_ref().map(|place| {
+            let lines = frame.lines;
+            (lines.get(..place.start).unwrap_or_default(), lines.get(place.end..).unwrap_or_default())
+        });
+        // lines beside the data go along only if they are text, as the data is
+        let is_text = |part: &[u8]| std::str::from_utf8(part).is_ok();
+        let Some((before, behind)) = around.filter(|(before, behind)| is_text(before) && is_text(behind))
+        else {
             encode::data(&splice::splice(frame.data, &edits), out);
             return Ok(());
         };
         out.reserve(frame.lines.len() + self.alias.len() + 2);
-        out.put_slice(frame.lines.get(..place.start).unwrap_or_default());
+        out.put_slice(before);
         splice::splice_into(frame.data, &edits, out);
-        out.put_slice(frame.lines.get(place.end..).unwrap_or_default());
+        out.put_slice(behind);
         out.put_slice(b"\n\n");
         Ok(())
     }

@@ -56,9 +56,11 @@ fn a_credential_is_shown_as_it_was_stored_and_each_change_alone() {
     store
         .write_blocking(|conn| [&now, &beside, &elsewhere].into_iter().try_for_each(|row| create(conn, row)))
         .unwrap();
-    let changes: [fn(&mut Credential, &mut Change); 4] = [
+    let changes: [fn(&mut Credential, &mut Change); 6] = [
         |row, change| row.name = change.name.insert("other".into()).clone(),
         |row, change| row.weight = *change.weight.insert(0),
+        |row, change| row.rate_limit = *change.rate_limit.insert(Some(7)),
+        |row, change| row.rate_limit = *change.rate_limit.insert(None),
         |row, change| row.is_active = *change.is_active.insert(false),
         |row, change| row.secret = change.secret.insert(sample::secret("v2.data-2.x", 1)).clone(),
     ];

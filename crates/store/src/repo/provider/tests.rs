@@ -13,9 +13,10 @@ fn applying_creates_then_changes_nothing_then_updates_what_differs() {
     let store = Store::scratch(folder.path());
     let first = sample::provider(1, "azure");
     let other_id = StoredProvider { id: sample::provider(2, "").id, ..first.clone() };
-    let changes: [fn(&mut StoredProvider); 6] = [
+    let changes: [fn(&mut StoredProvider); 7] = [
         |p| p.kind = "deepseek".into(),
-        |p| p.endpoint = Endpoint::parse("https://two.example").unwrap(),
+        |p| p.endpoint = Template::parse("https://{region}.example").unwrap(),
+        |p| p.options = [("region", "eu"), ("a\"b", "")].into_iter().collect(),
         |p| p.weight = 0,
         |p| p.rate_limit = None,
         |p| p.allow_private_network = true,
@@ -43,10 +44,12 @@ fn a_provider_is_shown_as_it_was_stored_and_each_change_alone() {
     let mut now = sample::provider(1, "azure");
     let twin = sample::provider(2, "spare");
     store.write_blocking(|conn| create(conn, &now).and_then(|()| create(conn, &twin))).unwrap();
-    let changes: [fn(&mut StoredProvider, &mut Change); 8] = [
+    let changes: [fn(&mut StoredProvider, &mut Change); 10] = [
         |p, c| p.name = c.name.insert("other".into()).clone(),
         |p, c| p.kind = c.kind.insert("deepseek".into()).clone(),
-        |p, c| p.endpoint = c.endpoint.insert(Endpoint::parse("https://two.example").unwrap()).clone(),
+        |p, c| p.endpoint = c.endpoint.insert(Template::parse("https://{region}.example").unwrap()).clone(),
+        |p, c| p.options = c.options.insert([("region", "eu")].into_iter().collect()).clone(),
+        |p, c| p.options = c.options.insert(Options::default()).clone(),
         |p, c| p.weight = *c.weight.insert(0),
         |p, c| p.rate_limit = *c.rate_limit.insert(None),
         |p, c| p.rate_limit = *c.rate_limit.insert(Some(7)),
