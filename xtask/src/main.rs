@@ -12,6 +12,7 @@ mod bench;
 mod check;
 mod dev;
 mod flood;
+mod fuzz;
 mod host;
 mod http;
 mod instance;
@@ -69,6 +70,8 @@ enum Task {
     },
     /// Give a new vendor its place in the tree, and say what is left to do there
     NewProvider(new_provider::Options),
+    /// Feed mutated recordings to the decoders
+    Fuzz(fuzz::Options),
     /// Measure the gateway against a plain pass-through on one pinned core
     Bench(bench::Options),
     /// Measure what a flood of bad keys does to those who show good ones
@@ -119,6 +122,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Mock { args } => dev::mock(&workspace, &args),
         Task::Prices { file, version } => prices::write(&workspace, &file, &version),
         Task::NewProvider(options) => new_provider::run(&workspace, &options),
+        Task::Fuzz(options) => fuzz::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Flood(options) => flood::run(&workspace, &options),
     }

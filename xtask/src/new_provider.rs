@@ -123,7 +123,7 @@ fn with_entry(registry: &str, options: &Options) -> Result<String> {
             .map(|member| format!("            {},\n", member.replace('@', &kind)))
             .collect();
     Ok(format!(
-        "{before}    (\n        Kind {{\n{members}            is_local: false,\n        }},\n        &{kind},\n    ),\n{NATIVE_END}{after}"
+        "{before}    (\n        Kind {{\n{members}            is_local: false,\n            options: &[],\n        }},\n        &{kind},\n    ),\n{NATIVE_END}{after}"
     ))
 }
 

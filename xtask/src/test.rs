@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the Rust tests of every crate, then the suites that drive a real gateway from outside.
 //! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
 
+mod dialect;
 mod readme;
 mod rest;
 mod rust;
@@ -61,9 +62,12 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
     };
     let mut results = Vec::new();
     if parts.contains(&Part::Sdk) {
-        for (name, suite) in sdk::SUITES {
-            let tally = suite(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
-            results.push(((*name).to_owned(), tally));
+        for dialect in dialect::DIALECTS {
+            for (name, suite) in sdk::SUITES {
+                let tally = suite(workspace, &binaries, dialect);
+                let tally = tally.unwrap_or_else(|error| Tally::broken(&error));
+                results.push((format!("{name} {}", dialect.kind), tally));
+            }
         }
     }
     if parts.contains(&Part::Rest) {

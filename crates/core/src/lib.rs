@@ -18,6 +18,7 @@ pub mod id;
 pub mod limit;
 pub mod need;
 pub mod policy;
+pub mod pool;
 pub mod price;
 pub mod principal;
 pub mod proxy;

@@ -1,6 +1,7 @@
 //! Counts tokens where a provider did not say, away from the threads that serve requests.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
@@ -10,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use nexus_core::usage::{Source, Usage, UsageRecord};
+use nexus_wire::embedding::EmbeddingRequest;
 
 use crate::{
     booking::{self, Account},
@@ -22,11 +24,53 @@ const QUEUE_MAX: usize = 1024;
 /// Bytes of text a token stands for, roughly, where counting is out of the question.
 const BYTES_A_TOKEN: u64 = 4;
 
+/// By what a prompt is counted.
+#[derive(Clone, Debug)]
+pub enum Prompt {
+    /// The body of a chat request.
+    Chat(Bytes),
+    /// The body of an embedding request.
+    Embeddings(Bytes),
+    /// Some of these texts.
+    Texts(Arc<[String]>, Range<usize>),
+}
+
+impl Prompt {
+    fn tokens(&self) -> u64 {
+        match self {
+            Self::Chat(body) => {
+                nexus_tokens::count_chat_request(std::str::from_utf8(body).unwrap_or_default())
+            }
+            Self::Embeddings(body) => {
+                let request = EmbeddingRequest::read(body).ok();
+                match request.and_then(|request| request.texts(body)) {
+                    Some(texts) => texts.iter().map(|text| nexus_tokens::count_text(text)).sum(),
+                    // token ids, with a comma between each two
+                    None => body.iter().filter(|byte| **byte == b',').count() as u64,
+                }
+            }
+            Self::Texts(texts, range) => {
+                let texts = texts.get(range.clone()).unwrap_or_default();
+                texts.iter().map(|text| nexus_tokens::count_text(text)).sum()
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Chat(body) | Self::Embeddings(body) => body.len(),
+            Self::Texts(texts, range) => {
+                texts.get(range.clone()).unwrap_or_default().iter().map(String::len).sum()
+            }
+        }
+    }
+}
+
 /// A closed record that lacks its counts.
 pub struct Job {
     pub record: UsageRecord,
     pub account: Account,
-    pub request_body: Bytes,
+    pub prompt: Prompt,
     pub text: String,
 }
 
@@ -54,7 +98,7 @@ impl Estimator {
             Some(Err(TrySendError::Full(job) | TrySendError::Disconnected(job))) => job,
             _ => return,
         };
-        let usage = guess(&refused.request_body, &refused.text);
+        let usage = guess(&refused.prompt, &refused.text);
         book(&*self.ledger, refused.record, &refused.account, usage);
     }
 }
@@ -72,7 +116,7 @@ impl Drop for Estimator {
 
 fn work(queue: &Receiver<Box<Job>>, ledger: &dyn Ledger) {
     while let Ok(job) = queue.recv() {
-        let usage = tally(&job.request_body, &job.text);
+        let usage = tally(&job.prompt, &job.text);
         book(ledger, job.record, &job.account, usage);
     }
 }
@@ -83,20 +127,19 @@ fn book(ledger: &dyn Ledger, mut record: UsageRecord, account: &Account, usage: 
 }
 
 /// Counts a request and the text of its answer on a thread that may take its time.
-pub async fn count(request_body: Bytes, text: String) -> Usage {
-    let (body, answer) = (request_body.clone(), text.clone());
-    match tokio::task::spawn_blocking(move || tally(&body, &answer)).await {
+pub async fn count(prompt: Prompt, text: String) -> Usage {
+    let (counted, answer) = (prompt.clone(), text.clone());
+    match tokio::task::spawn_blocking(move || tally(&counted, &answer)).await {
         Ok(usage) => usage,
-        Err(_) => guess(&request_body, &text),
+        Err(_) => guess(&prompt, &text),
     }
 }
 
-fn tally(request_body: &[u8], text: &str) -> Usage {
-    let body = std::str::from_utf8(request_body).unwrap_or_default();
-    Usage::text(nexus_tokens::count_chat_request(body), nexus_tokens::count_text(text))
+fn tally(prompt: &Prompt, text: &str) -> Usage {
+    Usage::text(prompt.tokens(), nexus_tokens::count_text(text))
 }
 
-fn guess(request_body: &[u8], text: &str) -> Usage {
+fn guess(prompt: &Prompt, text: &str) -> Usage {
     let tokens = |bytes: usize| (bytes as u64).div_ceil(BYTES_A_TOKEN);
-    Usage::text(tokens(request_body.len()), tokens(text.len()))
+    Usage::text(tokens(prompt.bytes()), tokens(text.len()))
 }

@@ -5,6 +5,7 @@
 
 pub mod arrival;
 pub mod booking;
+pub mod credentials;
 pub mod denial;
 pub mod estimate;
 pub mod hold;

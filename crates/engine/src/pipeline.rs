@@ -6,19 +6,24 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use nexus_core::{
+    call::Operation,
     catalogue::Target,
     failover::Step,
     fault::Fault,
+    health::Seat,
     id::{AttemptId, RequestId},
     principal::Principal,
     refusal::Refusal,
+    select::Choice,
 };
 use nexus_providers::dialect::Encoded;
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
     arrival::{Arrival, BodyStream, Head},
+    credentials::{Credential, Member, Tried},
     denial::{Denial, of_fault},
     identity,
     port::Transport,
@@ -27,7 +32,11 @@ use crate::{
     shared::Engine,
     stage::{
         account::{Attempt, Bill},
-        adapt, admit, authenticate, normalise,
+        adapt,
+        adapt::Adapted,
+        admit, authenticate,
+        draw::Drawing,
+        normalise,
         normalise::Begun,
         parse, reserve,
         resolve::{self, Routed},
@@ -38,16 +47,17 @@ use crate::{
     world::{Backend, World},
 };
 
-/// Serves a chat completion.
+/// Serves an operation.
 pub async fn serve<T: Transport, B: BodyStream>(
     engine: &Engine<T>,
+    operation: Operation,
     arrival: Arrival<'_, B>,
 ) -> Result<Reply<T::Body>, Denial> {
     let shared = &engine.shared;
     let request = RequestId(identity::mint(&*shared.clock, &*engine.dice));
     let tally = Rc::new(Tally::open(shared));
     let span = debug_span!("request", %request);
-    match way(engine, arrival, request, &tally).instrument(span).await {
+    match way(engine, operation, arrival, request, &tally).instrument(span).await {
         Ok(reply) => Ok(reply),
         Err(refused) => {
             let denial = Denial::new(request, refused);
@@ -72,6 +82,7 @@ impl From<Refusal> for Refused {
 
 async fn way<T: Transport, B: BodyStream>(
     engine: &Engine<T>,
+    operation: Operation,
     arrival: Arrival<'_, B>,
     request: RequestId,
     tally: &Rc<Tally>,
@@ -82,7 +93,7 @@ async fn way<T: Transport, B: BodyStream>(
     let caller = identify(engine, &head, &world)?;
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
     let signature = signed::head(&head, &caller, &world, shared)?;
-    let asked = parse::body(&head.headers, body, &shared.limits, &*shared.clock)
+    let asked = parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock)
         .instrument(debug_span!("parse"))
         .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
@@ -182,13 +193,8 @@ async fn course<T: Transport>(
         };
         let (target, backend) = world.stand(&routed.to.route, choice.place)?;
         trip.tally.heads_for(&backend.meters);
-        let ready = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend));
-        let ready = ready.map_err(Refused::Here).and_then(|encoded| {
-            let admitted = debug_span!("admit")
-                .in_scope(|| admit::admit(target, choice, routed.asked.call.is_stream, clock.monotonic_us()));
-            admitted.map(|seat| (encoded, seat)).map_err(Refused::There)
-        });
-        let (encoded, seat) = match ready {
+        let there = There { routed, target, backend };
+        let ready = match there.ready(engine, choice) {
             Ok(ready) => ready,
             Err(refused) => {
                 course.passed_over(choice, refused);
@@ -196,19 +202,15 @@ async fn course<T: Transport>(
             }
         };
         course.begun(choice);
-        trip.attempts += 1;
-        let id = AttemptId(identity::mint(clock, &*engine.dice));
-        let attempt = Attempt { id, request: trip.request, number: trip.attempts };
-        let bill = Bill::open(&engine.shared, &backend.meters, routed, target, seat, attempt);
-        match attempt_once(engine, routed, (target, backend), encoded, bill, trip.deadline_us).await {
-            Ok((begun, bill)) => {
+        match attempt(engine, there, ready, trip).await {
+            Ok(served) => {
                 course.commit();
                 let decision = Decision {
                     target: Arc::clone(target),
                     attempts: trip.attempts,
                     policy: routed.to.rule.policy,
                 };
-                let body = promise(engine, begun, bill, trip.tally).await;
+                let body = promise(engine, served, trip.tally).await;
                 return Ok(Reply { request: trip.request, decision, body });
             }
             Err(fault) => {
@@ -220,52 +222,147 @@ async fn course<T: Transport>(
     }
 }
 
-/// One attempt at one target, up to where its answer begins.
-async fn attempt_once<T: Transport>(
-    engine: &Engine<T>,
-    routed: &Routed,
-    (target, backend): (&Target, &Backend),
+/// Where a request is being tried.
+#[derive(Clone, Copy)]
+struct There<'a> {
+    routed: &'a Routed,
+    target: &'a Target,
+    backend: &'a Backend,
+}
+
+/// What a request needs before it can be sent.
+struct Ready<'a> {
+    adapted: Adapted<'a>,
     encoded: Encoded,
-    mut bill: Bill,
-    deadline_us: u64,
-) -> Result<(Begun<T::Body>, Bill), Fault> {
-    let shared = &engine.shared;
-    let call = &routed.asked.call;
-    let exchange = async {
-        let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
-        let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), call.is_stream);
-        let credential = backend.credentials.pick(&*engine.dice);
-        let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
-            .instrument(debug_span!("send"))
-            .await?;
-        bill.named(inbound.provider_request_id.take());
-        normalise::begin(inbound, call, backend.dialect, &shared.limits)
-            .instrument(debug_span!("normalise"))
-            .await
-    };
-    match exchange.await {
-        Ok(begun) => Ok((begun, bill)),
-        Err(fault) => {
-            bill.fail(&fault, of_fault(&fault).status());
-            Err(fault)
-        }
+    seat: Seat,
+    member: Option<&'a Member>,
+}
+
+impl<'a> There<'a> {
+    /// Its words, a place at the target, and a credential.
+    fn ready<T: Transport>(self, engine: &Engine<T>, choice: Choice) -> Result<Ready<'a>, Refused> {
+        let Self { routed, target, backend } = self;
+        let (adapted, encoded) = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend))?;
+        let (is_stream, now_us) = (routed.asked.call.is_stream, engine.shared.clock.monotonic_us());
+        let seat = debug_span!("admit").in_scope(|| admit::admit(target, choice, is_stream, now_us));
+        let seat = seat.map_err(Refused::There)?;
+        let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
+        let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
+        Ok(Ready { adapted, encoded, seat, member })
     }
+}
+
+/// What a target gave.
+#[expect(clippy::large_enum_variant, reason = "it is handed on once and kept nowhere")]
+enum Served<B> {
+    /// An answer that has begun, and its open bill.
+    Begun(Begun<B>, Bill),
+    /// The answer out of parts that are booked already.
+    Done(Bytes),
+}
+
+/// One try at one target: an exchange, or as many as the operation takes there, each with a bill of its own.
+async fn attempt<'a, T: Transport>(
+    engine: &Engine<T>,
+    there: There<'a>,
+    mut ready: Ready<'a>,
+    trip: &mut Trip<'_>,
+) -> Result<Served<T::Body>, Fault> {
+    loop {
+        let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
+        let (begun, bill) = pool(engine, there, &encoded, adapted, (ready.seat, ready.member), trip).await?;
+        let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
+        let settling = bill.settle(decoded.consumed, decoded.text);
+        adapted.spent(settling.instrument(debug_span!("account")).await);
+        let next = debug_span!("adapt").in_scope(|| adapted.ask()).map_err(adapt::too_late)?;
+        let Some(encoded) = next else { return Ok(Served::Done(adapted.finish())) };
+        let drawing = Drawing::new(&engine.shared, there.target, there.backend, &there.routed.to.name);
+        ready.member = drawing.draw(&Tried::default(), &*engine.dice)?;
+        ready.seat = drawing.another_seat(there.routed.asked.call.is_stream)?;
+        ready.encoded = encoded;
+    }
+}
+
+/// One exchange, with one credential of the provider after the other as long as another may fare better.
+async fn pool<'a, T: Transport>(
+    engine: &Engine<T>,
+    there: There<'a>,
+    encoded: &Encoded,
+    adapted: &mut Adapted<'_>,
+    (mut seat, mut member): (Seat, Option<&'a Member>),
+    trip: &mut Trip<'_>,
+) -> Result<(Begun<T::Body>, Bill), Fault> {
+    let There { routed, target, backend } = there;
+    let shared = &engine.shared;
+    let drawing = Drawing::new(shared, target, backend, &routed.to.name);
+    let mut tried = Tried::default();
+    loop {
+        trip.attempts += 1;
+        let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
+        let attempt = Attempt { id, request: trip.request, number: trip.attempts };
+        let mut bill = Bill::open(shared, &backend.meters, routed, target, seat, attempt, adapted.prompt());
+        let credential = member.map(|member| &member.credential);
+        let exchange =
+            exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us);
+        let fault = match exchange.await {
+            Ok(begun) => {
+                drawing.answered(member);
+                return Ok((begun, bill));
+            }
+            Err(fault) => fault,
+        };
+        let status = of_fault(&fault).status();
+        let other = match drawing.failed(member, &fault, &mut tried) {
+            true => drawing.draw(&tried, &*engine.dice).ok(),
+            false => None,
+        };
+        let Some((next, place)) = other.zip(drawing.another_seat(routed.asked.call.is_stream).ok()) else {
+            bill.fail(&fault, status);
+            return Err(fault);
+        };
+        bill.turn_away(&fault, status);
+        (seat, member) = (place, next);
+    }
+}
+
+/// One request and the begin of its answer.
+async fn exchange<T: Transport>(
+    engine: &Engine<T>,
+    there: There<'_>,
+    credential: Option<&Credential>,
+    encoded: Encoded,
+    adapted: &mut Adapted<'_>,
+    bill: &mut Bill,
+    deadline_us: u64,
+) -> Result<Begun<T::Body>, Fault> {
+    let There { routed, target, backend } = there;
+    let shared = &engine.shared;
+    let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
+    let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), routed.asked.call.is_stream);
+    let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
+        .instrument(debug_span!("send"))
+        .await?;
+    bill.named(inbound.provider_request_id.take());
+    normalise::begin(inbound, adapted, &shared.limits).instrument(debug_span!("normalise")).await
 }
 
 /// Gives the client what has begun. A whole answer is booked before it is handed over.
 async fn promise<T: Transport>(
     engine: &Engine<T>,
-    begun: Begun<T::Body>,
-    bill: Bill,
+    served: Served<T::Body>,
     tally: &Rc<Tally>,
 ) -> ReplyBody<T::Body> {
-    match begun {
-        Begun::Whole(decoded) => {
+    match served {
+        Served::Done(body) => {
+            tally.finish(200);
+            ReplyBody::Whole(body)
+        }
+        Served::Begun(Begun::Whole(decoded) | Begun::Part(decoded), bill) => {
             bill.settle(decoded.consumed, decoded.text).instrument(debug_span!("account")).await;
             tally.finish(200);
             ReplyBody::Whole(decoded.body)
         }
-        Begun::Stream(opened) => {
+        Served::Begun(Begun::Stream(opened), bill) => {
             let heartbeat = Duration::from_millis(engine.shared.limits.heartbeat_ms);
             ReplyBody::Stream(Box::new(Relay::new(opened, bill, Rc::clone(tally), heartbeat)))
         }

@@ -2,20 +2,20 @@
 //!
 //! Everything that waits, opens, reads the time or rolls dice is behind one of these.
 
-use std::{future::Future, net::IpAddr};
+use std::{future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use nexus_core::{
     catalogue::Provider,
     fault::Fault,
-    id::{KeyId, TeamId},
+    id::{CredentialId, KeyId, ProviderId, TeamId},
     site::Site,
     usage::UsageRecord,
 };
 use nexus_providers::dialect::AuthScheme;
 
-use crate::world::Credential;
+use crate::credentials::Credential;
 
 /// How long the parts of an exchange may take. All in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,10 @@ pub enum Noted {
     Denied(Denied),
     /// The structure of a request looked like an attack.
     Attacked { kind: &'static str, position: &'static str, evidence: Box<str>, by: Denied },
+    /// A provider refused one of its credentials, which is out from now on.
+    CredentialOut { provider: ProviderId, name: Arc<str>, credential: CredentialId, reason: &'static str },
+    /// It is good again.
+    CredentialBack { provider: ProviderId, name: Arc<str>, credential: CredentialId },
 }
 
 /// Who was turned away, and why.

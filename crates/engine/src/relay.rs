@@ -162,7 +162,7 @@ where
                 self.close(200);
             }
             None => {
-                let counted = count(self.bill.request_body(), self.decoder.text().to_owned());
+                let counted = count(self.bill.prompt(), self.decoder.text().to_owned());
                 self.phase = Phase::Counting { usage: Box::pin(counted), said };
             }
         }

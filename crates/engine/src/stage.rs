@@ -11,6 +11,7 @@ pub mod reserve;
 pub mod select;
 pub mod adapt;
 pub mod admit;
+pub mod draw;
 pub mod send;
 pub mod normalise;
 pub mod account;

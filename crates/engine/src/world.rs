@@ -8,59 +8,14 @@ use arc_swap::ArcSwap;
 use nexus_core::{
     catalogue::{Route, Target},
     health::breaker::State,
-    id::{CredentialId, ProviderId, RouteId},
+    id::{ProviderId, RouteId},
     refusal::Refusal,
     snapshot::Snapshot,
 };
-use nexus_keystore::secret::Secret;
 use nexus_providers::{dialect::Dialect, registry};
 use nexus_telemetry::{meters::Meters, target::TargetMeters};
 
-use crate::port::Dice;
-
-/// A provider's opened credential. It cannot be printed or serialised.
-#[derive(Clone)]
-pub struct Credential {
-    pub id: CredentialId,
-    /// Another one whenever another secret is entered or the same is sealed anew: with the id it names one
-    /// secret for ever.
-    pub generation: i64,
-    pub secret: Arc<Secret>,
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(..)")
-    }
-}
-
-/// The opened credentials of one provider; each attempt draws one.
-#[derive(Clone, Debug, Default)]
-pub struct Credentials {
-    /// Each with its share, in the order they were made.
-    pool: Arc<[(Credential, u32)]>,
-    shares: u64,
-}
-
-impl Credentials {
-    pub fn new(pool: Vec<(Credential, u32)>) -> Self {
-        let shares = pool.iter().map(|(_, share)| u64::from(*share)).sum();
-        Self { pool: pool.into(), shares }
-    }
-
-    /// Draws one by its share; the first where no share is above 0, `None` where there is none at all.
-    pub fn pick(&self, dice: &dyn Dice) -> Option<&Credential> {
-        let mut point = if self.pool.len() > 1 { dice.roll(self.shares) } else { 0 };
-        let drawn = self.pool.iter().find(|(_, share)| match point.checked_sub(u64::from(*share)) {
-            Some(rest) => {
-                point = rest;
-                false
-            }
-            None => true,
-        });
-        drawn.or_else(|| self.pool.first()).map(|(credential, _)| credential)
-    }
-}
+pub use crate::credentials::{Credential, Credentials};
 
 /// What stands behind a target: how to speak to it, with which credentials, and where to count.
 #[derive(Clone)]
@@ -81,6 +36,7 @@ impl fmt::Debug for Backend {
 pub struct World {
     pub snapshot: Snapshot,
     backends: HashMap<RouteId, Backend>,
+    pools: HashMap<ProviderId, Credentials>,
 }
 
 impl World {
@@ -88,14 +44,14 @@ impl World {
     /// no backend and are never offered; their providers' names are returned for the log.
     pub fn assemble(
         mut snapshot: Snapshot,
-        credentials: &HashMap<ProviderId, Credentials>,
+        pools: HashMap<ProviderId, Credentials>,
         meters: &Meters,
     ) -> (Self, Vec<String>) {
         let mut backends = HashMap::new();
         let mut unspoken = Vec::new();
         for route in snapshot.catalogue.all() {
             for target in &route.targets {
-                match backend(route, target, credentials, meters) {
+                match backend(route, target, &pools, meters) {
                     Some(backend) => {
                         backends.insert(target.route, backend);
                     }
@@ -109,7 +65,7 @@ impl World {
             let is_spoken = |target: &Target| backends.contains_key(&target.route);
             snapshot.catalogue = std::mem::take(&mut snapshot.catalogue).only(is_spoken);
         }
-        (Self { snapshot, backends }, unspoken)
+        (Self { snapshot, backends, pools }, unspoken)
     }
 
     /// A target of a route of this world, by its place, and what stands behind it.
@@ -144,17 +100,31 @@ impl World {
     pub fn backend(&self, target: &Target) -> Option<&Backend> {
         self.backends.get(&target.route)
     }
+
+    /// Shows how many of a provider's credentials are out.
+    pub fn count_out(&self, provider: ProviderId, meters: &Meters, now_us: u64) {
+        let named = |target: &&Arc<Target>| target.provider.id == provider;
+        let targets = self.snapshot.catalogue.all().flat_map(|route| &route.targets);
+        if let (Some(pool), Some(target)) = (self.pool(provider), targets.into_iter().find(named)) {
+            meters.credentials_out(&target.provider.name, pool.out(now_us));
+        }
+    }
+
+    /// The opened credentials of a provider.
+    pub fn pool(&self, provider: ProviderId) -> Option<&Credentials> {
+        self.pools.get(&provider)
+    }
 }
 
 fn backend(
     route: &Route,
     target: &Target,
-    credentials: &HashMap<ProviderId, Credentials>,
+    pools: &HashMap<ProviderId, Credentials>,
     meters: &Meters,
 ) -> Option<Backend> {
     Some(Backend {
         dialect: registry::dialect(&target.provider.kind)?,
-        credentials: credentials.get(&target.provider.id).cloned().unwrap_or_default(),
+        credentials: pools.get(&target.provider.id).cloned().unwrap_or_default(),
         meters: meters.for_target(&target.provider.name, route.label()),
     })
 }
@@ -172,53 +142,5 @@ impl Worlds {
     /// Puts a new world in the place of the current one.
     pub fn replace(&self, world: World) {
         self.0.store(Arc::new(world));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nexus_core::id::Uuid;
-
-    use super::*;
-
-    struct Loaded(u64);
-
-    impl Dice for Loaded {
-        fn roll(&self, bound: u64) -> u64 {
-            assert!(self.0 < bound.max(1), "{} of {bound}", self.0);
-            self.0
-        }
-
-        fn bits(&self) -> u128 {
-            0
-        }
-    }
-
-    fn drawn(shares: &[u32], roll: u64) -> Option<String> {
-        let named = |(at, share): (usize, &u32)| {
-            let id = CredentialId(Uuid::from_u128(at as u128));
-            (Credential { id, generation: 1, secret: Arc::new(Secret::new(at.to_string())) }, *share)
-        };
-        let pool = Credentials::new(shares.iter().enumerate().map(named).collect());
-        pool.pick(&Loaded(roll)).map(|credential| credential.secret.expose().to_owned())
-    }
-
-    #[test]
-    fn credentials_are_drawn_in_proportion_to_their_shares() {
-        for (shares, drawn_by_roll) in [
-            (&[3, 1][..], "0001"),
-            (&[0, 2, 1], "112"),
-            (&[1, 0, 1], "02"),
-            (&[u32::MAX, u32::MAX], "000"),
-            (&[0, 0], "0"),
-            (&[7], "0"),
-            (&[0], "0"),
-        ] {
-            for (roll, expected) in drawn_by_roll.chars().enumerate() {
-                assert_eq!(drawn(shares, roll as u64), Some(expected.to_string()), "{shares:?} {roll}");
-            }
-        }
-        assert_eq!(drawn(&[u32::MAX, u32::MAX], u64::from(u32::MAX)), Some("1".into()));
-        assert_eq!(drawn(&[], 0), None);
     }
 }

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod oidc;
 mod openapi;
 mod policy;
+mod pool;
 mod prices;
 pub mod problem;
 pub mod providers;

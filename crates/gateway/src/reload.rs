@@ -13,11 +13,13 @@ use std::{
 
 use nexus_core::{
     id::{CredentialId, ProviderId},
+    limit::RateLimit,
     quota::Quota,
 };
 use nexus_engine::{
+    credentials::{Credential, Credentials, Member},
     shared::Shared,
-    world::{Credential, Credentials, World},
+    world::World,
 };
 use nexus_keystore::vault::{CannotOpen, Place};
 use nexus_store::{
@@ -54,7 +56,7 @@ pub struct Loader {
 }
 
 /// Credentials by row and generation, which together are one secret for ever.
-type Opened = HashMap<(CredentialId, i64), Credential>;
+type Opened = HashMap<(CredentialId, i64), Member>;
 
 impl Loader {
     pub fn new(store: Store, ring: Arc<Ring>, shared: Arc<Shared>, shipper: Arc<Shipper>) -> Self {
@@ -105,8 +107,12 @@ impl Loader {
     }
 
     fn put_in_force(&mut self, root: Root, stored: StoredWorld, now_ms: i64) {
-        let credentials = self.open(root, stored.credentials, now_ms);
-        let (world, unspoken) = World::assemble(stored.snapshot, &credentials, &self.shared.meters);
+        let pools = self.open(root, stored.credentials, now_ms);
+        let providers: Vec<_> = pools.keys().copied().collect();
+        let (world, unspoken) = World::assemble(stored.snapshot, pools, &self.shared.meters);
+        for provider in providers {
+            world.count_out(provider, &self.shared.meters, self.shared.clock.monotonic_us());
+        }
         for provider in unspoken {
             tracing::error!(provider, "a provider is of a kind that is not spoken here; it gets no requests");
         }
@@ -115,7 +121,7 @@ impl Loader {
     }
 
     /// The credentials of each provider. One that does not open is left out; after the root was moved
-    /// elsewhere, one that opened before stands.
+    /// elsewhere, one that opened before stands. How one fares is known as long as its secret is the same.
     fn open(
         &mut self,
         root: Root,
@@ -126,11 +132,11 @@ impl Loader {
         let (mut opened, mut shut) = (Opened::default(), HashSet::new());
         for stored in credentials {
             let StoredCredential { id, generation, ref sealed, .. } = stored;
-            let known = self.opened.remove(&(id, generation)).filter(|_| root == Root::Moved);
-            let credential = match self.ring.vault().open(&sealed.0, credential_place(id, generation)) {
-                Ok(secret) => Credential { id, generation, secret: Arc::new(secret) },
-                Err(error) => match known {
-                    Some(known) => known,
+            let known = self.opened.remove(&(id, generation));
+            let secret = match self.ring.vault().open(&sealed.0, credential_place(id, generation)) {
+                Ok(secret) => Arc::new(secret),
+                Err(error) => match known.as_ref().filter(|_| root == Root::Moved) {
+                    Some(known) => Arc::clone(&known.credential.secret),
                     None => {
                         if !self.shut.contains(&(id, sealed.0.clone())) {
                             self.complain(&stored, error, now_ms);
@@ -140,8 +146,9 @@ impl Loader {
                     }
                 },
             };
-            opened.insert((id, generation), credential.clone());
-            pools.entry(stored.provider).or_default().push((credential, stored.weight));
+            let member = member(&stored, Credential { id, generation, secret }, known);
+            opened.insert((id, generation), member.clone());
+            pools.entry(stored.provider).or_default().push(member);
         }
         (self.opened, self.shut) = (opened, shut);
         pools.into_iter().map(|(provider, pool)| (provider, Credentials::new(pool))).collect()
@@ -160,6 +167,17 @@ impl Loader {
             tracing::error!(%error, credential = %id, "that it does not open is not in the audit trail");
         }
     }
+}
+
+/// A member of a pool that goes on with what is known of it.
+fn member(stored: &StoredCredential, credential: Credential, known: Option<Member>) -> Member {
+    let (trust, earlier) = known.map(|known| (known.trust, known.rate_limit)).unwrap_or_default();
+    let rate_limit = stored.rate_limit.map(|rate| {
+        let fresh = RateLimit::new(rate);
+        let earlier = earlier.filter(|earlier| earlier.per_minute() == fresh.per_minute());
+        earlier.unwrap_or_else(|| Arc::new(fresh))
+    });
+    Member { credential, share: stored.weight, rate_limit, trust }
 }
 
 /// Where a provider's key stands in the database.

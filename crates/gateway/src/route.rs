@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::{
     admin,
-    api::{chat, fallback, models, probes, session_keys},
+    api::{fallback, models, operation, probes, session_keys},
 };
 
 /// Whom a URL outside the administration is for.
@@ -45,7 +45,8 @@ pub struct Url {
 pub fn table() -> Vec<Url> {
     let url = |method, path, access, route| Url { method, path, access, route };
     vec![
-        url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(chat::complete)),
+        url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(operation::complete_chat)),
+        url(Method::POST, "/v1/embeddings", Access::Key, || web::post().to(operation::embed)),
         url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
         url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),
         url(Method::POST, "/v1/session-keys", Access::Key, || web::post().to(session_keys::create)),

@@ -118,6 +118,12 @@ impl Meters {
         self.journal_failures.set(f64::from(backlog.failures_in_a_row));
     }
 
+    /// How many credentials of a configured provider are out. For when that changes, and never on a request's way.
+    pub fn credentials_out(&self, provider: &str, count: usize) {
+        let gauge = self.registry.gauge(&metric::CREDENTIALS_OUT, [bounded(provider).to_owned().into()]);
+        gauge.set(count as f64);
+    }
+
     /// A usage record could not be made durable.
     pub fn booking_failed(&self) {
         self.booking_failures.increment(1);

@@ -77,6 +77,12 @@ pub const ATTEMPTS: Metric = Metric {
     labels: &["provider", "model", "outcome"],
     help: "Attempts at providers: `answered`, `abandoned`, or the class of the fault.",
 };
+pub const CREDENTIALS_OUT: Metric = Metric {
+    name: "nexus_provider_credentials_out",
+    kind: Kind::Gauge,
+    labels: &["provider"],
+    help: "Credentials that their provider refused and that are out of its pool.",
+};
 pub const BREAKER: Metric = Metric {
     name: "nexus_breaker_state",
     kind: Kind::Gauge,
@@ -151,7 +157,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 20] = [
+pub const ALL: [&Metric; 21] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -160,6 +166,7 @@ pub const ALL: [&Metric; 20] = [
     &COST,
     &UNPRICED,
     &ATTEMPTS,
+    &CREDENTIALS_OUT,
     &BREAKER,
     &TARGET_IN_FLIGHT,
     &RETRIES_LEFT,

@@ -8,6 +8,7 @@ mod azure;
 mod cohere;
 mod connection;
 mod converse;
+mod embeddings;
 mod generate;
 mod messages;
 mod ollama;
@@ -18,7 +19,7 @@ mod schema;
 mod surface;
 mod tokens;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use tokio::sync::watch;
 use self::ask::Ask;
 use self::connection::Connection;
 pub use self::converse::signature::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use self::embeddings::EmbedAsk;
 use self::oracle::Oracle;
 pub use self::oracle::Served;
 use self::reply::Reply;
@@ -146,6 +148,18 @@ impl Mock {
         Ok(())
     }
 
+    /// Changes the script of such models for whoever shows this key, from the next request on.
+    ///
+    /// # Errors
+    /// Says which word is not understood; the old script then stays.
+    pub fn set_key_script(&self, key: &str, words: &str) -> Result<(), String> {
+        let script = Script::parse(words)?;
+        let mut replies = lock(&self.shared.replies);
+        replies.by_key.insert(key.to_owned(), script);
+        replies.cached.clear();
+        Ok(())
+    }
+
     /// The last oracle lines, oldest first.
     #[must_use]
     pub fn oracle(&self) -> Vec<Served> {
@@ -217,6 +231,8 @@ struct Remembered {
 #[derive(Debug)]
 struct Replies {
     script: Script,
+    /// The same for who shows one of these keys.
+    by_key: HashMap<String, Script>,
     cached: VecDeque<Cached>,
 }
 
@@ -236,7 +252,7 @@ impl Shared {
             oracle: Oracle::open(options.oracle_file.as_deref(), options.remember)?,
             remember: options.remember,
             received: Mutex::default(),
-            replies: Mutex::new(Replies { script, cached: VecDeque::new() }),
+            replies: Mutex::new(Replies { script, by_key: HashMap::new(), cached: VecDeque::new() }),
             counts: watch::Sender::default(),
             id_prefix: format!("{:013x}", unix_ms()),
         })
@@ -274,6 +290,7 @@ impl Shared {
                 }
             }
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
+            ("POST", path) if path.ends_with("/embeddings") => self.embed(request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
                 Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))
@@ -284,19 +301,22 @@ impl Shared {
 
     fn answer(&self, surface: Surface, request: &Request) -> Arc<Reply> {
         let mut replies = lock(&self.replies);
+        let of_key = request.head.key.as_ref().and_then(|key| replies.by_key.get(key)).cloned();
+        let is_alike = of_key.is_none();
+        let script = of_key.unwrap_or_else(|| replies.script.clone());
         let path = &request.head.path;
         let is_known = |known: &&Cached| known.path == *path && known.body == request.body;
-        if let Some(known) = replies.cached.iter().find(is_known) {
+        if let Some(known) = replies.cached.iter().filter(|_| is_alike).find(is_known) {
             return Arc::clone(&known.reply);
         }
         let ask = match surface {
-            Surface::Chat => Ask::read(&request.body, &replies.script),
-            Surface::Azure => azure::read(path, &request.body, &replies.script),
-            Surface::Cohere => cohere::read(&request.body, &replies.script),
-            Surface::Ollama => ollama::read(&request.body, &replies.script),
-            Surface::Messages => messages::read(&request.body, &replies.script),
-            Surface::Generate => generate::read(path, &request.body, &replies.script),
-            Surface::Converse => converse::read(path, &request.body, &replies.script),
+            Surface::Chat => Ask::read(&request.body, &script),
+            Surface::Azure => azure::read(path, &request.body, &script),
+            Surface::Cohere => cohere::read(&request.body, &script),
+            Surface::Ollama => ollama::read(&request.body, &script),
+            Surface::Messages => messages::read(&request.body, &script),
+            Surface::Generate => generate::read(path, &request.body, &script),
+            Surface::Converse => converse::read(path, &request.body, &script),
         };
         let ask = match ask {
             Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
@@ -306,12 +326,24 @@ impl Shared {
             return Arc::new(Reply::key_refused(surface, request.head.key.as_deref().unwrap_or_default()));
         }
         let reply = Arc::new(Reply::to(&ask, unix_ms() / 1000));
-        if request.body.len() <= MAX_CACHED_BODY_BYTES {
+        if is_alike && request.body.len() <= MAX_CACHED_BODY_BYTES {
             replies.cached.truncate(CACHED_REPLIES - 1);
             let (path, body) = (path.clone(), Bytes::copy_from_slice(&request.body));
             replies.cached.push_front(Cached { path, body, reply: Arc::clone(&reply) });
         }
         reply
+    }
+
+    fn embed(&self, request: &Request) -> Arc<Reply> {
+        let ask = match EmbedAsk::read(&request.body, &lock(&self.replies).script) {
+            Err(complaint) => return Arc::new(Reply::complaint(Surface::Chat, &complaint)),
+            Ok(ask) => ask,
+        };
+        if ask.script.shape.echo_key_401 {
+            let key = request.head.key.as_deref().unwrap_or_default();
+            return Arc::new(Reply::key_refused(Surface::Chat, key));
+        }
+        Arc::new(Reply::of_script(Surface::Chat, &ask.script).unwrap_or_else(|| Reply::json(&ask.answer())))
     }
 
     fn remember(&self, request: &Request) {

@@ -1,5 +1,7 @@
 // What every suite here shares: where the gateway is, a client for it, and its counters.
 
+import assert from "node:assert/strict";
+
 import OpenAI from "openai";
 
 export const { NEXUS_URL: URL, NEXUS_KEY: KEY, NEXUS_ADMIN_KEY: ADMIN_KEY } = process.env;
@@ -38,6 +40,13 @@ export const CITY = {
 /** A client that does not retry, so that each failure is seen once. */
 export function client(options = {}) {
   return new OpenAI({ baseURL: `${URL}/v1`, apiKey: KEY, maxRetries: 0, timeout: 30_000, ...options });
+}
+
+const LACKS = new Set((process.env.NEXUS_LACKS ?? "").split(",").filter(Boolean));
+
+/** A test of what not every dialect can say; where one cannot, the request is refused by the member's name. */
+export function needs(feature, param, run) {
+  return async () => (LACKS.has(feature) ? assert.rejects(run(), { status: 400, param }) : run());
 }
 
 /** All chunks of a streamed answer. */

@@ -6,7 +6,7 @@ import unittest
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from gateway import ALIAS, HELLO, KEY, URL, client
+from gateway import ALIAS, HELLO, KEY, URL, client, needs
 
 WEATHER = {
     "type": "function",
@@ -43,6 +43,7 @@ class Chat(unittest.TestCase):
                 self.assertGreater(usage.prompt_tokens, 0)
                 self.assertEqual(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
 
+    @needs("choices", "n")
     def test_several_choices_and_a_limit_are_honoured(self):
         answer = client().chat.completions.create(model=ALIAS, messages=HELLO, n=2, max_completion_tokens=2)
         self.assertEqual([choice.index for choice in answer.choices], [0, 1])

@@ -72,18 +72,27 @@ impl Mock {
 
     /// The base URL a provider row needs.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{LOOPBACK}:{}/v1", self.port)
+        self.endpoint_at("/v1")
+    }
+
+    fn endpoint_at(&self, base: &str) -> String {
+        format!("http://{LOOPBACK}:{}{base}", self.port)
     }
 
     /// The provider row of a configuration file, with these aliases and the names behind them.
     pub(crate) fn row(&self, models: &[(&str, &str)]) -> String {
+        self.row_as("custom", "/v1", models)
+    }
+
+    /// The same as a provider of this kind, whose endpoint has this path.
+    pub(crate) fn row_as(&self, kind: &str, base: &str, models: &[(&str, &str)]) -> String {
         let models: String = models
             .iter()
             .map(|(alias, real)| format!("      - {{ alias: \"{alias}\", real_name: \"{real}\" }}\n"))
             .collect();
-        let endpoint = self.endpoint();
+        let endpoint = self.endpoint_at(base);
         format!(
-            "  - name: \"mock\"\n    kind: custom\n    endpoint: \"{endpoint}\"\n    \
+            "  - name: \"mock\"\n    kind: {kind}\n    endpoint: \"{endpoint}\"\n    \
              allow_private_network: true\n    api_key: \"mock-provider-key\"\n    models:\n{models}"
         )
     }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, ensure};
 use clap::CommandFactory;
 
+use super::dialect;
 use super::scenario::Scenario;
 use super::sdk;
 use super::tally::Tally;
@@ -40,7 +41,7 @@ struct Block {
 
 pub(super) fn run(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     host::ensure(&workspace.shell, &[host::CURL, JQ])?;
-    let scenario = Scenario::start(workspace, binaries)?;
+    let scenario = Scenario::start(workspace, binaries, &dialect::OPENAI)?;
     let mut tally = Tally::default();
     for page in PAGES {
         run_page(workspace, &scenario, page, &mut tally)?;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use xshell::TempDir;
 
+use super::dialect::Dialect;
 use super::tally::{Reader, Tally};
 use crate::instance::{Binaries, DATA, Instance, Keys, Mock, Plan, Secrets};
 use crate::service::Program;
@@ -33,19 +34,27 @@ pub(super) struct Scenario {
     pub(super) instance: Instance,
     keys: Keys,
     docs: PathBuf,
+    lacks: String,
     // Dropped after the gateway: it may still be writing there.
     _mock: Mock,
     _home: TempDir,
 }
 
 impl Scenario {
-    pub(super) fn start(workspace: &Workspace, binaries: &Binaries) -> Result<Self> {
+    pub(super) fn start(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Self> {
         let home = workspace.shell.create_temp_dir()?;
         let mock = Mock::start(binaries, home.path(), 0, None)?;
-        let config = format!("providers:\n{}", mock.row(ALIASES));
+        let config = format!("providers:\n{}", mock.row_as(dialect.kind, dialect.base, ALIASES));
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
         let keys = Keys { admin: platform_key(binaries, home.path())?, ..instance.make_keys()? };
-        Ok(Self { instance, keys, docs: workspace.root.join("docs"), _mock: mock, _home: home })
+        Ok(Self {
+            instance,
+            keys,
+            docs: workspace.root.join("docs"),
+            lacks: dialect.lacks.join(","),
+            _mock: mock,
+            _home: home,
+        })
     }
 
     /// Runs a suite; the gateway's last words help where it failed.
@@ -64,6 +73,7 @@ impl Scenario {
             ("NEXUS_METRICS_URL", self.instance.metrics_url()),
             ("NEXUS_KEY", self.keys.app.clone()),
             ("NEXUS_ADMIN_KEY", self.keys.admin.clone()),
+            ("NEXUS_LACKS", self.lacks.clone()),
             ("NEXUS_DOCS", self.docs.display().to_string()),
         ]
     }

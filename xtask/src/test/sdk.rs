@@ -1,5 +1,5 @@
 //! The official SDKs as clients, installed from their registries into `target/sdk` at the pinned versions.
-//! Each suite gets a gateway of its own, so that one cannot disturb what the other counts.
+//! Each suite gets a gateway of its own behind each dialect, so that one cannot disturb what the other counts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,28 +7,29 @@ use std::process::Command;
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
+use super::dialect::Dialect;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use crate::host;
 use crate::instance::Binaries;
 use crate::workspace::Workspace;
 
-type Suite = fn(&Workspace, &Binaries) -> Result<Tally>;
+type Suite = fn(&Workspace, &Binaries, &Dialect) -> Result<Tally>;
 
 pub(super) const SUITES: &[(&str, Suite)] = &[("sdk python", python), ("sdk node", node)];
 
-fn python(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
+fn python(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
     let interpreter = python_with_sdk(workspace)?;
-    let scenario = Scenario::start(workspace, binaries)?;
+    let scenario = Scenario::start(workspace, binaries, dialect)?;
     let mut command = Command::new(interpreter);
     // `-B`: no bytecode beside the sources.
     command.args(["-B", "-m", "unittest", "discover", "--start-directory", "tests/sdk/python"]);
     scenario.finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest)
 }
 
-fn node(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
+fn node(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
     let folder = node_with_sdk(workspace)?;
-    let scenario = Scenario::start(workspace, binaries)?;
+    let scenario = Scenario::start(workspace, binaries, dialect)?;
     let mut command = Command::new("node");
     command.args(["--test", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
     scenario.finish(&mut command, Tally::node)

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use nexus_core::{
     catalogue::Target,
     fault::Fault,
@@ -18,7 +17,7 @@ use nexus_telemetry::target::TargetMeters;
 
 use crate::{
     booking::{self, Account},
-    estimate::{Job, count},
+    estimate::{Job, Prompt, count},
     pricing::Priced,
     shared::Shared,
     stage::resolve::Routed,
@@ -32,7 +31,7 @@ pub struct Bill {
     shared: Arc<Shared>,
     account: Account,
     opened_us: u64,
-    request_body: Bytes,
+    prompt: Prompt,
     /// The attempt's place at its target.
     seat: Seat,
     /// `None` once settled.
@@ -57,6 +56,7 @@ impl Bill {
         target: &Target,
         seat: Seat,
         attempt: Attempt,
+        prompt: Prompt,
     ) -> Self {
         let call = &routed.asked.call;
         let record = UsageRecord {
@@ -98,7 +98,7 @@ impl Bill {
                 priced: Priced::find(&routed.prices, target, &record.real_model, record.started_at_ms),
                 hold: routed.hold.clone(),
             },
-            request_body: routed.asked.body.clone(),
+            prompt,
             seat,
             record: Some(record),
         }
@@ -126,6 +126,11 @@ impl Bill {
     /// Books an attempt that failed before anything could be consumed.
     pub fn fail(mut self, fault: &Fault, status: u16) {
         self.seat.failed(fault, self.shared.clock.monotonic_us());
+        self.turn_away(fault, status);
+    }
+
+    /// The same where it is the credential that failed and another takes its place: it says nothing of the target.
+    pub fn turn_away(mut self, fault: &Fault, status: u16) {
         if let Some(record) = &mut self.record
             && record.provider_request_id.is_none()
         {
@@ -137,13 +142,14 @@ impl Bill {
     }
 
     /// Books what the provider said was consumed. Where it did not say, the tokens are counted first,
-    /// off this thread; the record is durable when this returns.
-    pub async fn settle(mut self, consumed: Consumed, text: String) {
+    /// off this thread; the record is durable when this returns. Says what was booked.
+    pub async fn settle(mut self, consumed: Consumed, text: String) -> Usage {
         let (usage, source) = match consumed.usage {
             Some(usage) => (usage, Source::Provider),
-            None => (count(self.request_body.clone(), text).await, Source::Estimated),
+            None => (count(self.prompt.clone(), text).await, Source::Estimated),
         };
         self.settle_counted(Outcome::Answered, 200, usage, source, consumed);
+        usage
     }
 
     /// Books an attempt whose tokens are known, one way or the other.
@@ -176,7 +182,7 @@ impl Bill {
                     self.shared.estimator.submit(Job {
                         record,
                         account: self.account.clone(),
-                        request_body: self.request_body.clone(),
+                        prompt: self.prompt.clone(),
                         text: text.to_owned(),
                     });
                 }
@@ -184,9 +190,9 @@ impl Bill {
         }
     }
 
-    /// The request's body, for counting.
-    pub fn request_body(&self) -> Bytes {
-        self.request_body.clone()
+    /// By what the prompt is counted.
+    pub fn prompt(&self) -> Prompt {
+        self.prompt.clone()
     }
 
     fn elapsed_us(&self) -> u64 {

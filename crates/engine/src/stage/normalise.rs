@@ -8,16 +8,19 @@ use std::{borrow::Cow, time::Duration};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, future::Either, future::select};
-use nexus_core::{
-    call::Call,
-    fault::{Class, Fault},
-};
-use nexus_providers::dialect::{Decoded, Dialect, Progress, StreamDecoder};
+use nexus_core::fault::{Class, Fault};
+use nexus_providers::dialect::{Decoded, Progress, StreamDecoder};
 
-use crate::{port::Inbound, shared::Limits};
+use crate::{
+    port::Inbound,
+    shared::Limits,
+    stage::adapt::{Adapted, Came},
+};
 
 /// An answer that has begun.
 pub enum Begun<B> {
+    /// A whole answer to one of several requests that make up one.
+    Part(Decoded),
     Whole(Decoded),
     Stream(Opened<B>),
 }
@@ -34,27 +37,26 @@ pub struct Opened<B> {
 /// Reads the answer up to the point where it may be promised to the client.
 pub async fn begin<B>(
     inbound: Inbound<B>,
-    call: &Call,
-    dialect: &dyn Dialect,
+    adapted: &mut Adapted<'_>,
     limits: &Limits,
 ) -> Result<Begun<B>, Fault>
 where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin,
 {
     let media = inbound.content_type.as_deref().map(essence);
+    let streamed = adapted.stream_media();
+    if streamed.is_some_and(|streamed| media.as_deref().is_none_or(|media| media == streamed)) {
+        let patience = Duration::from_millis(limits.heartbeat_ms);
+        return open(inbound.body, adapted.stream(), patience).await.map(Begun::Stream);
+    }
     match media.as_deref() {
-        Some(streamed) if call.is_stream && streamed == dialect.stream_media() => {
-            let patience = Duration::from_millis(limits.heartbeat_ms);
-            open(inbound.body, dialect.stream(call), patience).await.map(Begun::Stream)
-        }
-        None if call.is_stream => {
-            let patience = Duration::from_millis(limits.heartbeat_ms);
-            open(inbound.body, dialect.stream(call), patience).await.map(Begun::Stream)
-        }
         // Some vendors answer a stream request with plain JSON: that is an answer, not a fault.
         Some("application/json" | "text/plain") | None => {
             let body = whole(inbound.body, limits.answer_body_bytes).await?;
-            dialect.decode(call, &body).map(Begun::Whole)
+            adapted.whole(&body).map(|came| match came {
+                Came::Part(decoded) => Begun::Part(decoded),
+                Came::Whole(decoded) => Begun::Whole(decoded),
+            })
         }
         Some(other) => {
             let other: String = other.chars().take(80).collect();

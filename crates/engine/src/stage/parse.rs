@@ -11,10 +11,14 @@ use nexus_core::{
     refusal::Refusal,
 };
 use nexus_keystore::bearer;
-use nexus_wire::chat::ChatRequest;
+use nexus_wire::{
+    chat::{BodyError, ChatRequest},
+    embedding::EmbeddingRequest,
+};
 
 use crate::{
     arrival::{BodyCut, BodyStream, Headers},
+    estimate::Prompt,
     port::Clock,
     shared::Limits,
 };
@@ -44,11 +48,61 @@ fn after_bearer(authorization: &str) -> Option<&str> {
 pub struct Asked {
     pub call: Call,
     pub body: Bytes,
-    pub request: ChatRequest,
+    pub request: Request,
 }
 
-/// Reads and understands the body of a chat completion.
+impl Asked {
+    /// By what the prompt is counted.
+    pub fn prompt(&self) -> Prompt {
+        match self.request {
+            Request::Chat(_) => Prompt::Chat(self.body.clone()),
+            Request::Embeddings(_) => Prompt::Embeddings(self.body.clone()),
+        }
+    }
+}
+
+/// The members of a body that matter, with their places in it.
+#[derive(Debug)]
+pub enum Request {
+    Chat(ChatRequest),
+    Embeddings(EmbeddingRequest),
+}
+
+impl Request {
+    fn read(operation: Operation, body: &[u8]) -> Result<Self, BodyError> {
+        match operation {
+            Operation::ChatCompletions => ChatRequest::read(body).map(Self::Chat),
+            Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
+        }
+    }
+
+    fn model(&self) -> &str {
+        match self {
+            Self::Chat(request) => &request.model,
+            Self::Embeddings(request) => &request.model,
+        }
+    }
+
+    /// The most tokens an answer may have, where the request says it; vectors have none.
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        match self {
+            Self::Chat(request) => request.max_tokens,
+            Self::Embeddings(_) => Some(0),
+        }
+    }
+
+    /// Whether a stream is wanted, and whether it is to end with the usage.
+    fn streams(&self) -> (bool, bool) {
+        match self {
+            Self::Chat(request) => (request.is_stream, request.wants_usage),
+            Self::Embeddings(_) => (false, false),
+        }
+    }
+}
+
+/// Reads and understands the body of an operation.
 pub async fn body<B: BodyStream>(
+    operation: Operation,
     headers: &Headers<'_>,
     body: B,
     limits: &Limits,
@@ -61,13 +115,14 @@ pub async fn body<B: BodyStream>(
         return Err(bad_body("the request body is compressed; send it as it is, without `content-encoding`"));
     }
     let body = collect(headers.content_length, body, limits).await?;
-    let request = ChatRequest::read(&body)
+    let request = Request::read(operation, &body)
         .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
+    let (is_stream, wants_usage) = request.streams();
     let call = Call {
-        operation: Operation::ChatCompletions,
-        alias: request.model.clone(),
-        is_stream: request.is_stream,
-        wants_usage: request.wants_usage,
+        operation,
+        alias: request.model().to_owned(),
+        is_stream,
+        wants_usage,
         asked_at_s: u64::try_from(clock.unix_ms()).unwrap_or_default() / 1000,
     };
     Ok(Asked { call, body, request })

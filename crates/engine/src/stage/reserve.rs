@@ -13,7 +13,13 @@ use nexus_core::{
 };
 use nexus_wire::chat::ChatRequest;
 
-use crate::{estimate, pricing::Priced, shared::Shared, stage::resolve::Routed, world::World};
+use crate::{
+    estimate,
+    pricing::Priced,
+    shared::Shared,
+    stage::{parse::Request, resolve::Routed},
+    world::World,
+};
 
 /// What a model that nothing is known of gives out at most, where the request does not say.
 const OUTPUT_TOKENS: u64 = 4_096;
@@ -84,22 +90,24 @@ fn only_provider(routed: &Routed) -> Option<ProviderId> {
     providers.all(|provider| provider == first).then_some(first)
 }
 
-/// The most the request can use. Where it says no limit for its output, it is made to.
+/// The most the request can use. Where a chat says no limit for its output, it is made to.
 async fn most(routed: &mut Routed) -> Result<Usage, Refusal> {
-    let output_tokens = match routed.asked.request.max_tokens {
+    let limit = output_max(routed);
+    let asked = &mut routed.asked;
+    let Request::Chat(request) = &mut asked.request else {
+        return Ok(estimate::count(asked.prompt(), String::new()).await);
+    };
+    let output_tokens = match request.max_tokens {
         Some(said) => said,
         None => {
-            let limit = output_max(routed);
-            let asked = &mut routed.asked;
             asked.body = limited(&asked.body, limit);
-            asked.request = ChatRequest::read(&asked.body)
+            *request = ChatRequest::read(&asked.body)
                 .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
             limit
         }
     };
-    let asked = &routed.asked;
-    let prompt = estimate::count(asked.body.clone(), String::new()).await;
-    let choices = asked.request.n.unwrap_or(1);
+    let choices = request.n.unwrap_or(1);
+    let prompt = estimate::count(asked.prompt(), String::new()).await;
     Ok(prompt.with(Quantity::Output, output_tokens.saturating_mul(choices)))
 }
 

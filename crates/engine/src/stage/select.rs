@@ -156,7 +156,7 @@ fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
     Need {
         abilities: if routed.to.route.is_choosy { abilities(bearing::needs(body)) } else { Abilities::default() },
         input_tokens: body.len() as u64 / BYTES_A_TOKEN,
-        output_tokens: routed.asked.request.max_tokens,
+        output_tokens: routed.asked.request.max_output_tokens(),
         team: routed.caller.team,
         tags: head.others.header(TAGS).unwrap_or_default(),
         headers: Some(&head.others),

@@ -7,7 +7,8 @@ use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
     port::{Deadlines, Inbound, Outbound, Transport},
-    world::{Backend, Credential},
+    credentials::Credential,
+    world::Backend,
 };
 
 /// How much of an error's body is read, in bytes.

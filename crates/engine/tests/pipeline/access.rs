@@ -3,6 +3,7 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use nexus_core::{
+    call::Operation,
     id::{KeyId, TeamId, Uuid},
     principal,
     scope::{Pattern, Scope},
@@ -35,7 +36,7 @@ fn world(change: impl FnOnce(&mut Snapshot)) -> Bench {
     let bench = bench(2, [json(WHOLE), json(WHOLE)]);
     let mut known = snapshot(2, None);
     change(&mut known);
-    let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
+    let (world, _) = World::assemble(known, HashMap::new(), bench.exporter.meters());
     bench.engine.shared.worlds.replace(world);
     bench
 }
@@ -78,7 +79,7 @@ async fn ask_suspiciously(bench: &Bench, key: &str, suspicion: Option<Suspicion>
         ..Head::default()
     };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
-    pipeline::serve(&bench.engine, Arrival { head, body }).await.map(drop)
+    pipeline::serve(&bench.engine, Operation::ChatCompletions, Arrival { head, body }).await.map(drop)
 }
 
 async fn status(bench: &Bench, key: &str) -> u16 {
@@ -165,7 +166,7 @@ async fn a_key_in_short_form_is_known_by_its_digest_while_the_world_knows_it() {
             expires_at_ms,
         };
         known.opaque_keys.insert(digest, key);
-        let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
+        let (world, _) = World::assemble(known, HashMap::new(), bench.exporter.meters());
         bench.engine.shared.worlds.replace(world);
         assert_eq!(status(&bench, &text).await, expected, "{expires_at_ms:?}");
     }
@@ -210,7 +211,7 @@ async fn ask_signed(bench: &Bench, generation: u32, path: &str, signed_body: &st
     };
     let head = Head { line, headers, ..Head::default() };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(ASK.as_bytes()))]);
-    let answer = pipeline::serve(&bench.engine, Arrival { head, body }).await;
+    let answer = pipeline::serve(&bench.engine, Operation::ChatCompletions, Arrival { head, body }).await;
     answer.err().map_or("served".to_owned(), |denial| {
         assert_eq!(denial.error.status(), 401);
         denial.error.said_code.unwrap_or_default()

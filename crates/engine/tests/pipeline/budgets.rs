@@ -44,7 +44,7 @@ fn with(quotas: Vec<Quota>, is_priced: bool, acts: impl IntoIterator<Item = Act>
     snapshot.prices = Arc::new(book);
     snapshot.quotas = quotas.into();
     let shared = &bench.engine.shared;
-    let (world, _) = World::assemble(snapshot, &HashMap::new(), &shared.meters);
+    let (world, _) = World::assemble(snapshot, HashMap::new(), &shared.meters);
     shared.worlds.replace(world);
     bench
 }

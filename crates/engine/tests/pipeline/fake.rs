@@ -254,8 +254,7 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
     let trail = Arc::new(FakeTrail::default());
     let transport = FakeTransport::default();
     transport.acts.borrow_mut().extend(acts);
-    let (world, unspoken) =
-        World::assemble(snapshot(targets, per_minute), &HashMap::new(), exporter.meters());
+    let (world, unspoken) = World::assemble(snapshot(targets, per_minute), HashMap::new(), exporter.meters());
     assert!(unspoken.is_empty());
     let worlds = Worlds::default();
     worlds.replace(world);

@@ -20,6 +20,7 @@ mod streams;
 use bytes::Bytes;
 use fake::{Bench, FakeBody, bearer};
 use futures_util::StreamExt as _;
+use nexus_core::call::Operation;
 use nexus_engine::{
     arrival::{Arrival, BodyCut, Head, Headers},
     denial::Denial,
@@ -48,7 +49,12 @@ pub async fn send(
 ) -> Result<Reply<FakeBody>, Denial> {
     let pieces = [Ok::<_, BodyCut>(Bytes::from_static(body.as_bytes()))];
     let head = Head { headers, ..Head::default() };
-    pipeline::serve(&bench.engine, Arrival { head, body: futures_util::stream::iter(pieces) }).await
+    pipeline::serve(
+        &bench.engine,
+        Operation::ChatCompletions,
+        Arrival { head, body: futures_util::stream::iter(pieces) },
+    )
+    .await
 }
 
 /// The whole body of an answer, streamed or not.

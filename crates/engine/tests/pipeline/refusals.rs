@@ -1,5 +1,6 @@
 //! What the gateway refuses by itself: before any provider is asked, and before a stranger's body is read.
 
+use nexus_core::call::Operation;
 use nexus_engine::{
     arrival::{Arrival, BodyCut, Head, Headers},
     pipeline,
@@ -23,11 +24,14 @@ async fn a_bad_key_is_refused_before_the_body_is_read() {
                 panic!("the body was read")
             });
         let headers = Headers { authorization, ..Headers::default() };
-        let denial =
-            pipeline::serve(&bench.engine, Arrival { head: Head { headers, ..Head::default() }, body })
-                .await
-                .err()
-                .unwrap();
+        let denial = pipeline::serve(
+            &bench.engine,
+            Operation::ChatCompletions,
+            Arrival { head: Head { headers, ..Head::default() }, body },
+        )
+        .await
+        .err()
+        .unwrap();
         assert_eq!(denial.error.status(), 401, "{authorization:?}");
         assert_eq!(
             denial.error.to_json(),
@@ -113,9 +117,13 @@ async fn a_body_that_never_ends_is_given_up() {
     let key = bearer(Level::App);
     let headers = Headers { authorization: Some(&key), ..Headers::default() };
     let body = futures_util::stream::pending::<Result<bytes::Bytes, BodyCut>>();
-    let denial = pipeline::serve(&bench.engine, Arrival { head: Head { headers, ..Head::default() }, body })
-        .await
-        .err()
-        .unwrap();
+    let denial = pipeline::serve(
+        &bench.engine,
+        Operation::ChatCompletions,
+        Arrival { head: Head { headers, ..Head::default() }, body },
+    )
+    .await
+    .err()
+    .unwrap();
     assert_eq!(denial.error.status(), 400);
 }

@@ -44,7 +44,7 @@ fn targets() -> Vec<Target> {
 
 fn put(bench: &Bench, catalogue: Catalogue) {
     let known = Snapshot { catalogue, ..Snapshot::default() };
-    let (world, _) = World::assemble(known, &HashMap::new(), bench.exporter.meters());
+    let (world, _) = World::assemble(known, HashMap::new(), bench.exporter.meters());
     bench.engine.shared.worlds.replace(world);
 }
 
@@ -57,7 +57,7 @@ async fn ask(
     let headers = Headers { authorization: Some(&key), ..Headers::default() };
     let head = Head { headers, others, ..Head::default() };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(bytes::Bytes::from_static(body.as_bytes()))]);
-    pipeline::serve(&bench.engine, Arrival { head, body }).await
+    pipeline::serve(&bench.engine, nexus_core::call::Operation::ChatCompletions, Arrival { head, body }).await
 }
 
 fn asked(bench: &Bench) -> Vec<String> {

@@ -29,7 +29,7 @@ use super::{
     change::{Change, Halt},
     check::Check,
     problem::{Kind, Problem},
-    providers::{TidyText, Trial, Verdict, check_name, check_weight, usual_weight, yes},
+    providers::{TidyText, Trial, Verdict, check_name, check_rate, check_weight, usual_weight, yes},
     query::{Listing, Unfiltered, Walk},
     route::PREFIX,
 };
@@ -49,6 +49,8 @@ pub struct CredentialBody {
     pub fingerprint: Option<String>,
     /// Its share among the credentials of its provider.
     pub weight: u32,
+    /// Requests a minute with it.
+    pub rate_limit: Option<u32>,
     pub is_active: bool,
     /// The `ETag` without its quotes.
     pub version: i64,
@@ -67,6 +69,7 @@ impl From<&Credential> for CredentialBody {
             last_four: told(&credential.secret.last_four),
             fingerprint: told(&credential.secret.fingerprint),
             weight: credential.weight,
+            rate_limit: credential.rate_limit,
             is_active: credential.is_active,
             version: credential.version,
             created_at: credential.created_at_ms.div_euclid(1000),
@@ -86,6 +89,10 @@ pub struct NewCredential {
     #[serde(default = "usual_weight")]
     #[schema(minimum = 0, maximum = 1_000_000, default = 100)]
     weight: u32,
+    /// Requests a minute with it.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<u32>,
     #[serde(default = "yes")]
     #[schema(default = true)]
     is_active: bool,
@@ -105,6 +112,10 @@ pub struct CredentialPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 1_000_000)]
     weight: Option<u32>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<Option<u32>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]
     is_active: Option<bool>,
@@ -169,7 +180,7 @@ pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<CredentialBody
 }
 
 /// The credential, where it is this provider's.
-fn of_provider(
+pub fn of_provider(
     conn: &mut AnyConnection,
     provider: ProviderId,
     id: CredentialId,
@@ -196,6 +207,7 @@ pub async fn create(
     check_name(&mut check, "/name", &wish.name);
     wish.api_key.check(&mut check, "/api_key");
     check_weight(&mut check, "/weight", wish.weight);
+    check_rate(&mut check, "/rate_limit", wish.rate_limit);
     check.finish()?;
     let (id, now_ms) = (call.fresh_id(), call.now_ms());
     let credential = Credential {
@@ -204,6 +216,7 @@ pub async fn create(
         name: wish.name.clone(),
         secret: Hands::of(&call).sealer().seal(id, 0, wish.api_key.secret()).map_err(failed)?,
         weight: wish.weight,
+        rate_limit: wish.rate_limit,
         is_active: wish.is_active,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
@@ -236,15 +249,17 @@ pub async fn update(
     if let Some(weight) = patch.weight {
         check_weight(&mut check, "/weight", weight);
     }
+    check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
     check.finish()?;
-    let (name, weight, is_active) = (patch.name.clone(), patch.weight, patch.is_active);
+    let (name, weight, rate_limit, is_active) =
+        (patch.name.clone(), patch.weight, patch.rate_limit, patch.is_active);
     let (hands, now_ms) = (Hands::of(&call), call.now_ms());
     call.change("credential.update", move |conn| {
         let before = found(of_provider(conn, provider, id)?)?;
         let next = before.secret.generation.saturating_add(1);
         let secret =
             key.map(|key| hands.sealer().seal(id, next, key.secret())).transpose().map_err(failed)?;
-        let change = credential::Change { name, weight, is_active, secret };
+        let change = credential::Change { name, weight, rate_limit, is_active, secret };
         match credential::update(conn, id, &change, version, now_ms)? {
             Changed::Unknown => Err(Kind::NotFound.into()),
             Changed::Stale => Err(Kind::Stale.into()),

@@ -16,7 +16,7 @@ use super::{
     health::{self, targets},
     keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    prices, providers, quotas, reference,
+    pool, prices, providers, quotas, reference,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
     rules, session, session_keys, settings, teams, usage, users,
@@ -28,20 +28,16 @@ pub const PREFIX: &str = "/admin/v1";
 
 /// The table. Fixed paths stand before the ones with parameters that would take them too.
 pub fn table() -> Vec<Row> {
-    let mut rows = general();
-    rows.extend(money());
-    rows.extend(routing());
-    rows
+    [tenants(), provider_rows(), node_and_people(), money(), routing()].into_iter().flatten().collect()
 }
 
 #[rustfmt::skip]
-fn general() -> Vec<Row> {
+fn tenants() -> Vec<Row> {
     vec![
         get("/teams", Needs(Permission::TeamsRead), "List teams", teams::list),
         post("/teams", Needs(Permission::TeamsWrite), "Make a team", teams::create),
         get("/teams/{id}", Needs(Permission::TeamsRead), "Show a team", teams::show),
         patch("/teams/{id}", Needs(Permission::TeamsWrite), "Change a team", teams::update),
-
         delete("/teams/{id}", Needs(Permission::TeamsWrite), "Delete a team that nothing belongs to", teams::delete),
 
         get("/keys", Needs(Permission::KeysRead), "List keys", keys::list),
@@ -55,7 +51,12 @@ fn general() -> Vec<Row> {
         get("/session-keys", Needs(Permission::KeysRead), "List session keys", session_keys::list),
         get("/session-keys/{id}", Needs(Permission::KeysRead), "Show a session key", session_keys::show),
         delete("/session-keys/{id}", Needs(Permission::KeysWrite), "Revoke a session key", session_keys::revoke),
+    ]
+}
 
+#[rustfmt::skip]
+fn provider_rows() -> Vec<Row> {
+    vec![
         get("/providers", Needs(Permission::ProvidersRead), "List providers", providers::list),
         post("/providers", Needs(Permission::ProvidersWrite), "Make a provider, and its first credential where a key is given", providers::create),
         get("/providers/{id}", Needs(Permission::ProvidersRead), "Show a provider", providers::show),
@@ -69,6 +70,9 @@ fn general() -> Vec<Row> {
         delete("/providers/{id}/credentials/{credential_id}", Needs(Permission::ProvidersWrite), "Delete a credential", credentials::delete),
         post("/providers/{id}/credentials/{credential_id}/test", Needs(Permission::ProvidersWrite), "Ask a provider for its models with this credential", credentials::test),
 
+        post("/providers/{id}/credentials/{credential_id}/reset", Needs(Permission::ProvidersWrite), "Let a credential that is out or at rest take requests again, on this node", pool::reset),
+        get("/providers/{id}/models", Needs(Permission::ProvidersWrite), "Ask a provider for all of its models", providers::models),
+        get("/providers/{id}/pool", Needs(Permission::ProvidersRead), "Show how a provider's credentials fare, on this node", pool::show),
         get("/settings", Needs(Permission::SettingsRead), "List settings", settings::list),
         get("/settings/{name}", Needs(Permission::SettingsRead), "Show a setting", settings::show),
         put("/settings/{name}", Needs(Permission::SettingsWrite), "Set a setting", settings::put),
@@ -76,7 +80,12 @@ fn general() -> Vec<Row> {
         get("/config", Needs(Permission::ProvidersRead), "Export providers and models as a configuration file, without keys", config::show),
         post("/config/diff", Needs(Permission::ProvidersWrite), "Show what configuration would change", config::diff),
         post("/config/apply", Needs(Permission::ProvidersWrite), "Carry configuration out; nothing is taken away", config::apply),
+    ]
+}
 
+#[rustfmt::skip]
+fn node_and_people() -> Vec<Row> {
+    vec![
         get("/audit-logs", Needs(Permission::AuditRead), "List the audit trail, newest first", audit_logs::list),
         get("/audit-logs/export", Needs(Permission::AuditRead), "Export the audit trail, oldest first", audit_logs::export),
         get("/audit-logs/anchors", Needs(Permission::AuditRead), "Show the last hash of each day of the trail", audit_logs::anchors),

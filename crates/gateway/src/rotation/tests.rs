@@ -7,7 +7,7 @@ use std::{
 };
 
 use nexus_core::{
-    endpoint::Endpoint,
+    endpoint::Template,
     id::{CredentialId, ProviderId, Uuid},
 };
 use nexus_keystore::{
@@ -84,7 +84,8 @@ impl Site {
             id: PROVIDER,
             name: "one".into(),
             kind: "custom".into(),
-            endpoint: Endpoint::parse("https://one.example/v1").unwrap(),
+            endpoint: Template::parse("https://one.example/v1").unwrap(),
+            options: Default::default(),
             weight: 1,
             rate_limit: None,
             allow_private_network: false,
@@ -113,6 +114,7 @@ impl Site {
             name: number.to_string(),
             secret: sealed(vault, id, 0),
             weight: 1,
+            rate_limit: None,
             is_active: true,
             created_at_ms: START_MS,
             updated_at_ms: START_MS,

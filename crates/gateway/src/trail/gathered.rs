@@ -5,10 +5,11 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use nexus_core::{
-    id::{KeyId, TeamId, Uuid},
+    id::{CredentialId, KeyId, ProviderId, TeamId, Uuid},
     role::ActorId,
 };
 use nexus_engine::port::{Denied, Noted};
@@ -16,7 +17,7 @@ use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::{
         anomaly::{self, Sighting},
-        audit::{self, Entry, Outcome},
+        audit::{self, Entry, Outcome, Target},
         key, key_address,
     },
 };
@@ -32,6 +33,7 @@ pub(super) struct Gathered {
     came_from: HashSet<(KeyId, Option<TeamId>, IpAddr)>,
     denied: HashMap<Denial, u64>,
     attacks: HashMap<Attack, u64>,
+    credentials: Vec<Turn>,
     /// Notes that found no room.
     lost: u64,
 }
@@ -51,6 +53,15 @@ struct Attack {
     position: &'static str,
     evidence: Box<str>,
     by: Denial,
+}
+
+/// A credential that went out, or came back.
+struct Turn {
+    provider: ProviderId,
+    name: Arc<str>,
+    credential: CredentialId,
+    /// Why it is out; none: it is back.
+    reason: Option<&'static str>,
 }
 
 impl From<Denied> for Denial {
@@ -79,6 +90,20 @@ impl Gathered {
                 let attack = Attack { kind, position, evidence, by: by.into() };
                 count(&mut self.attacks, attack, &mut self.lost);
             }
+            Noted::CredentialOut { provider, name, credential, reason } => {
+                self.turn(Turn { provider, name, credential, reason: Some(reason) });
+            }
+            Noted::CredentialBack { provider, name, credential } => {
+                self.turn(Turn { provider, name, credential, reason: None });
+            }
+        }
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        if self.credentials.len() < KINDS_MAX {
+            self.credentials.push(turn);
+        } else {
+            self.lose(1);
         }
     }
 
@@ -98,6 +123,7 @@ impl Gathered {
             && self.came_from.is_empty()
             && self.denied.is_empty()
             && self.attacks.is_empty()
+            && self.credentials.is_empty()
             && self.lost == 0
         {
             return;
@@ -135,6 +161,9 @@ impl Gathered {
         for (attack, times) in &self.attacks {
             write_attack(conn, fresh_id(), attack, *times, now_ms)?;
         }
+        for turn in &self.credentials {
+            write_turn(conn, fresh_id(), turn, now_ms)?;
+        }
         if self.lost > 0 {
             let detail = format!("{} notes found no room", self.lost);
             audit::append(conn, &Entry { detail: Some(detail), ..entry("trail.overflow") }, now_ms)?;
@@ -159,6 +188,32 @@ fn write_attack(
         key: by.key,
         address: by.address.map(|address| address.to_string()),
         evidence: json!({ "position": position, "evidence": evidence, "times": times }).to_string(),
+    };
+    anomaly::record(conn, id, &sighting, now_ms).map(drop)
+}
+
+fn write_turn(conn: &mut AnyConnection, id: Uuid, turn: &Turn, now_ms: i64) -> Result<(), StoreError> {
+    let Turn { provider, name, credential, reason } = turn;
+    let (action, outcome) = match reason {
+        Some(_) => ("credential.out", Outcome::Failed),
+        None => ("credential.back", Outcome::Ok),
+    };
+    let said = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let row = Entry {
+        target: Some(Target { kind: "credential", id: Some(credential.to_string()) }),
+        outcome,
+        detail: Some(format!("of provider {name}{said}")),
+        ..entry(action)
+    };
+    audit::append(conn, &row, now_ms)?;
+    let Some(reason) = reason else { return Ok(()) };
+    let evidence = json!({ "provider_id": provider.0, "credential_id": credential.0, "reason": reason });
+    let sighting = Sighting {
+        kind: "credential_refused",
+        team: None,
+        key: None,
+        address: None,
+        evidence: evidence.to_string(),
     };
     anomaly::record(conn, id, &sighting, now_ms).map(drop)
 }

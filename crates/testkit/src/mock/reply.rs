@@ -59,18 +59,28 @@ pub(crate) struct Completion {
 impl Reply {
     /// The reply to a request without a script for its key.
     pub(crate) fn to(ask: &Ask, created_s: u64) -> Self {
-        let mut reply = match &ask.script.fault {
-            Some(Fault::Status { .. } | Fault::Html { .. } | Fault::ErrorIn200) => {
-                Self::failure(ask.surface, &ask.script)
+        let mut reply = match Self::of_script(ask.surface, &ask.script) {
+            Some(reply) => reply,
+            None if ask.stream.is_none() && matches!(ask.script.fault, Some(Fault::ErrorEvent { .. })) => {
+                Self::server_error(ask.surface)
             }
-            Some(Fault::Empty) => Self { ending: Ending::Fin, ..Self::default() },
-            Some(Fault::HangBeforeHead) => Self { ending: Ending::Hang, ..Self::default() },
-            Some(Fault::ErrorEvent { .. }) if ask.stream.is_none() => Self::server_error(ask.surface),
-            _ => Self::completion(ask, created_s),
+            None => Self::completion(ask, created_s),
         };
         reply.first_ms = ask.script.first_ms;
         reply.between_ms = ask.script.between_ms;
         reply
+    }
+
+    /// The reply in the place of an answer, where the script wants one.
+    pub(crate) fn of_script(surface: Surface, script: &Script) -> Option<Self> {
+        match &script.fault {
+            Some(Fault::Status { .. } | Fault::Html { .. } | Fault::ErrorIn200) => {
+                Some(Self::failure(surface, script))
+            }
+            Some(Fault::Empty) => Some(Self { ending: Ending::Fin, ..Self::default() }),
+            Some(Fault::HangBeforeHead) => Some(Self { ending: Ending::Hang, ..Self::default() }),
+            _ => None,
+        }
     }
 
     fn completion(ask: &Ask, created_s: u64) -> Self {

@@ -71,6 +71,10 @@ fn every_member_of_a_provider_is_kept_shown_and_changed() {
             json!({ "name": "Genf" }),
             json!({ "kind": "openai" }),
             json!({ "endpoint": "https://api.example.com/v2" }),
+            json!({ "kind": "azure" }),
+            json!({ "options": { "api_version": "2024-10-21", "resource": "acme" } }),
+            json!({ "endpoint": "https://{resource}-{region}.openai.azure.com" }),
+            json!({ "options": { "resource": "other" } }),
             json!({ "weight": 1_000_000 }),
             json!({ "rate_limit": null }),
             json!({ "rate_limit": 9 }),
@@ -83,11 +87,16 @@ fn every_member_of_a_provider_is_kept_shown_and_changed() {
     assert_says(
         &usual,
         &json!({
-            "endpoint": "https://api.openai.com/v1", "weight": 100, "rate_limit": null,
+            "endpoint": "https://api.openai.com/v1", "options": {}, "weight": 100, "rate_limit": null,
             "allow_private_network": false, "is_active": true, "version": 1,
         }),
     );
     assert_problem(&api.post("/providers", &json!({ "name": "usual", "kind": "openai" })), 409, "conflict");
+    // what fits only together is checked together
+    for patch in [json!({ "options": {} }), json!({ "kind": "openai" })] {
+        let version = &api.get(&path).json()["version"];
+        assert_problem(&api.patch(&path, version, &patch), 422, "invalid");
+    }
     assert_eq!(api.delete(&path).status, 204);
     assert_problem(&api.get(&path), 404, "not_found");
 }
@@ -374,6 +383,7 @@ fn the_command_line_makes_lists_and_asks_providers() {
     assert_says(&route, &json!({ "alias": "x", "real_name": "x", "cost_multiplier": "1.5" }));
     let team = run(&["team", "create", "--name", "red"]);
     assert_eq!(run(&["provider", "test", "cli"])["model_count"], 3);
+    assert_eq!(run(&["provider", "models", "cli"]), json!(["mock-gpt", "mock-gpt-mini", "mock-reasoner"]));
     assert_eq!(run(&["team", "list"]), team);
     assert_eq!(run(&["route", "list"]), route);
     assert_eq!(run(&["provider", "list"]), made);
@@ -382,6 +392,9 @@ fn the_command_line_makes_lists_and_asks_providers() {
     refused(&site, &["provider", "test", "nobody"], "there is no provider `nobody`");
     let node = site.start();
     let api = Api::new(&node, &key);
+    let listed = api.get(&format!("{}/models", path("providers", &made))).json();
+    assert_says(&listed, &json!({ "ok": true, "model_count": 3 }));
+    assert_eq!(listed["models"][0], "mock-gpt");
     for (action, id) in [("provider.create", &made), ("model_route.create", &route), ("team.create", &team)] {
         let rows = api.get(&format!("/audit-logs?action={action}")).json();
         assert_says(
@@ -390,6 +403,12 @@ fn the_command_line_makes_lists_and_asks_providers() {
         );
         assert_eq!(rows["data"][0]["after"]["id"], id["id"]);
     }
+    let azure = ["provider", "create", "--name", "az", "--kind", "azure", "--option", "resource=acme"];
+    assert_says(
+        &run(&azure),
+        &json!({ "endpoint": "https://{resource}.openai.azure.com", "options": { "resource": "acme" } }),
+    );
+    refused(&site, &[&azure[..7], &["x=1"]].concat(), "it takes `resource`, `api_version`");
 }
 
 fn refused(site: &Site, arguments: &[&str], why: &str) {

@@ -1,0 +1,90 @@
+//! Between admit and send: which of the provider's credentials a request shows, and what its answer means for it.
+//!
+//! One that is refused is told of once, when it goes out, and once when it comes back.
+
+use std::{borrow::Cow, sync::Arc};
+
+use nexus_core::{
+    catalogue::Target,
+    fault::{Class, Fault},
+    health::{Entry, Seat},
+};
+
+use crate::{
+    credentials::{Credentials, Drawn, Heard, Member, Tried, limited_as},
+    port::{Dice, Noted},
+    shared::Shared,
+    world::Backend,
+};
+
+/// A request that draws from the pool of its target's provider.
+pub struct Drawing<'s, 'a> {
+    shared: &'s Shared,
+    target: &'a Target,
+    pool: &'a Credentials,
+    model: Cow<'a, str>,
+}
+
+impl<'s, 'a> Drawing<'s, 'a> {
+    pub fn new(shared: &'s Shared, target: &'a Target, backend: &'a Backend, name: &'a str) -> Self {
+        let model = limited_as(target, target.model_for(name));
+        Self { shared, target, pool: &backend.credentials, model }
+    }
+
+    /// Draws one; none where the provider has none.
+    pub fn draw(&self, tried: &Tried, dice: &dyn Dice) -> Result<Option<&'a Member>, Fault> {
+        match self.pool.draw(&self.model, tried, self.shared.clock.monotonic_us(), dice) {
+            Drawn::Nothing => Ok(None),
+            Drawn::Member(member) => Ok(Some(member)),
+            Drawn::Spent(fault) => Err(fault),
+        }
+    }
+
+    /// A place at the target for the next exchange of an attempt that has one already.
+    pub fn another_seat(&self, is_stream: bool) -> Result<Seat, Fault> {
+        let now_us = self.shared.clock.monotonic_us();
+        Seat::take(&self.target.health, is_stream, Entry::Forced, now_us)
+            .ok_or_else(|| Fault::new(Class::Overloaded, "the provider is being left alone for a while"))
+    }
+
+    /// An answer has begun.
+    pub fn answered(&self, member: Option<&Member>) {
+        if let Some(member) = member {
+            self.hear(member, Ok(()));
+        }
+    }
+
+    /// The exchange failed. Whether another credential may fare better.
+    pub fn failed(&self, member: Option<&Member>, fault: &Fault, tried: &mut Tried) -> bool {
+        let Some(member) = member else { return false };
+        match self.hear(member, Err(fault)) {
+            Heard::Out | Heard::Elsewhere => {
+                tried.push(member);
+                true
+            }
+            Heard::Same | Heard::Back => false,
+        }
+    }
+
+    fn hear(&self, member: &Member, answer: Result<(), &Fault>) -> Heard {
+        let now_us = self.shared.clock.monotonic_us();
+        let heard = Credentials::heard(member, &self.model, answer, now_us);
+        let provider = &self.target.provider;
+        let (id, name, credential) = (provider.id, Arc::clone(&provider.name), member.credential.id);
+        match (heard, answer) {
+            (Heard::Out, Err(fault)) => {
+                let reason = fault.class.as_str();
+                tracing::error!(provider = %name, %credential, reason, status = fault.status,
+                    "a provider refuses a credential; it is out until a probe is answered or it is changed");
+                self.shared.trail.note(Noted::CredentialOut { provider: id, name, credential, reason });
+            }
+            (Heard::Back, _) => {
+                tracing::info!(provider = %name, %credential, "a provider takes a credential again");
+                self.shared.trail.note(Noted::CredentialBack { provider: id, name, credential });
+            }
+            _ => return heard,
+        }
+        self.shared.meters.credentials_out(&provider.name, self.pool.out(now_us));
+        heard
+    }
+}

@@ -1,0 +1,34 @@
+//! The operations that are routed to providers: each is one URL, and the engine does the rest.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use nexus_core::call::Operation;
+use nexus_engine::{arrival::Arrival, pipeline};
+
+use crate::{inbound, respond, worker::Worker};
+
+/// `POST /v1/chat/completions`, whole or streamed, as the body asks.
+pub async fn complete_chat(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    serve(Operation::ChatCompletions, &request, payload, &worker).await
+}
+
+/// `POST /v1/embeddings`
+pub async fn embed(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
+    serve(Operation::Embeddings, &request, payload, &worker).await
+}
+
+async fn serve(
+    operation: Operation,
+    request: &HttpRequest,
+    payload: web::Payload,
+    worker: &Worker,
+) -> HttpResponse {
+    let arrival = Arrival { head: inbound::head(request, worker), body: inbound::Body::new(payload) };
+    match pipeline::serve(&worker.engine, operation, arrival).await {
+        Ok(reply) => respond::reply(reply),
+        Err(denial) => respond::denial(&denial, worker),
+    }
+}

@@ -1,0 +1,110 @@
+//! OpenAI's embeddings: a vector for each input that depends on its text alone, so that order can be checked.
+//!
+//! Numbers are multiples of 1/256, which floats and base64 say alike.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::ask::{Complaint, complain, member, model};
+use super::tokens::tokens;
+use crate::script::Script;
+
+/// How long a vector is of which nothing is said.
+const USUAL_DIMENSIONS: usize = 8;
+const DIMENSIONS_MAX: usize = 4096;
+
+/// An embedding request, understood.
+#[derive(Debug)]
+pub(crate) struct EmbedAsk {
+    pub(crate) script: Script,
+    model: String,
+    inputs: Vec<Input>,
+    dimensions: usize,
+    is_packed: bool,
+}
+
+#[derive(Debug)]
+struct Input {
+    /// What decides the vector.
+    text: String,
+    tokens: u64,
+}
+
+impl EmbedAsk {
+    pub(crate) fn read(body: &[u8], default: &Script) -> Result<Self, Complaint> {
+        let body: Value = serde_json::from_slice(body)
+            .map_err(|why| Complaint { message: format!("the body is no JSON: {why}"), param: None })?;
+        let (name, _, script) = model(&body, default)?;
+        let inputs = match member(&body, "input") {
+            Some(Value::Array(all)) if all.iter().all(Value::is_u64) && !all.is_empty() => {
+                Some(vec![Input::of_tokens(all)])
+            }
+            Some(Value::Array(all)) if !all.is_empty() => all.iter().map(Input::of).collect::<Option<_>>(),
+            Some(one @ Value::String(_)) => Input::of(one).map(|one| vec![one]),
+            _ => None,
+        };
+        let Some(inputs) = inputs else {
+            return complain("`input` must be a string, an array of strings or token arrays", "input");
+        };
+        let dimensions = match member(&body, "dimensions").map(Value::as_u64) {
+            None => USUAL_DIMENSIONS,
+            Some(Some(count @ 1..)) if count <= DIMENSIONS_MAX as u64 => count as usize,
+            Some(_) => return complain("`dimensions` must be from 1 to 4096", "dimensions"),
+        };
+        let is_packed = match member(&body, "encoding_format").map(Value::as_str) {
+            None | Some(Some("float")) => false,
+            Some(Some("base64")) => true,
+            Some(_) => return complain("`encoding_format` must be float or base64", "encoding_format"),
+        };
+        Ok(Self { script, model: name, inputs, dimensions, is_packed })
+    }
+
+    /// The body of the answer.
+    pub(crate) fn answer(&self) -> String {
+        let data = self.inputs.iter().enumerate().map(|(index, input)| {
+            let vector = vector(&input.text, self.dimensions);
+            let embedding = if self.is_packed { packed(&vector) } else { json!(vector) };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        });
+        let data: Vec<_> = data.collect();
+        let prompt: u64 = self.inputs.iter().map(|input| input.tokens).sum();
+        let usage = json!({"prompt_tokens": prompt, "total_tokens": prompt});
+        json!({"object": "list", "data": data, "model": self.model, "usage": usage}).to_string()
+    }
+}
+
+impl Input {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self { text: text.clone(), tokens: tokens(text).count() as u64 }),
+            Value::Array(all) if !all.is_empty() && all.iter().all(Value::is_u64) => {
+                Some(Self::of_tokens(all))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_tokens(all: &[Value]) -> Self {
+        Self { text: Value::from(all.to_vec()).to_string(), tokens: all.len() as u64 }
+    }
+}
+
+/// The vector of a text.
+pub(crate) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
+    let mut state = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, step);
+    let numbers = (0..dimensions).map(|_| {
+        state = step(state, 0x5a);
+        f32::from((state >> 32) as u8 as i8) / 256.0
+    });
+    numbers.collect()
+}
+
+/// One round of FNV-1a.
+fn step(state: u64, byte: u8) -> u64 {
+    (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+}
+
+fn packed(vector: &[f32]) -> Value {
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+    Value::from(STANDARD.encode(bytes))
+}
