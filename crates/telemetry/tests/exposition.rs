@@ -97,8 +97,17 @@ fn every_metric_has_its_help_and_type() {
     target.cost("charged", 1);
     target.unpriced();
     target.attempt("answered");
+    target.health(2, 3);
     meters.refused("code");
+    meters.retries_left(7);
     let text = exporter.render();
+    for line in [
+        r#"nexus_breaker_state{provider="p",model="m"} 2"#,
+        r#"nexus_upstream_in_flight{provider="p",model="m"} 3"#,
+        "nexus_retries_left 7",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}");
+    }
     for metric in metric::ALL {
         let kind = format!("{:?}", metric.kind).to_lowercase();
         assert!(text.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
