@@ -283,12 +283,7 @@ impl Shared {
             ("POST", path) if path.ends_with("/api/chat") => self.answer(Surface::Ollama, request),
             ("POST", path) if path.ends_with("/v2/chat") => self.answer(Surface::Cohere, request),
             ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
-            ("POST", path) if converse::target(path).is_some() => {
-                match converse::signature::check(request, unix_ms() / 1000) {
-                    Ok(()) => self.answer(Surface::Converse, request),
-                    Err((exception, words)) => Arc::new(Reply::exception(403, exception, &words)),
-                }
-            }
+            ("POST", path) if converse::is_asked(path) => self.converse(path, request),
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
             ("POST", path) if path.ends_with("/embeddings") => self.embed(request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
@@ -297,6 +292,20 @@ impl Shared {
             }
             (method, path) => Arc::new(Reply::not_found(method, path)),
         }
+    }
+
+    /// What Bedrock is asked for, if the request is as it was signed.
+    fn converse(&self, path: &str, request: &Request) -> Arc<Reply> {
+        if let Err((exception, words)) = converse::signature::check(request, unix_ms() / 1000) {
+            return Arc::new(Reply::exception(403, exception, &words));
+        }
+        if converse::target(path).is_some() {
+            return self.answer(Surface::Converse, request);
+        }
+        Arc::new(match converse::invoke::answer(&request.body) {
+            Ok(answer) => Reply::json(&answer),
+            Err(complaint) => Reply::complaint(Surface::Converse, &complaint),
+        })
     }
 
     fn answer(&self, surface: Surface, request: &Request) -> Arc<Reply> {

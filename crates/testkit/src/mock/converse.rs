@@ -3,6 +3,7 @@
 //! Stricter than the chat surface: a translator made it, so whatever the vendor would refuse is refused.
 
 pub(crate) mod frame;
+pub(crate) mod invoke;
 pub(crate) mod render;
 pub(crate) mod signature;
 
@@ -28,6 +29,11 @@ const KNOWN_INFERENCE: &[&str] = &["maxTokens", "temperature", "topP", "stopSequ
 /// What a block may be; one of them it must be.
 const KINDS: &[&str] =
     &["text", "image", "document", "audio", "toolUse", "toolResult", "reasoningContent", "cachePoint"];
+
+/// Whether a path, without its query, asks for something of a model's.
+pub(crate) fn is_asked(path: &str) -> bool {
+    target(path).is_some() || path.ends_with("/invoke")
+}
 
 /// The model, and whether to stream, where a path without its query asks for a conversation.
 pub(crate) fn target(path: &str) -> Option<(String, bool)> {
@@ -187,7 +193,11 @@ fn wanted(body: &Value, turns: &[Value]) -> Wanted {
     let schema = body.pointer("/outputConfig/textFormat/structure/jsonSchema/schema").and_then(Value::as_str);
     match schema.and_then(|schema| serde_json::from_str(schema).ok()) {
         Some(schema) => Wanted::Json(schema::instance(&schema).to_string()),
-        None => Wanted::Text(format!("You said: {}", ask::last_user_text(turns))),
+        None => {
+            let has_text = |turn: &&Value| blocks(turn).iter().any(|block| block.get("text").is_some());
+            let spoken: Vec<Value> = turns.iter().filter(has_text).cloned().collect();
+            Wanted::Text(format!("You said: {}", ask::last_user_text(&spoken)))
+        }
     }
 }
 

@@ -138,6 +138,27 @@ fn the_model_s_script_stands_in_the_path_and_faults_come_as_frames() {
 }
 
 #[test]
+fn texts_are_embedded_in_the_words_of_each_family() {
+    let mock = mock();
+    let invoke = |body: Value| exchange(mock.addr(), &post("m", "invoke", &body));
+    let titan = invoke(json!({"inputText": "a b", "dimensions": 3})).json();
+    assert_eq!((titan["embedding"].as_array().unwrap().len(), &titan["inputTextTokenCount"]), (3, &json!(2)));
+    let cohere =
+        invoke(json!({"texts": ["x", "a b"], "input_type": "search_document", "output_dimension": 3}));
+    assert_eq!(cohere.json()["embeddings"]["float"][1], titan["embedding"]);
+    for body in [
+        json!({}),
+        json!({"inputText": ""}),
+        json!({"texts": ["x"]}),
+        json!({"texts": [], "input_type": "search_query"}),
+        json!({"inputText": "x", "dimensions": 0}),
+    ] {
+        let answer = invoke(body);
+        assert_eq!((answer.status, answer.header("x-amzn-errortype")), (400, Some("ValidationException")));
+    }
+}
+
+#[test]
 fn failures_have_the_surface_s_own_shape() {
     let mock = mock();
     for (model, status, exception, message) in [
