@@ -5,6 +5,7 @@
 
 mod answer;
 mod block;
+mod embedding;
 mod fault;
 mod media;
 pub mod member;
@@ -20,7 +21,8 @@ use bytes::Bytes;
 use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
+    member::Row,
 };
 use crate::part::listing;
 use crate::registry::{Form, Known};
@@ -82,6 +84,10 @@ impl Dialect for Bedrock {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(stream::ConverseStream::new(call))
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        Some(self)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
