@@ -11,6 +11,7 @@
 
 mod admin;
 mod audit;
+mod bedrock;
 mod chat;
 mod client;
 mod crash;
