@@ -57,10 +57,9 @@ const SETTING_UP: &[(&str, &str)] = &[
     ),
     (
         "vertex",
-        "The option `project` names the project, and `region` the region of targets that have none (`global` unless it is \
-         said). The key is the JSON file of a service account; tokens are had where it says, if that is Google, or at the \
-         option `token_endpoint`. Models whose name begins with `claude` are spoken to as Anthropic's, by its table. An \
-         image or a file may stand at an https address.",
+        "The key is the JSON file of a service account, on one line; tokens are had where it says, if that is Google, or \
+         at the option `token_endpoint`. Models whose name begins with `claude` are spoken to as Anthropic's, by its \
+         table. An image or a file may stand at an https address.",
     ),
     ("ollama", "The OpenAI-compatible surface: nothing is translated. Needs `allow_private_network`."),
     (

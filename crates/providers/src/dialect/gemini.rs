@@ -7,6 +7,7 @@
 //! its own.
 
 mod answer;
+pub(super) mod embedding;
 mod fault;
 mod logprobs;
 mod media;
@@ -23,14 +24,17 @@ mod usage;
 use bytes::Bytes;
 use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
+use self::embedding::StudioEmbedder;
 pub(super) use self::{
     answer::decode,
     fault::of_answer,
+    piece::objects,
     request::{body, model_path, percent_encoded, verb},
     stream::GeminiStream,
 };
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
+    member::Row,
 };
 use crate::part::listing;
 
@@ -84,6 +88,10 @@ impl Dialect for Gemini {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(GeminiStream::new(call))
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        Some(&StudioEmbedder)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

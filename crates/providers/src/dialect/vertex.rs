@@ -5,15 +5,17 @@
 //! [`Vertex::REGION`].
 
 mod either;
+mod embedding;
 
 use bytes::Bytes;
 use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 use nexus_wire::conversation::members::Members;
 
-use self::either::EitherStream;
+use self::{either::EitherStream, embedding::VertexEmbedder};
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable,
     anthropic::{self, Anthropic},
+    embedder::Embedder,
     gemini::{self, Surface},
     member::Row,
 };
@@ -37,6 +39,11 @@ impl Vertex {
             "region",
             Form::Label,
             "where the models are: a region such as `europe-west4`, or `global`",
+        ),
+        Known::optional(
+            "token_endpoint",
+            Form::Name,
+            "where the service account's tokens are had, if that is not Google",
         ),
     ];
     /// The region where none is named: the vendor chooses the place.
@@ -94,6 +101,10 @@ impl Dialect for Vertex {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(EitherStream::new(call))
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        Some(&VertexEmbedder)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {
