@@ -1,3 +1,5 @@
+//! Credentials shown by each scheme, with a clock that is moved and an authority that is a socket.
+
 use std::{
     cell::Cell,
     io::{Read, Write as _},
