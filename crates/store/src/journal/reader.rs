@@ -32,8 +32,9 @@ pub(crate) struct Batch {
 }
 
 impl Journal {
-    /// Reads at most `limit` records from `from` on. May read none and still move on.
-    pub(crate) fn read(&self, from: Position, limit: usize) -> io::Result<Batch> {
+    /// Reads at most `limit` records from `from` on. May read none and still move on. `bytes` is memory to read
+    /// into: kept from read to read it costs nothing, while so much made anew is cleared by the system each time.
+    pub(crate) fn read(&self, from: Position, limit: usize, bytes: &mut Vec<u8>) -> io::Result<Batch> {
         let end = self.end();
         let length_bytes = match self.length_bytes(from.segment, end) {
             Ok(length_bytes) => length_bytes,
@@ -48,10 +49,11 @@ impl Journal {
         let behind = if left > STRETCH_BYTES { Behind::More } else { Behind::Nothing };
         let mut file = File::open(self.shared.folder.path_of(from.segment))?;
         file.seek(SeekFrom::Start(from.offset))?;
-        let mut bytes = Vec::new();
-        file.take(left.min(STRETCH_BYTES)).read_to_end(&mut bytes)?;
-        let scan = frame::scan(&bytes, behind, limit);
-        let mut batch = Batch::default();
+        bytes.clear();
+        bytes.reserve(STRETCH_BYTES as usize);
+        file.take(left.min(STRETCH_BYTES)).read_to_end(bytes)?;
+        let scan = frame::scan(bytes, behind, limit);
+        let mut batch = Batch { records: Vec::with_capacity(scan.payloads.len()), ..Batch::default() };
         let mut damaged = scan.damaged;
         for payload in scan.payloads {
             match record::read(payload) {

@@ -15,7 +15,7 @@ fn content(journal: &Journal) -> (Vec<u64>, u64) {
     let mut at = journal.begin().unwrap();
     let (mut numbers, mut damaged_bytes) = (Vec::new(), 0);
     loop {
-        let batch = journal.read(at, 7).unwrap();
+        let batch = journal.read(at, 7, &mut Vec::new()).unwrap();
         numbers.extend(batch.records.iter().map(|record| record.attempt.0.as_u128() as u64));
         damaged_bytes += batch.damaged_bytes;
         if batch.next == at {

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How many records one transaction takes: what comes in a period of shipping under full load.
-pub const BATCH_MAX: usize = 4000;
+pub const BATCH_MAX: usize = 2000;
 
 /// What the whole ledger adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -41,6 +41,8 @@ pub(super) struct Shipping {
     /// The checkpoint's name in the settings. Each journal has its own, so several can feed one database.
     checkpoint: String,
     contexts: Contexts,
+    /// What the journal is read into.
+    bytes: Vec<u8>,
     /// `None` until the checkpoint has been read.
     position: Option<Position>,
 }
@@ -48,7 +50,7 @@ pub(super) struct Shipping {
 impl Shipping {
     pub(super) fn new(store: Store, journal: Arc<Journal>) -> Self {
         let checkpoint = format!("usage_journal/{}", journal.id());
-        Self { store, journal, checkpoint, contexts: Contexts::default(), position: None }
+        Self { store, journal, checkpoint, contexts: Contexts::default(), bytes: Vec::new(), position: None }
     }
 
     /// Ships the next batch.
@@ -57,7 +59,7 @@ impl Shipping {
             Some(position) => position,
             None => self.resume()?,
         };
-        let batch = self.journal.read(from, usage::BATCH_MAX)?;
+        let batch = self.journal.read(from, usage::BATCH_MAX, &mut self.bytes)?;
         if !batch.records.is_empty() {
             let name = self.checkpoint.as_str();
             let contexts = &mut self.contexts;

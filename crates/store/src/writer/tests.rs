@@ -74,7 +74,7 @@ fn a_crash_between_booking_and_checkpoint_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (store, journal) = (Store::scratch(folder.path()), journal(folder.path()));
     append(&journal, 0..100);
-    let batch = journal.read(journal.begin().unwrap(), 30).unwrap();
+    let batch = journal.read(journal.begin().unwrap(), 30, &mut Vec::new()).unwrap();
     store.write_blocking(|conn| usage::insert(conn, &batch.records, &mut Default::default())).unwrap();
     assert_eq!(ship(&store, &journal), 100);
     check_ledger(&store, 100);
