@@ -28,8 +28,8 @@ the vendor speaks OpenAI, members that are in no table pass as they stand; elsew
 const SETTING_UP: &[(&str, &str)] = &[
     (
         "azure",
-        "`endpoint` is the resource, `https://NAME.openai.azure.com` (or `https://NAME.services.ai.azure.com`), without a \
-         path; `real_name` is the deployment. The v1 API is asked. The option `api_version` with a date, such as \
+        "The option `resource` names the resource, or `endpoint` says all of it, such as \
+         `https://NAME.services.ai.azure.com`, without a path; `real_name` is the deployment. The v1 API is asked. The option `api_version` with a date, such as \
          `2024-10-21`, asks that version by the deployment's path, and leaves out the members it does not know yet. The \
          key goes as `api-key`; for a token of Microsoft Entra the key is the application as JSON, \
          `{\"tenant_id\":\"..\",\"client_id\":\"..\",\"client_secret\":\"..\"}`.",

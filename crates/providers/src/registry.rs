@@ -76,7 +76,7 @@ pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
             base_url: Cohere::BASE_URL,
             key_variables: Cohere::KEY_VARIABLES,
             is_local: false,
-            options: &[],
+            options: Cohere::OPTIONS,
         },
         &Cohere,
     ),

@@ -285,7 +285,9 @@ impl Shared {
             ("POST", path) if path.ends_with("/messages") => self.answer(Surface::Messages, request),
             ("POST", path) if converse::is_asked(path) => self.converse(path, request),
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
-            ("POST", path) if path.ends_with("/embeddings") => self.embed(request),
+            ("POST", path) if path.ends_with("/embeddings") => self.embed(Surface::Chat, request),
+            ("POST", path) if path.ends_with("/v2/embed") => self.embed(Surface::Cohere, request),
+            ("POST", path) if path.ends_with("/api/embed") => self.embed(Surface::Ollama, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
                 Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))
@@ -343,16 +345,16 @@ impl Shared {
         reply
     }
 
-    fn embed(&self, request: &Request) -> Arc<Reply> {
-        let ask = match EmbedAsk::read(&request.body, &lock(&self.replies).script) {
-            Err(complaint) => return Arc::new(Reply::complaint(Surface::Chat, &complaint)),
+    fn embed(&self, surface: Surface, request: &Request) -> Arc<Reply> {
+        let ask = match EmbedAsk::read(surface, &request.body, &lock(&self.replies).script) {
+            Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
             Ok(ask) => ask,
         };
         if ask.script.shape.echo_key_401 {
             let key = request.head.key.as_deref().unwrap_or_default();
-            return Arc::new(Reply::key_refused(Surface::Chat, key));
+            return Arc::new(Reply::key_refused(surface, key));
         }
-        Arc::new(Reply::of_script(Surface::Chat, &ask.script).unwrap_or_else(|| Reply::json(&ask.answer())))
+        Arc::new(Reply::of_script(surface, &ask.script).unwrap_or_else(|| Reply::json(&ask.answer())))
     }
 
     fn remember(&self, request: &Request) {

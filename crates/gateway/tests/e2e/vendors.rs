@@ -197,3 +197,39 @@ fn what_cannot_be_said_is_refused_by_name() {
         }
     }
 }
+
+#[test]
+fn embeddings_come_back_in_their_order_however_many_the_vendor_takes_at_once() {
+    let texts: Vec<String> = (0..100).map(|at| format!("text {at}")).collect();
+    for (kind, path, exchanges) in [
+        ("azure", "/openai/v1/embeddings", 1),
+        ("cohere", "/v2/embed", 2),
+        ("ollama-native", "/api/embed", 1),
+    ] {
+        let (mock, site) = mocked(kind, &[]);
+        let (_, key) = site.key("app");
+        let node = site.start();
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let vectors = |input: &Value, form: &str| {
+            let body = json!({"model": "model", "input": input, "encoding_format": form, "dimensions": 4});
+            let answer = node.request("POST", "/v1/embeddings", &headers, &body.to_string());
+            assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
+            let answer = answer.json();
+            assert_eq!(answer["model"], "model", "{kind}");
+            assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 0, "{kind}");
+            answer["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["embedding"].clone())
+                .collect::<Vec<_>>()
+        };
+        let all = vectors(&json!(texts), "float");
+        assert_eq!((all.len(), all[99].as_array().unwrap().len()), (100, 4), "{kind}");
+        assert!(mock.requests().iter().all(|request| request.path == path), "{kind}");
+        assert_eq!(mock.requests().len(), exchanges, "{kind}");
+        assert_eq!(vectors(&json!("text 99"), "float")[0], all[99], "{kind}");
+        assert!(vectors(&json!("text 99"), "base64")[0].is_string(), "{kind}");
+    }
+}

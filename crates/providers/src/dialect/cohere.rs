@@ -5,6 +5,7 @@
 //! shown as `reasoning_content` alone. Citations are kept under `citations`, as the vendor says them.
 
 mod answer;
+mod embedding;
 pub mod member;
 mod request;
 mod stream;
@@ -20,9 +21,13 @@ use nexus_core::{
 };
 
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
+    member::Row,
 };
-use crate::part::{fault, listing};
+use crate::{
+    part::{fault, listing},
+    registry::{Form, Known},
+};
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,13 @@ impl Cohere {
     pub const NAME: &str = "Cohere";
     pub const BASE_URL: &str = "https://api.cohere.com/v2";
     pub const KEY_VARIABLES: &[&str] = &["COHERE_API_KEY", "CO_API_KEY"];
+    /// The option for what embeddings are for, which OpenAI's words cannot say.
+    pub const PURPOSE: &str = "input_type";
+    pub const OPTIONS: &[Known] = &[Known::optional(
+        Self::PURPOSE,
+        Form::OneOf(&["search_document", "search_query", "classification", "clustering"]),
+        "what embeddings are for: `search_document`, which counts unsaid, `search_query`, `classification` or `clustering`",
+    )];
 }
 
 /// The vendor's status for a key that is none.
@@ -75,6 +87,10 @@ impl Dialect for Cohere {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(stream::CohereStream::new(call))
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        Some(self)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

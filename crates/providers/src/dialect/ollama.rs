@@ -5,6 +5,7 @@
 //! [`member::MEMBERS`]. A stream is one JSON text a line.
 
 mod answer;
+mod embedding;
 pub mod member;
 mod request;
 mod stream;
@@ -14,7 +15,8 @@ use bytes::Bytes;
 use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
 
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
+    member::Row,
 };
 use crate::part::{fault, listing};
 use crate::registry::{Form, Known};
@@ -81,6 +83,10 @@ impl Dialect for Ollama {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(stream::OllamaStream::new(call))
+    }
+
+    fn embedder(&self) -> Option<&dyn Embedder> {
+        Some(self)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

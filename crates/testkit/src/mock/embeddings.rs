@@ -1,4 +1,4 @@
-//! OpenAI's embeddings: a vector for each input that depends on its text alone, so that order can be checked.
+//! Embeddings of OpenAI's, Cohere's and Ollama's: a vector for each input that depends on its text alone, so that order can be checked.
 //!
 //! Numbers are multiples of 1/256, which floats and base64 say alike.
 
@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::ask::{Complaint, complain, member, model};
+use super::surface::Surface;
 use super::tokens::tokens;
 use crate::script::Script;
 
@@ -17,6 +18,7 @@ const DIMENSIONS_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct EmbedAsk {
     pub(crate) script: Script,
+    surface: Surface,
     model: String,
     inputs: Vec<Input>,
     dimensions: usize,
@@ -31,10 +33,11 @@ struct Input {
 }
 
 impl EmbedAsk {
-    pub(crate) fn read(body: &[u8], default: &Script) -> Result<Self, Complaint> {
-        let body: Value = serde_json::from_slice(body)
+    pub(crate) fn read(surface: Surface, body: &[u8], default: &Script) -> Result<Self, Complaint> {
+        let mut body: Value = serde_json::from_slice(body)
             .map_err(|why| Complaint { message: format!("the body is no JSON: {why}"), param: None })?;
         let (name, _, script) = model(&body, default)?;
+        check(surface, &mut body)?;
         let inputs = match member(&body, "input") {
             Some(Value::Array(all)) if all.iter().all(Value::is_u64) && !all.is_empty() => {
                 Some(vec![Input::of_tokens(all)])
@@ -56,21 +59,59 @@ impl EmbedAsk {
             Some(Some("base64")) => true,
             Some(_) => return complain("`encoding_format` must be float or base64", "encoding_format"),
         };
-        Ok(Self { script, model: name, inputs, dimensions, is_packed })
+        Ok(Self { script, surface, model: name, inputs, dimensions, is_packed })
     }
 
     /// The body of the answer.
     pub(crate) fn answer(&self) -> String {
+        let prompt: u64 = self.inputs.iter().map(|input| input.tokens).sum();
+        let vectors = || self.inputs.iter().map(|input| vector(&input.text, self.dimensions));
+        match self.surface {
+            Surface::Cohere => {
+                let meta = json!({"api_version": {"version": "2"}, "billed_units": {"input_tokens": prompt}});
+                let float: Vec<_> = vectors().collect();
+                return json!({"id": "embedded", "embeddings": {"float": float}, "meta": meta}).to_string();
+            }
+            Surface::Ollama => {
+                let all: Vec<_> = vectors().collect();
+                return json!({"model": self.model, "embeddings": all, "total_duration": 1, "load_duration": 1, "prompt_eval_count": prompt}).to_string();
+            }
+            _ => {}
+        }
         let data = self.inputs.iter().enumerate().map(|(index, input)| {
             let vector = vector(&input.text, self.dimensions);
             let embedding = if self.is_packed { packed(&vector) } else { json!(vector) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         });
         let data: Vec<_> = data.collect();
-        let prompt: u64 = self.inputs.iter().map(|input| input.tokens).sum();
         let usage = json!({"prompt_tokens": prompt, "total_tokens": prompt});
         json!({"object": "list", "data": data, "model": self.model, "usage": usage}).to_string()
     }
+}
+
+/// Refuses what the vendor would, and gives the members OpenAI's names.
+fn check(surface: Surface, body: &mut Value) -> Result<(), Complaint> {
+    let known: &[&str] = match surface {
+        Surface::Cohere => {
+            &["model", "texts", "input_type", "embedding_types", "truncate", "output_dimension"]
+        }
+        Surface::Ollama => &["model", "input", "truncate", "dimensions", "options", "keep_alive"],
+        _ => return Ok(()),
+    };
+    let strange = body.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
+    if let Some((name, _)) = strange {
+        return Err(Complaint { message: format!("unknown field `{name}`"), param: None });
+    }
+    let Some(members) = body.as_object_mut().filter(|_| surface == Surface::Cohere) else { return Ok(()) };
+    let texts = members.get("texts").and_then(Value::as_array).map_or(0, Vec::len);
+    if !(1..=96).contains(&texts) || !members.contains_key("input_type") {
+        return complain("invalid request: from 1 to 96 texts, and an input_type, are needed", "texts");
+    }
+    for (name, known) in [("texts", "input"), ("output_dimension", "dimensions")] {
+        let value = members.remove(name);
+        members.extend(value.map(|value| (known.to_owned(), value)));
+    }
+    Ok(())
 }
 
 impl Input {

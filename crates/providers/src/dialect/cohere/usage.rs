@@ -27,7 +27,7 @@ fn usage(said: &Members<'_>) -> Option<Usage> {
 }
 
 /// A count that can be believed; some are written with a fraction.
-fn count(said: &Members<'_>, name: &str) -> Option<u64> {
+pub(super) fn count(said: &Members<'_>, name: &str) -> Option<u64> {
     let text = said.raw(name)?.get();
     let whole = text.strip_suffix(".0").unwrap_or(text);
     whole.parse().ok().filter(|count| *count <= Usage::PLAUSIBLE_MAX)
