@@ -1,3 +1,5 @@
+//! What a plan tries, where, and when it stops; the dice and the time are given.
+
 use super::*;
 use crate::{
     catalogue::Route,

@@ -1,3 +1,5 @@
+//! Which credential is drawn, rests, is taken out and comes back; the time is given.
+
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Which target each policy chooses; health, dice and time are given.
+
 use std::sync::Arc;
 
 use super::{explain::explain, *};

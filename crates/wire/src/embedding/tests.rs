@@ -1,3 +1,5 @@
+//! What is read of a request for embeddings, and how vectors are written.
+
 use proptest::prelude::*;
 
 use super::*;

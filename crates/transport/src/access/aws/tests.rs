@@ -1,3 +1,5 @@
+//! Where AWS credentials come from and when they are fetched again, against a metadata service of our own.
+
 use std::{cell::RefCell, fs};
 
 use nexus_core::{

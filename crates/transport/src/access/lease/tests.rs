@@ -1,3 +1,5 @@
+//! When a token is fetched, kept, renewed and dropped; the clock is moved by hand.
+
 use futures_util::{FutureExt as _, future::join_all};
 use nexus_core::fault::Class;
 use tokio::sync::Notify;
