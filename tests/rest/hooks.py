@@ -30,6 +30,10 @@ ABOUT_ANOTHER_MEMBER = [
     ("name", "stands there twice"),
     ("alias", "stands there twice"),
     ("value", "is not from "),
+    ("api_key", "is missing: the endpoint leads to another server"),
+    ("is_free", "must be true for a price of nothing"),
+    ("subject_value", "is no id"),
+    ("rolling_seconds", "must be there for a rolling window"),
 ]
 
 

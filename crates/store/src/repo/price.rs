@@ -16,7 +16,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::Page,
-    row::{Reading, readable},
+    row::{Reading, page_of, readable},
     schema::prices,
 };
 
@@ -122,17 +122,20 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredPrice>, StoreError> {
 /// The prices of a page, oldest first; damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, filter: &Filter, page: &Page) -> Result<Vec<StoredPrice>, StoreError> {
     use prices::dsl as row;
-    let mut query = row::prices.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    if let Some(model) = &filter.real_model {
-        query = query.filter(row::real_model_name.eq(model));
-    }
-    if let Some(provider) = filter.provider {
-        query = query.filter(row::provider_id.eq(provider.to_string()));
-    }
-    Ok(readable(query.load(conn)?, PriceRow::read))
+    let load = |page: &Page| {
+        let mut query = row::prices.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        if let Some(model) = &filter.real_model {
+            query = query.filter(row::real_model_name.eq(model));
+        }
+        if let Some(provider) = filter.provider {
+            query = query.filter(row::provider_id.eq(provider.to_string()));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &PriceRow| (row.created_at, row.id.clone()), PriceRow::read)
 }
 
 /// The price of this id.

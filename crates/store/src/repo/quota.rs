@@ -15,7 +15,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page, Removed, changed},
-    row::{Reading, readable},
+    row::{Reading, page_of},
     schema::quotas,
 };
 
@@ -154,11 +154,14 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredQuota>, StoreError> {
 /// The quotas of a page, oldest first; damaged rows are logged and left out.
 pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredQuota>, StoreError> {
     use quotas::dsl as row;
-    let mut query = row::quotas.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    Ok(readable(query.load(conn)?, QuotaRow::read))
+    let load = |page: &Page| {
+        let mut query = row::quotas.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &QuotaRow| (row.created_at, row.id.clone()), QuotaRow::read)
 }
 
 /// The quota of this id.

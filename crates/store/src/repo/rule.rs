@@ -16,7 +16,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page, Removed, changed},
-    row::{Reading, readable},
+    row::{Reading, page_of, readable},
     schema::routing_rules,
 };
 
@@ -122,15 +122,18 @@ pub fn page(
     page: &Page,
 ) -> Result<Vec<StoredRule>, StoreError> {
     use routing_rules::dsl as row;
-    let mut query =
-        row::routing_rules.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
-    if let Some((at, id)) = &page.after {
-        query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
-    }
-    if let Some(team) = team {
-        query = query.filter(row::team_id.is_null().or(row::team_id.eq(team.to_string())));
-    }
-    Ok(readable(query.load(conn)?, RuleRow::read))
+    let load = |page: &Page| {
+        let mut query =
+            row::routing_rules.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some((at, id)) = &page.after {
+            query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
+        }
+        if let Some(team) = team {
+            query = query.filter(row::team_id.is_null().or(row::team_id.eq(team.to_string())));
+        }
+        Ok(query.load(conn)?)
+    };
+    page_of(page, load, |row: &RuleRow| (row.created_at, row.id.clone()), RuleRow::read)
 }
 
 /// The rule of this id.
