@@ -24,6 +24,7 @@ ABOUT_THE_WORLD = {"bad_cursor", "stale", "conflict", "under_way", "not_found"}
 ABOUT_ANOTHER_MEMBER = [
     ("endpoint", "is not `https`; only with `allow_private_network`"),
     ("endpoint", "is missing; this kind has no endpoint of its own"),
+    ("endpoint", "has the place "),
     ("expires_at", "is one too many beside `expires_in_seconds`"),
     ("expires_at", "is not from "),
     ("role", "is for admin keys"),
@@ -33,6 +34,9 @@ ABOUT_ANOTHER_MEMBER = [
     ("api_key", "is missing: the endpoint leads to another server"),
     ("is_free", "must be true for a price of nothing"),
     ("subject_value", "is no id"),
+    ("subject_value", "is no pattern"),
+    # the JSON of an account is more than a pattern can say
+    ("api_key", "is not 1 to "),
     ("rolling_seconds", "must be there for a rolling window"),
 ]
 
@@ -123,7 +127,13 @@ def settle(query, body):
             body["allow_private_network"] = True
 
 
+# The same of what stands in a query.
+ABOUT_ANOTHER_PARAMETER = ("`until` must be after `from`",)
+
+
 def is_excused(problem: dict) -> bool:
+    if problem.get("detail", "").startswith(ABOUT_ANOTHER_PARAMETER):
+        return True
     if problem["code"] in ABOUT_THE_WORLD:
         return True
     flaws = problem.get("errors", [])
@@ -131,6 +141,9 @@ def is_excused(problem: dict) -> bool:
 
 
 def is_excused_flaw(pointer: str, detail: str) -> bool:
+    if "/options" in pointer:
+        # which there are, and what they may be, follows from the kind
+        return True
     member = pointer.rsplit("/", 1)[-1]
     if member.endswith("_id"):
         return detail.startswith(("there is no such", "is missing; an application key belongs to a team"))

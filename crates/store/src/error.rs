@@ -41,6 +41,10 @@ impl From<DieselError> for StoreError {
                 let members = members(info.constraint_name().unwrap_or(info.message()));
                 StoreError::Conflict(format!("there is one with the same {members} already"))
             }
+            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+                let why = "something else refers to it, or it refers to something that is gone";
+                StoreError::Conflict(why.to_owned())
+            }
             DieselError::DatabaseError(kind, info) if is_away(kind, info.message()) => {
                 StoreError::Unavailable(info.message().to_owned())
             }

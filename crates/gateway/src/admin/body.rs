@@ -106,6 +106,18 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Resul
     T::deserialize(from).map(Some)
 }
 
+/// A number that is described as an `int64` and is not negative: no larger one is taken.
+pub fn int64<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = i64::deserialize(from)?;
+    u64::try_from(number).map_err(|_| serde::de::Error::custom("is negative"))
+}
+
+/// The same where it may be left away.
+pub fn int64_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<i64>::deserialize(from)?;
+    number.map(u64::try_from).transpose().map_err(|_| serde::de::Error::custom("is negative"))
+}
+
 /// Reads the bytes of a body, where one is expected; nothing where none is. One that is announced as too large is
 /// refused either way.
 pub async fn collect<B: Body>(

@@ -116,7 +116,9 @@ fn http_method(method: &Method) -> HttpMethod {
 
 fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) -> Operation {
     let Description { query, body, answer } = row.describe(components);
-    let headers = header_parameters(&row.method, answer.is_recorded);
+    // what is put in the place of something that has a version names it, as a patch does
+    let is_conditional = row.method == Method::PATCH || row.method == Method::PUT && answer.has_etag;
+    let headers = header_parameters(is_conditional, answer.is_recorded);
     let mut response = ResponseBuilder::new().description(answer.description);
     for (media_type, schema) in answer.content {
         response = response.content(media_type, ContentBuilder::new().schema(schema).build());
@@ -178,14 +180,14 @@ fn path_parameters(path: &'static str) -> impl Iterator<Item = Parameter> {
 }
 
 /// What is recorded may be repeated under its key, whatever the method.
-fn header_parameters(method: &Method, is_recorded: bool) -> Vec<Parameter> {
+fn header_parameters(is_conditional: bool, is_recorded: bool) -> Vec<Parameter> {
     let header = |name: &str, required, said: &str, pattern: &str| {
         let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
         let header = parameter(name, ParameterIn::Header).required(required).description(Some(said));
         header.schema(Some(schema)).build()
     };
     let mut headers = Vec::new();
-    if *method == Method::PATCH {
+    if is_conditional {
         let said = "The `ETag` it was read with.";
         headers.push(header("If-Match", Required::True, said, "^\"[0-9]{1,9}\"$"));
     }
@@ -275,6 +277,8 @@ mod tests {
             ("/teams", "post", &["idempotency-key"]),
             ("/teams/{id}", "patch", &["If-Match", "idempotency-key"]),
             ("/teams/{id}", "delete", &["idempotency-key"]),
+            ("/routing-rules/{id}", "put", &["If-Match", "idempotency-key"]),
+            ("/settings/{name}", "put", &["idempotency-key"]),
             ("/config/diff", "post", &[]),
             ("/config/apply", "post", &["idempotency-key"]),
             ("/providers/{id}/test", "post", &[]),

@@ -49,7 +49,7 @@ pub struct ProviderEntry {
     endpoint: Option<String>,
     /// All of them, where they are to be others.
     #[serde(default)]
-    #[schema(value_type = Option<OptionsObject>, nullable = false)]
+    #[schema(value_type = Option<OptionsObject>)]
     options: Option<BTreeMap<String, String>>,
     /// The key itself. `${NAME}` as exported, or none: the key that is there stays.
     #[serde(default)]

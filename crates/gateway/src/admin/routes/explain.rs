@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::object::ModelText;
 use crate::admin::{
     answer::Told,
-    body::Json,
+    body::{Json, int64, int64_or_none},
     call::{Call, found},
     problem::Problem,
     words::{AbilityWord, BreakerWord, PolicyWord},
@@ -42,10 +42,10 @@ pub struct Question {
     #[serde(default)]
     #[schema(default = false)]
     pub stream: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "int64")]
     #[schema(default = 0, minimum = 0)]
     pub input_tokens: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "int64_or_none")]
     #[schema(minimum = 0)]
     pub max_tokens: Option<u64>,
     #[serde(default)]

@@ -1,21 +1,55 @@
 //! What a model is there for, as requests and answers write it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use nexus_core::{
     id::{TeamId, Uuid},
     need::Fit,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 use crate::admin::{
+    body::int64_or_none,
     check::{Check, NameText},
     words::AbilityWord,
 };
 
 /// The most entries of a list.
 const ENTRIES_MAX: usize = 64;
+
+/// The schema of a tag.
+#[derive(ToSchema)]
+#[schema(
+    as = Tag, min_length = 1, max_length = 100,
+    pattern = r"^[^\s,\x00-\x1f\x7f-\x9f]([^,\x00-\x1f\x7f-\x9f]*[^\s,\x00-\x1f\x7f-\x9f])?$"
+)]
+#[expect(dead_code, reason = "a schema and never a value")]
+pub struct TagText(String);
+
+/// The schema of headers, each with the value it must have.
+pub struct HeaderWishes;
+
+impl PartialSchema for HeaderWishes {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^x-[a-z0-9-]{0,62}$"));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .max_properties(Some(ENTRIES_MAX))
+            .property_names(Some(name))
+            .additional_properties(Some(NameText::schema()))
+            .into()
+    }
+}
+
+impl ToSchema for HeaderWishes {
+    fn name() -> Cow<'static, str> {
+        "HeaderWishes".into()
+    }
+}
 
 /// What a model can do, and which requests it is there for. What is absent sets no bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,13 +61,13 @@ pub struct FitBody {
     #[schema(max_items = 64)]
     pub abilities: Option<Vec<AbilityWord>>,
     /// How many tokens of prompt and answer together it takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "int64_or_none", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub context_tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "int64_or_none", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub min_input_tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "int64_or_none", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub max_input_tokens: Option<u64>,
     /// Only for these teams.
@@ -42,11 +76,11 @@ pub struct FitBody {
     pub teams: Vec<Uuid>,
     /// Only for requests one of whose `x-nexus-tags` is among these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false, max_items = 64, value_type = Vec<NameText>)]
+    #[schema(required = false, max_items = 64, value_type = Vec<TagText>)]
     pub tags: Vec<String>,
     /// Only for requests that bear each of these headers with this value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = HeaderWishes)]
     pub headers: BTreeMap<String, String>,
 }
 

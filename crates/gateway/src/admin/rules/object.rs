@@ -1,6 +1,6 @@
 //! Routing rules as requests and answers write them.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use nexus_core::{
     id::Uuid,
@@ -8,7 +8,13 @@ use nexus_core::{
 };
 use nexus_store::repo::rule::StoredRule;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr, Schema,
+        schema::{ArrayBuilder, Type},
+    },
+};
 
 use crate::admin::{
     check::Check,
@@ -19,6 +25,28 @@ use crate::admin::{
 
 /// The most aliases that are asked instead, for one cause.
 const FALLBACKS_MAX: usize = 16;
+
+/// The schema of the aliases that are asked instead, by cause.
+pub struct Fallbacks;
+
+impl PartialSchema for Fallbacks {
+    fn schema() -> RefOr<Schema> {
+        let causes = Cause::ALL.map(Cause::as_str);
+        let cause = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(causes));
+        let aliases = ArrayBuilder::new().items(ModelText::schema()).max_items(Some(FALLBACKS_MAX));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property_names(Some(cause))
+            .additional_properties(Some(Schema::from(aliases.build())))
+            .into()
+    }
+}
+
+impl ToSchema for Fallbacks {
+    fn name() -> Cow<'static, str> {
+        "Fallbacks".into()
+    }
+}
 
 /// What is set for an alias beside its models.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -36,6 +64,7 @@ pub struct RuleBody {
     /// Whether requests that begin alike go to the same model, whose prompt cache knows the beginning.
     pub affinity: bool,
     /// The aliases that are asked instead, in order, by cause.
+    #[schema(value_type = Fallbacks)]
     pub fallbacks: BTreeMap<CauseWord, Vec<String>>,
     /// The `ETag` without its quotes.
     pub version: i64,
@@ -79,7 +108,7 @@ pub struct RulePut {
     #[schema(default = false)]
     affinity: bool,
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Fallbacks)]
     fallbacks: BTreeMap<CauseWord, Vec<String>>,
 }
 
@@ -103,7 +132,7 @@ pub struct NewRule {
     #[schema(default = false)]
     affinity: bool,
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Fallbacks)]
     fallbacks: BTreeMap<CauseWord, Vec<String>>,
 }
 
