@@ -286,6 +286,7 @@ impl Shared {
             ("POST", path) if converse::is_asked(path) => self.converse(path, request),
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
             ("POST", path) if path.ends_with("/embeddings") => self.embed(Surface::Chat, request),
+            ("POST", path) if path.ends_with(":batchEmbedContents") => self.embed(Surface::Generate, request),
             ("POST", path) if path.ends_with("/v2/embed") => self.embed(Surface::Cohere, request),
             ("POST", path) if path.ends_with("/api/embed") => self.embed(Surface::Ollama, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),

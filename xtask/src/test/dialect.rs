@@ -19,5 +19,7 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     OPENAI,
     Dialect { kind: "azure", base: "", lacks: &[] },
     Dialect { kind: "anthropic", base: "/v1", lacks: &["choices", "embeddings"] },
-    Dialect { kind: "gemini", base: "/v1beta", lacks: &["embeddings"] },
+    Dialect { kind: "gemini", base: "/v1beta", lacks: &[] },
+    Dialect { kind: "cohere", base: "/v2", lacks: &["choices"] },
+    Dialect { kind: "ollama-native", base: "", lacks: &["choices"] },
 ];

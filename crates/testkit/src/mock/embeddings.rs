@@ -36,8 +36,8 @@ impl EmbedAsk {
     pub(crate) fn read(surface: Surface, body: &[u8], default: &Script) -> Result<Self, Complaint> {
         let mut body: Value = serde_json::from_slice(body)
             .map_err(|why| Complaint { message: format!("the body is no JSON: {why}"), param: None })?;
-        let (name, _, script) = model(&body, default)?;
         check(surface, &mut body)?;
+        let (name, _, script) = model(&body, default)?;
         let inputs = match member(&body, "input") {
             Some(Value::Array(all)) if all.iter().all(Value::is_u64) && !all.is_empty() => {
                 Some(vec![Input::of_tokens(all)])
@@ -72,6 +72,11 @@ impl EmbedAsk {
                 let float: Vec<_> = vectors().collect();
                 return json!({"id": "embedded", "embeddings": {"float": float}, "meta": meta}).to_string();
             }
+            Surface::Generate => {
+                let all: Vec<_> = vectors().map(|values| json!({ "values": values })).collect();
+                let usage = json!({ "promptTokenCount": prompt });
+                return json!({"embeddings": all, "usageMetadata": usage}).to_string();
+            }
             Surface::Ollama => {
                 let all: Vec<_> = vectors().collect();
                 return json!({"model": self.model, "embeddings": all, "total_duration": 1, "load_duration": 1, "prompt_eval_count": prompt}).to_string();
@@ -92,6 +97,13 @@ impl EmbedAsk {
 /// Refuses what the vendor would, and gives the members OpenAI's names.
 fn check(surface: Surface, body: &mut Value) -> Result<(), Complaint> {
     let known: &[&str] = match surface {
+        Surface::Generate => {
+            *body = of_generate(body).ok_or_else(|| Complaint {
+                message: "each of `requests` needs the `model` and a `content` of one text".to_owned(),
+                param: None,
+            })?;
+            return Ok(());
+        }
         Surface::Cohere => {
             &["model", "texts", "input_type", "embedding_types", "truncate", "output_dimension"]
         }
@@ -112,6 +124,16 @@ fn check(surface: Surface, body: &mut Value) -> Result<(), Complaint> {
         members.extend(value.map(|value| (known.to_owned(), value)));
     }
     Ok(())
+}
+
+/// A batch of Gemini's in OpenAI's words.
+fn of_generate(body: &Value) -> Option<Value> {
+    let requests = body.get("requests")?.as_array()?;
+    let text = |request: &Value| request.pointer("/content/parts/0/text").cloned();
+    let input = requests.iter().map(text).collect::<Option<Vec<_>>>()?;
+    let first = requests.first()?;
+    let model = first.get("model")?.as_str()?.strip_prefix("models/")?;
+    Some(json!({ "model": model, "input": input, "dimensions": first.get("outputDimensionality") }))
 }
 
 impl Input {
