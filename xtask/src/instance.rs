@@ -1,6 +1,7 @@
 //! A gateway with its mock provider, its data and its keys: what `dev`, `test` and `bench` all stand on.
 //! Everything an instance writes lies in its home's `nexus-data`, readable by its owner alone.
 
+mod dialect;
 mod mock;
 mod secrets;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http;
 use crate::service::{Program, Service, tail};
+pub(crate) use dialect::{DIALECTS, Dialect, OPENAI};
 pub(crate) use mock::{Binaries, Mock, Profile, free_port, is_free};
 pub(crate) use secrets::{Secrets, write_private};
 

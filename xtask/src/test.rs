@@ -1,7 +1,6 @@
 //! `cargo xtask test`: the Rust tests of every crate, then the suites that drive a real gateway from outside.
 //! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
 
-mod dialect;
 mod readme;
 mod rest;
 mod rust;
@@ -12,7 +11,7 @@ mod tally;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::instance::{Binaries, Profile};
+use crate::instance::{Binaries, DIALECTS, Profile};
 use crate::report::Paint;
 use crate::workspace::Workspace;
 use tally::Tally;
@@ -62,7 +61,7 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
     };
     let mut results = Vec::new();
     if parts.contains(&Part::Sdk) {
-        for dialect in dialect::DIALECTS {
+        for dialect in DIALECTS {
             for (name, suite) in sdk::SUITES {
                 let tally = suite(workspace, &binaries, dialect);
                 let tally = tally.unwrap_or_else(|error| Tally::broken(&error));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::cmd;
 
-use super::LOOPBACK;
+use super::{Dialect, LOOPBACK, OPENAI};
 use crate::service::{Program, Service};
 use crate::workspace::Workspace;
 
@@ -81,11 +81,12 @@ impl Mock {
 
     /// The provider row of a configuration file, with these aliases and the names behind them.
     pub(crate) fn row(&self, models: &[(&str, &str)]) -> String {
-        self.row_as("custom", "/v1", models)
+        self.row_as(&OPENAI, models)
     }
 
-    /// The same as a provider of this kind, whose endpoint has this path.
-    pub(crate) fn row_as(&self, kind: &str, base: &str, models: &[(&str, &str)]) -> String {
+    /// The same of a provider that is spoken to in this dialect.
+    pub(crate) fn row_as(&self, dialect: &Dialect, models: &[(&str, &str)]) -> String {
+        let Dialect { kind, base, key, options, .. } = dialect;
         let models: String = models
             .iter()
             .map(|(alias, real)| format!("      - {{ alias: \"{alias}\", real_name: \"{real}\" }}\n"))
@@ -93,7 +94,7 @@ impl Mock {
         let endpoint = self.endpoint_at(base);
         format!(
             "  - name: \"mock\"\n    kind: {kind}\n    endpoint: \"{endpoint}\"\n    \
-             allow_private_network: true\n    api_key: \"mock-provider-key\"\n    models:\n{models}"
+             allow_private_network: true\n    api_key: '{key}'\n    options: {options}\n    models:\n{models}"
         )
     }
 }

@@ -11,12 +11,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, ensure};
 use clap::CommandFactory;
 
-use super::dialect;
 use super::scenario::Scenario;
 use super::sdk;
 use super::tally::Tally;
 use crate::host::{self, Need};
-use crate::instance::Binaries;
+use crate::instance::{Binaries, OPENAI};
 use crate::workspace::Workspace;
 
 /// The pages whose commands are run.
@@ -41,7 +40,7 @@ struct Block {
 
 pub(super) fn run(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     host::ensure(&workspace.shell, &[host::CURL, JQ])?;
-    let scenario = Scenario::start(workspace, binaries, &dialect::OPENAI)?;
+    let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
     let mut tally = Tally::default();
     for page in PAGES {
         run_page(workspace, &scenario, page, &mut tally)?;

@@ -7,16 +7,15 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::dialect;
 use super::scenario::Scenario;
 use super::sdk::python_with;
 use super::tally::Tally;
-use crate::instance::Binaries;
+use crate::instance::{Binaries, OPENAI};
 use crate::workspace::Workspace;
 
 pub(super) fn run(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     let program = python_with(workspace, "rest")?.join("bin/schemathesis");
-    let scenario = Scenario::start(workspace, binaries, &dialect::OPENAI)?;
+    let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
     let description = format!("{}/admin/v1/openapi.json", scenario.instance.url());
     let mut command = Command::new(program);
     command.args(["--config-file", "schemathesis.toml", "run", &description]);

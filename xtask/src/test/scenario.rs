@@ -8,9 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use xshell::TempDir;
 
-use super::dialect::Dialect;
 use super::tally::{Reader, Tally};
-use crate::instance::{Binaries, DATA, Instance, Keys, Mock, Plan, Secrets};
+use crate::instance::{Binaries, DATA, Dialect, Instance, Keys, Mock, Plan, Secrets};
 use crate::service::Program;
 use crate::workspace::Workspace;
 
@@ -44,7 +43,7 @@ impl Scenario {
     pub(super) fn start(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Self> {
         let home = workspace.shell.create_temp_dir()?;
         let mock = Mock::start(binaries, home.path(), 0, None)?;
-        let config = format!("providers:\n{}", mock.row_as(dialect.kind, dialect.base, ALIASES));
+        let config = format!("providers:\n{}", mock.row_as(dialect, ALIASES));
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
         let keys = Keys { admin: platform_key(binaries, home.path())?, ..instance.make_keys()? };
         Ok(Self {

@@ -7,11 +7,10 @@ use std::process::Command;
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use super::dialect::Dialect;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use crate::host;
-use crate::instance::Binaries;
+use crate::instance::{Binaries, Dialect};
 use crate::workspace::Workspace;
 
 type Suite = fn(&Workspace, &Binaries, &Dialect) -> Result<Tally>;

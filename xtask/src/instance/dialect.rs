@@ -1,0 +1,41 @@
+//! The dialects that the mock provider speaks, and what cannot be said in each: the suites run once behind each.
+//! What a dialect lacks must end in the documented 400, and the suites assert that too.
+
+/// One way to put the mock provider behind the suites' aliases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    /// The kind of the provider.
+    pub(crate) kind: &'static str,
+    /// The path of its endpoint at the mock.
+    pub(crate) base: &'static str,
+    /// What the mock is shown, as it stands in the configuration.
+    pub(crate) key: &'static str,
+    /// The provider's options, as they stand in the configuration.
+    pub(crate) options: &'static str,
+    /// Features of the suites that cannot be said in it; the suites know them by these words.
+    pub(crate) lacks: &'static [&'static str],
+}
+
+/// OpenAI's own, which lacks nothing.
+pub(crate) const OPENAI: Dialect =
+    Dialect { kind: "custom", base: "/v1", key: "mock-provider-key", options: "{}", lacks: &[] };
+
+/// The access key whose signatures the mock verifies.
+const AWS_KEY: &str =
+    r#"{"access_key_id":"AKIAMOCKMOCKMOCKMOCK","secret_access_key":"mock/secret+of/an/access+key"}"#;
+
+pub(crate) const DIALECTS: &[Dialect] = &[
+    OPENAI,
+    Dialect { kind: "azure", base: "", ..OPENAI },
+    Dialect { kind: "anthropic", lacks: &["choices", "embeddings"], ..OPENAI },
+    Dialect { kind: "gemini", base: "/v1beta", ..OPENAI },
+    Dialect {
+        kind: "bedrock",
+        base: "",
+        key: AWS_KEY,
+        options: "{ region: eu-west-1 }",
+        lacks: &["choices", "embeddings"],
+    },
+    Dialect { kind: "cohere", base: "/v2", lacks: &["choices"], ..OPENAI },
+    Dialect { kind: "ollama-native", base: "", lacks: &["choices"], ..OPENAI },
+];
