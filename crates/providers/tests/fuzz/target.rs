@@ -15,6 +15,7 @@ use nexus_providers::{
     registry,
 };
 use nexus_wire::sse::decode::FrameDecoder;
+use serde::de::IgnoredAny;
 
 /// Larger frames than a decoder of this limit takes are faults.
 const FRAME_MAX: usize = 16 * 1024;
@@ -133,18 +134,18 @@ fn feed(dialect: &dyn Dialect, pieces: &[&[u8]]) -> Streamed {
 /// A stream is the same however it is cut, ends with `[DONE]` exactly if it is whole, and shows frames only.
 fn streams(dialect: &dyn Dialect, body: &[u8], cuts: &[usize]) {
     let (end, shown, consumed, text) = feed(dialect, &[body]);
-    assert_eq!(end.is_ok(), shown.ends_with("data: [DONE]\n\n"));
+    assert_eq!(end.is_ok(), shown == "data: [DONE]\n\n" || shown.ends_with("\ndata: [DONE]\n\n"));
     assert!(shown.is_empty() || shown.ends_with("\n\n"));
     assert!(shown.len() <= body.len() * GROWTH_MAX + GROWTH_FREE, "{} of {}", shown.len(), body.len());
     let cut = feed(dialect, &pieces(body, cuts));
     assert_eq!((end, shown, consumed, text), cut);
 }
 
-/// A whole answer is one JSON object, or a fault.
+/// A whole answer is one JSON object, or a fault. Numbers of any size and half surrogates pass: they are JSON.
 fn whole(dialect: &dyn Dialect, body: &[u8]) {
     if let Ok(decoded) = dialect.decode(&call(false), &Bytes::copy_from_slice(body)) {
-        let said: serde_json::Value = serde_json::from_slice(&decoded.body).expect("an answer is JSON");
-        assert!(said.is_object());
+        serde_json::from_slice::<IgnoredAny>(&decoded.body).expect("an answer is JSON");
+        assert!(decoded.body.trim_ascii_start().starts_with(b"{"));
     }
 }
 
