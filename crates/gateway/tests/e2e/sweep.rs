@@ -45,6 +45,17 @@ impl Sweep {
     }
 
     fn finish(self) {
+        // what is no secret is found where it must be: the places are really looked through
+        for (part, mark) in [
+            ("nexus.db-wal while", "eve@example.com"),
+            ("nexus.db afterwards", "eve@example.com"),
+            ("format=jsonl", "provider.update"),
+            ("the metrics", "nexus_requests_total"),
+            ("the log", "timestamp"),
+        ] {
+            let found = self.told.iter().any(|(place, bytes)| place.contains(part) && holds(bytes, mark));
+            assert!(found, "`{mark}` is not in {part}");
+        }
         for (place, bytes) in &self.told {
             for (what, secret) in &self.planted {
                 assert!(!holds(bytes, secret), "the {what} is in {place}");
