@@ -4,6 +4,7 @@
 //! file each, and do not know each other; what they need of the world is in [`port`].
 
 pub mod arrival;
+mod attempt;
 pub mod booking;
 pub mod credentials;
 pub mod denial;

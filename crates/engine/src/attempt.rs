@@ -1,0 +1,182 @@
+//! One attempt: a request at one target, from its words to the begin of an answer.
+//!
+//! adapt → admit → send → normalise, under one bill an exchange: an operation may take several exchanges,
+//! and each may go through several credentials of the provider. No bill is left open on any way out.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use nexus_core::{
+    catalogue::Target,
+    fault::Fault,
+    health::Seat,
+    id::{AttemptId, RequestId},
+    select::Choice,
+};
+use nexus_providers::dialect::Encoded;
+use tracing::{Instrument as _, debug_span};
+
+use crate::{
+    arrival::Head,
+    credentials::{Credential, Member, Tried},
+    denial::of_fault,
+    identity,
+    pipeline::Refused,
+    port::Transport,
+    shared::Engine,
+    stage::{
+        account::{Attempt, Bill},
+        adapt::{self, Adapted},
+        admit,
+        draw::Drawing,
+        normalise::{self, Begun},
+        resolve::Routed,
+        send,
+    },
+    tally::Tally,
+    world::Backend,
+};
+
+/// What stays the same while a request goes from target to target.
+pub(crate) struct Trip<'a> {
+    pub(crate) request: RequestId,
+    pub(crate) head: &'a Head<'a>,
+    pub(crate) deadline_us: u64,
+    pub(crate) attempts: u32,
+    pub(crate) tally: &'a Rc<Tally>,
+}
+
+impl Trip<'_> {
+    pub(crate) fn has_time<T: Transport>(&self, engine: &Engine<T>) -> bool {
+        engine.shared.clock.monotonic_us() < self.deadline_us
+    }
+}
+
+/// Where a request is being tried.
+#[derive(Clone, Copy)]
+pub(crate) struct There<'a> {
+    pub(crate) routed: &'a Routed,
+    pub(crate) target: &'a Target,
+    pub(crate) backend: &'a Backend,
+}
+
+/// What a request needs before it can be sent.
+pub(crate) struct Ready<'a> {
+    adapted: Adapted<'a>,
+    encoded: Encoded,
+    seat: Seat,
+    member: Option<&'a Member>,
+}
+
+impl<'a> There<'a> {
+    /// Its words, a place at the target, and a credential.
+    pub(crate) fn ready<T: Transport>(
+        self,
+        engine: &Engine<T>,
+        choice: Choice,
+    ) -> Result<Ready<'a>, Refused> {
+        let Self { routed, target, backend } = self;
+        let (adapted, encoded) = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend))?;
+        let (is_stream, now_us) = (routed.asked.call.is_stream, engine.shared.clock.monotonic_us());
+        let seat = debug_span!("admit").in_scope(|| admit::admit(target, choice, is_stream, now_us));
+        let seat = seat.map_err(Refused::There)?;
+        let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
+        let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
+        Ok(Ready { adapted, encoded, seat, member })
+    }
+
+    /// One try at one target: an exchange, or as many as the operation takes there, each with a bill of its own.
+    pub(crate) async fn attempt<T: Transport>(
+        self,
+        engine: &Engine<T>,
+        mut ready: Ready<'a>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Served<T::Body>, Fault> {
+        loop {
+            let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
+            let (begun, bill) =
+                pool(engine, self, &encoded, adapted, (ready.seat, ready.member), trip).await?;
+            let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
+            let settling = bill.settle(decoded.consumed, decoded.text);
+            adapted.spent(settling.instrument(debug_span!("account")).await);
+            let next = debug_span!("adapt").in_scope(|| adapted.ask()).map_err(adapt::too_late)?;
+            let Some(encoded) = next else { return Ok(Served::Done(adapted.finish())) };
+            let drawing = Drawing::new(&engine.shared, self.target, self.backend, &self.routed.to.name);
+            ready.member = drawing.draw(&Tried::default(), &*engine.dice)?;
+            ready.seat = drawing.another_seat(self.routed.asked.call.is_stream)?;
+            ready.encoded = encoded;
+        }
+    }
+}
+
+/// What a target gave.
+#[expect(clippy::large_enum_variant, reason = "it is handed on once and kept nowhere")]
+pub(crate) enum Served<B> {
+    /// An answer that has begun, and its open bill.
+    Begun(Begun<B>, Bill),
+    /// The answer out of parts that are booked already.
+    Done(Bytes),
+}
+
+/// One exchange, with one credential of the provider after the other as long as another may fare better.
+async fn pool<'a, T: Transport>(
+    engine: &Engine<T>,
+    there: There<'a>,
+    encoded: &Encoded,
+    adapted: &mut Adapted<'_>,
+    (mut seat, mut member): (Seat, Option<&'a Member>),
+    trip: &mut Trip<'_>,
+) -> Result<(Begun<T::Body>, Bill), Fault> {
+    let There { routed, target, backend } = there;
+    let shared = &engine.shared;
+    let drawing = Drawing::new(shared, target, backend, &routed.to.name);
+    let mut tried = Tried::default();
+    loop {
+        trip.attempts += 1;
+        let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
+        let attempt = Attempt { id, request: trip.request, number: trip.attempts };
+        let mut bill = Bill::open(shared, &backend.meters, routed, target, seat, attempt, adapted.prompt());
+        let credential = member.map(|member| &member.credential);
+        let exchange =
+            exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us);
+        let fault = match exchange.await {
+            Ok(begun) => {
+                drawing.answered(member);
+                return Ok((begun, bill));
+            }
+            Err(fault) => fault,
+        };
+        let status = of_fault(&fault).status();
+        let other = match drawing.failed(member, &fault, &mut tried) {
+            true => drawing.draw(&tried, &*engine.dice).ok(),
+            false => None,
+        };
+        let Some((next, place)) = other.zip(drawing.another_seat(routed.asked.call.is_stream).ok()) else {
+            bill.fail(&fault, status);
+            return Err(fault);
+        };
+        bill.turn_away(&fault, status);
+        (seat, member) = (place, next);
+    }
+}
+
+/// One request and the begin of its answer.
+async fn exchange<T: Transport>(
+    engine: &Engine<T>,
+    there: There<'_>,
+    credential: Option<&Credential>,
+    encoded: Encoded,
+    adapted: &mut Adapted<'_>,
+    bill: &mut Bill,
+    deadline_us: u64,
+) -> Result<Begun<T::Body>, Fault> {
+    let There { routed, target, backend } = there;
+    let shared = &engine.shared;
+    let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
+    let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), routed.asked.call.is_stream);
+    let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
+        .instrument(debug_span!("send"))
+        .await?;
+    bill.named(inbound.provider_request_id.take());
+    normalise::begin(inbound, adapted, &shared.limits).instrument(debug_span!("normalise")).await
+}
