@@ -5,6 +5,7 @@
 pub mod bearing;
 pub mod chat;
 pub mod completion;
+pub mod continuation;
 pub mod conversation;
 pub mod embedding;
 pub mod error;
