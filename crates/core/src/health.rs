@@ -4,9 +4,11 @@
 //! counting takes. A [`Seat`] is an attempt's place: dropped, the attempt is over, told or not.
 
 pub mod breaker;
+pub mod check;
 pub mod histogram;
 pub mod pace;
 pub mod peers;
+pub mod usual;
 pub mod window;
 
 use std::sync::{
@@ -16,7 +18,9 @@ use std::sync::{
 
 use self::{
     breaker::{Breaker, State},
+    check::{Check, Says},
     pace::Pace,
+    usual::Usual,
     window::{Sample, Span, Summary, Tally, Window},
 };
 use crate::fault::{Class, Fault};
@@ -37,6 +41,8 @@ pub struct Health {
     in_flight: AtomicU32,
     rests_until_us: AtomicU64,
     window: Mutex<Window>,
+    usual: Usual,
+    check: Mutex<Option<Check>>,
 }
 
 impl Health {
@@ -51,6 +57,11 @@ impl Health {
     /// How long an answer takes to begin, in microseconds, as of now; 0 where nothing is known.
     pub fn pace_us(&self, is_stream: bool, now_us: u64) -> u64 {
         if is_stream { self.streams.at(now_us) } else { self.wholes.at(now_us) }
+    }
+
+    /// What 95 of 100 answers took to begin at most, lately; `None` where too few are known.
+    pub fn usual_us(&self, is_stream: bool, now_us: u64) -> Option<u64> {
+        self.usual.at(is_stream, now_us, || self.summary(Span::Seconds(usual::SPAN_S), now_us))
     }
 
     /// Until when the provider asked to be left alone, where that is still to come.
@@ -78,6 +89,24 @@ impl Health {
     pub fn tally(&self, seconds: u64, now_us: u64) -> Tally {
         let since_us = now_us.saturating_sub(self.breaker.closed_at_us());
         self.window().tally(seconds.min(since_us / 1_000_000), now_us)
+    }
+
+    /// Takes note of a look at the provider. Where the breaker waits for a probe, it is one.
+    pub fn checked(&self, check: Check) {
+        let now_us = check.ended_us;
+        *self.check.lock().unwrap_or_else(PoisonError::into_inner) = Some(check);
+        if self.state(now_us) == (State::HalfOpen { is_probe_free: true }) {
+            match check.says() {
+                Says::Well => self.breaker.answered(check.began_us, now_us),
+                Says::Ill { weight } => self.breaker.failed(weight, check.began_us, now_us),
+                Says::Nothing => {}
+            }
+        }
+    }
+
+    /// The latest look at the provider, where there are any.
+    pub fn check(&self) -> Option<Check> {
+        *self.check.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -130,6 +159,18 @@ impl Seat {
         self.health.breaker.answered(self.began_us, now_us);
         let sample = Sample::Answered { latency_us, first_token_us: self.first_token_us, output_tokens };
         self.health.window().record(sample, now_us);
+    }
+
+    /// Another attempt of the same request was faster: it takes at least as long as it was waited for.
+    pub fn outrun(&mut self, now_us: u64) {
+        if std::mem::replace(&mut self.has_told, true) {
+            return;
+        }
+        let waited_us = now_us.saturating_sub(self.began_us);
+        if self.first_token_us.is_none() {
+            if self.is_stream { &self.health.streams } else { &self.health.wholes }.record(waited_us, now_us);
+        }
+        self.health.breaker.leave(self.began_us);
     }
 
     /// The attempt failed.

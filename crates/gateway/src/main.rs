@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod apply;
 mod boot;
+mod checks;
 mod cli;
 mod clock;
 mod command;

@@ -44,7 +44,7 @@ use tokio::{
 use crate::{
     admin::{Admin, credentials::Sealer, oidc::Oidc, session::SignIn},
     apply::Workshop,
-    boot, cli,
+    boot, checks, cli,
     clock::SystemClock,
     dice::WorkerDice,
     forwarded::{Forwarding, Named},
@@ -182,6 +182,7 @@ impl Node {
         let handle = api.handle();
         let mut api = pin!(api);
         let monitoring = actix_web::rt::spawn(monitoring);
+        actix_web::rt::spawn(checks::run(Arc::clone(&self.shared), Arc::clone(&self.drain)));
         tokio::select! {
             served = &mut api => return served.map_err(StartError::Server),
             () = signals.next() => {}

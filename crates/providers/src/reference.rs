@@ -109,6 +109,9 @@ fn kinds(page: &mut String) {
     }
     page.push('\n');
     line(page, format_args!("### Options\n\n| kind | option | | what it is |\n|---|---|---|---|"));
+    for known in registry::COMMON {
+        line(page, format_args!("| every kind | `{}` | | {} |", known.name, known.meaning));
+    }
     for kind in registry::kinds() {
         for known in kind.options {
             let need = if known.is_required { "required" } else { "" };

@@ -23,14 +23,29 @@ pub struct Kind {
     pub key_variables: &'static [&'static str],
     /// Runs on the operator's own machines: needs `allow_private_network`, and often no key.
     pub is_local: bool,
-    /// What it takes under `options`.
+    /// What it takes under `options` that others do not.
     pub options: &'static [Known],
 }
 
+/// How often a provider is asked for its list of models, to see how it is.
+pub const HEALTH_CHECK: &str = "health_check_s";
+
+/// What every kind takes under `options`.
+pub const COMMON: &[Known] = &[Known::optional(
+    HEALTH_CHECK,
+    Form::OneOf(&["5", "10", "15", "30", "60", "120", "300", "600"]),
+    "seconds between two looks at the vendor's list of models, which cost nothing, to see how it is; off where it is left away",
+)];
+
 impl Kind {
+    /// What it takes under `options`, what every kind takes included.
+    pub fn all_options(&self) -> impl Iterator<Item = &'static Known> {
+        self.options.iter().chain(COMMON)
+    }
+
     /// The option of this name.
     pub fn option(&self, name: &str) -> Option<&'static Known> {
-        self.options.iter().find(|known| known.name == name)
+        self.all_options().find(|known| known.name == name)
     }
 }
 
@@ -172,7 +187,7 @@ mod tests {
     fn every_option_has_a_name_of_its_own_and_says_what_it_is() {
         for kind in kinds() {
             let mut names = HashSet::new();
-            for Known { name, meaning, .. } in kind.options {
+            for Known { name, meaning, .. } in kind.all_options() {
                 assert!(names.insert(name), "{} has {name} twice", kind.id);
                 assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
                 assert!(!meaning.is_empty() && !meaning.ends_with('.'), "{name}");

@@ -54,6 +54,11 @@ impl Spread {
         }
     }
 
+    /// How many durations it is of.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// The duration, in microseconds, that `per_mille` of all stay at or below; `None` where there is none.
     pub fn quantile_us(&self, per_mille: u64) -> Option<u64> {
         if self.total == 0 {

@@ -2,7 +2,7 @@
 
 mod object;
 mod options;
-mod trial;
+pub mod trial;
 
 use std::{collections::BTreeMap, sync::Arc};
 

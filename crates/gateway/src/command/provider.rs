@@ -77,7 +77,7 @@ fn as_json(kind: &Kind) -> serde_json::Value {
         "base_url": kind.base_url,
         "key_variables": kind.key_variables,
         "is_local": kind.is_local,
-        "options": kind.options.iter().map(|known| json!({
+        "options": kind.all_options().map(|known| json!({
             "name": known.name,
             "required": known.is_required,
             "pattern": known.form.pattern(),

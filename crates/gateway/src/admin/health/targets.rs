@@ -10,6 +10,7 @@ use std::{
 use actix_web::web::Bytes;
 use nexus_core::{
     catalogue::Target,
+    fault::Class,
     health::{
         Health,
         breaker::State,
@@ -51,12 +52,24 @@ pub struct TargetBody {
     /// How long its provider asked to be left alone.
     pub resting_for_ms: Option<u64>,
     pub in_flight: u32,
+    /// The latest look at the provider that was no request; none where its options ask for none.
+    pub check: Option<CheckBody>,
     /// How long streams take to begin at present; slow answers count at once, fast ones slowly.
     pub first_token_ms: u64,
     pub last_minute: SpanBody,
     pub last_five_minutes: SpanBody,
     pub last_hour: SpanBody,
     pub last_day: SpanBody,
+}
+
+/// A look at a provider: it was asked for its list of models.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthCheck)]
+pub struct CheckBody {
+    pub ago_ms: u64,
+    pub latency_ms: u64,
+    /// The class of what went wrong; none: it is well.
+    pub fault: Option<&'static str>,
 }
 
 /// What happened in a span of time.
@@ -131,6 +144,11 @@ impl TargetBody {
             },
             resting_for_ms: health.rests_until(now_us).map(left_ms),
             in_flight: health.in_flight(),
+            check: health.check().map(|check| CheckBody {
+                ago_ms: now_us.saturating_sub(check.ended_us) / 1000,
+                latency_ms: check.ended_us.saturating_sub(check.began_us) / 1000,
+                fault: check.fault.map(Class::as_str),
+            }),
             first_token_ms: health.pace_us(true, now_us) / 1000,
             last_minute: span(Span::Seconds(60)),
             last_five_minutes: span(Span::Seconds(300)),

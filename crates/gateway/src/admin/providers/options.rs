@@ -42,6 +42,9 @@ impl ToSchema for OptionsObject {
 /// Every option of every kind, for people.
 fn described() -> String {
     let mut text = "What the kind takes beside the rest. No secret belongs here.".to_owned();
+    for Known { name, form, meaning, .. } in registry::COMMON {
+        text.push_str(&format!("\n\nEvery kind:\n- `{name}`: {meaning} (`{}`)", form.pattern()));
+    }
     for kind in registry::kinds().filter(|kind| !kind.options.is_empty()) {
         text.push_str(&format!("\n\n`{}`:", kind.id));
         for Known { name, is_required, form, meaning } in kind.options {
@@ -120,8 +123,8 @@ fn check_places(
 }
 
 fn known(kind: &Kind) -> String {
-    let names: Vec<_> = kind.options.iter().map(|known| format!("`{}`", known.name)).collect();
-    if names.is_empty() { "it takes none".to_owned() } else { format!("it takes {}", names.join(", ")) }
+    let names: Vec<_> = kind.all_options().map(|known| format!("`{}`", known.name)).collect();
+    format!("it takes {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -151,13 +154,22 @@ mod tests {
                 "azure",
                 "https://acme.openai.azure.com",
                 &[("version", "v1")],
-                &["/options/version is no option of the kind `azure`; it takes `resource`, `api_version`"],
+                &[
+                    "/options/version is no option of the kind `azure`; it takes `resource`, `api_version`, `health_check_s`",
+                ],
             ),
             (
                 "openai",
                 "https://a.example",
                 &[("a/b", "c")],
-                &["/options/a~1b is no option of the kind `openai`; it takes none"],
+                &["/options/a~1b is no option of the kind `openai`; it takes `health_check_s`"],
+            ),
+            ("openai", "https://a.example", &[("health_check_s", "30")], &[]),
+            (
+                "openai",
+                "https://a.example",
+                &[("health_check_s", "3")],
+                &["/options/health_check_s does not match `^(5|10|15|30|60|120|300|600)$`: seconds between"],
             ),
             ("openai", "https://{resource}.example", &[], &["/endpoint has the place `{resource}`"]),
             ("azure", AZURE, &[("resource", "sk-canary")], &["/options/resource looks like a secret"]),

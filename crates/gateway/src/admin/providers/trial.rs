@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
+    endpoint::Endpoint,
     fault::{Class, Fault},
-    site::Site,
+    site::{Options, Site},
 };
 use nexus_engine::{port::Clock, world::Credential as Opened};
 use nexus_keystore::{secret::Secret, vault::Vault};
@@ -103,10 +104,13 @@ impl Trial {
         };
         let key = credential.as_ref().map(|credential| &*credential.secret);
         let began_us = clock.monotonic_us();
-        let fetched = ask(&self.provider, credential.as_ref(), &clock).await;
+        let fetched = match endpoint(&self.provider) {
+            Ok(endpoint) => fetch(&Asked::of(&self.provider, endpoint, credential.as_ref()), &clock).await,
+            Err(fault) => Err(fault),
+        };
         let latency_ms = clock.monotonic_us().saturating_sub(began_us) / 1000;
         let status = fetched.as_ref().ok().map(|fetched| fetched.status);
-        let listed = fetched.and_then(|fetched| read(&self.provider, &fetched));
+        let listed = fetched.and_then(|fetched| read(&self.provider.kind, &fetched));
         let verdict = Verdict { status, latency_ms, ..Verdict::default() };
         match listed {
             Ok(models) => {
@@ -119,21 +123,43 @@ impl Trial {
     }
 }
 
-async fn ask(
-    provider: &StoredProvider,
-    credential: Option<&Opened>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Fetched, Fault> {
-    let dialect = dialect(provider)?;
+/// Who is asked for a list of models, and with what.
+pub struct Asked<'a> {
+    pub kind: &'a str,
+    pub endpoint: Endpoint,
+    pub options: &'a Options,
+    pub allow_private_network: bool,
+    pub credential: Option<&'a Opened>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(provider: &'a StoredProvider, endpoint: Endpoint, credential: Option<&'a Opened>) -> Self {
+        let StoredProvider { kind, options, allow_private_network, .. } = provider;
+        Self { kind, endpoint, options, allow_private_network: *allow_private_network, credential }
+    }
+}
+
+/// The names of a provider's models. Runs inside an actix runtime only.
+pub async fn models(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Vec<String>, Fault> {
+    let fetched = fetch(asked, clock).await?;
+    read(asked.kind, &fetched)
+}
+
+fn endpoint(provider: &StoredProvider) -> Result<Endpoint, Fault> {
     let site = Site { region: None, options: &provider.options };
-    let endpoint =
-        provider.endpoint.fill(site).map_err(|unfilled| Fault::new(Class::Connect, unfilled.to_string()))?;
+    provider.endpoint.fill(site).map_err(|unfilled| Fault::new(Class::Connect, unfilled.to_string()))
+}
+
+async fn fetch(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Fetched, Fault> {
+    let dialect = dialect(asked.kind)?;
+    let site = Site { region: None, options: asked.options };
+    let credential = asked.credential;
     let unlisted = || Fault::new(Class::BadRequest, "this kind of provider lists no models");
-    let Listing { endpoint, path } = dialect.listing(&endpoint, site).ok_or_else(unlisted)?;
+    let Listing { endpoint, path } = dialect.listing(&asked.endpoint, site).ok_or_else(unlisted)?;
     let url = Url::parse(&format!("{endpoint}{path}"))
         .map_err(|_| Fault::new(Class::Connect, "the endpoint is no URL"))?;
     let tls = Tls::new(None).map_err(|bad| Fault::new(Class::Connect, bad.to_string()))?;
-    let reach = if provider.allow_private_network { Reach::Private } else { Reach::Public };
+    let reach = if asked.allow_private_network { Reach::Private } else { Reach::Public };
     let own = own_headers(dialect, site);
     let access = Access::new(&tls, Arc::clone(clock));
     let showing = Showing {
@@ -155,9 +181,9 @@ async fn ask(
     Fetcher::new(&tls).get(errand).await
 }
 
-fn dialect(provider: &StoredProvider) -> Result<&'static dyn Dialect, Fault> {
+fn dialect(kind: &str) -> Result<&'static dyn Dialect, Fault> {
     let unspoken = || Fault::new(Class::BadRequest, "the provider's kind is not spoken here");
-    registry::dialect(&provider.kind).ok_or_else(unspoken)
+    registry::dialect(kind).ok_or_else(unspoken)
 }
 
 /// What the vendor wants with every request, such as the version of its interface.
@@ -176,13 +202,13 @@ fn own_headers(dialect: &dyn Dialect, site: Site<'_>) -> Vec<(&'static str, Stri
 }
 
 /// The models' ids.
-fn read(provider: &StoredProvider, fetched: &Fetched) -> Result<Vec<String>, Fault> {
+fn read(kind: &str, fetched: &Fetched) -> Result<Vec<String>, Fault> {
     let Fetched { status, content_type, body } = fetched;
     if !(200..300).contains(status) {
         let head = Head { status: *status, content_type: content_type.as_deref(), ..Head::default() };
-        return Err(dialect(provider)?.fault(head, body));
+        return Err(dialect(kind)?.fault(head, body));
     }
-    dialect(provider)?.listed(body)
+    dialect(kind)?.listed(body)
 }
 
 fn told(fault: Fault, key: Option<&Secret>) -> FaultBody {
