@@ -82,6 +82,23 @@ impl Cause {
     }
 }
 
+/// What is done for requests of an alias beyond choosing a target. All of it is off unless it is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct {
+    /// How long an answer is kept for requests that are the same, in seconds.
+    pub cache_ttl_s: Option<u32>,
+    /// Of a hundred requests, how many may get a second attempt beside a slow first one.
+    pub hedge_percent: Option<u8>,
+    /// Whether another target goes on where a streamed answer breaks off.
+    pub continues: bool,
+}
+
+impl Conduct {
+    /// A week.
+    pub const CACHE_TTL_MAX_S: u32 = 7 * 24 * 3600;
+    pub const HEDGE_PERCENT_MAX: u8 = 50;
+}
+
 /// What is set for an alias.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
@@ -92,6 +109,7 @@ pub struct Rule {
     pub has_affinity: bool,
     /// What is asked instead, in order, by cause.
     pub fallbacks: BTreeMap<Cause, Vec<Arc<str>>>,
+    pub conduct: Conduct,
 }
 
 impl Rule {

@@ -354,6 +354,15 @@ pub struct RuleSet {
     /// `failure` or `budget`. May be said again.
     #[arg(long = "fallback", value_name = "CAUSE=ALIAS")]
     pub fallbacks: Vec<String>,
+    /// Keep answers for requests that are the same, so long.
+    #[arg(long, value_name = "SECONDS")]
+    pub cache_ttl_s: Option<u32>,
+    /// Of a hundred requests, so many may get a second attempt beside a slow first one.
+    #[arg(long, value_name = "N")]
+    pub hedge_percent: Option<u8>,
+    /// Let another model go on where a streamed answer breaks off.
+    #[arg(long)]
+    pub r#continue: bool,
     #[arg(long)]
     pub output: Option<Output>,
 }

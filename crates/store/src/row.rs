@@ -2,6 +2,7 @@
 //!
 //! A problem names the column and never repeats its content.
 
+pub(crate) mod conduct;
 pub(crate) mod fit;
 mod scope;
 

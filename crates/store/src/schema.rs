@@ -143,6 +143,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        conduct -> Text,
     }
 }
 

@@ -12,8 +12,8 @@ use nexus_store::{
     },
 };
 
-pub use self::object::RuleBody;
 use self::object::{NewRule, RulePut};
+pub use self::object::{RuleBody, checked_conduct};
 use super::{
     answer::{Created, Gone, Recorded, Shown},
     body::Json,

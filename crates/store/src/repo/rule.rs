@@ -16,7 +16,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Changed, Page, Removed, changed},
-    row::{Reading, page_of, readable},
+    row::{Reading, conduct, page_of, readable},
     schema::routing_rules,
 };
 
@@ -46,6 +46,7 @@ pub(crate) struct RuleRow {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    conduct: String,
 }
 
 impl RuleRow {
@@ -57,6 +58,8 @@ impl RuleRow {
             has_affinity: self.has_affinity,
             fallbacks: read_fallbacks(&self.fallbacks)
                 .ok_or_else(|| row.problem("fallbacks", "is no object of lists by cause"))?,
+            conduct: conduct::read(&self.conduct)
+                .ok_or_else(|| row.problem("conduct", "is no object of settings"))?,
         };
         Ok(StoredRule {
             id: row.id("id", &self.id)?,
@@ -81,6 +84,7 @@ impl RuleRow {
             created_at: stored.created_at_ms,
             updated_at: stored.updated_at_ms,
             version: stored.version,
+            conduct: conduct::written(&stored.rule.conduct),
         }
     }
 }
@@ -163,6 +167,7 @@ pub fn update(
         row::policy.eq(rule.policy.as_str()),
         row::has_affinity.eq(rule.has_affinity),
         row::fallbacks.eq(written_fallbacks(&rule.fallbacks)),
+        row::conduct.eq(conduct::written(&rule.conduct)),
         row::updated_at.eq(now_ms),
         row::version.eq(row::version + 1),
     );
@@ -177,6 +182,8 @@ pub fn delete(conn: &mut AnyConnection, id: RuleId) -> Result<Removed, StoreErro
 
 #[cfg(test)]
 mod tests {
+    use nexus_core::policy::Conduct;
+
     use super::*;
     use crate::{exec::Store, repo::team, sample};
 
@@ -195,6 +202,7 @@ mod tests {
             policy: Policy::Cheapest,
             has_affinity: true,
             fallbacks: [(Cause::Budget, vec!["mini".into(), "nano".into()])].into(),
+            conduct: Conduct { cache_ttl_s: Some(60), hedge_percent: Some(5), continues: true },
         };
         let (all, own) = (stored(1, "a", None, Rule::default()), stored(2, "a", Some(team), rule.clone()));
         store

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use nexus_core::{
     id::Uuid,
-    policy::{Cause, Rule},
+    policy::{Cause, Conduct, Rule},
 };
 use nexus_store::repo::rule::StoredRule;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,12 @@ pub struct RuleBody {
     /// The aliases that are asked instead, in order, by cause.
     #[schema(value_type = Fallbacks)]
     pub fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    /// How long an answer is kept for requests that are the same; none: not at all.
+    pub cache_ttl_s: Option<u32>,
+    /// Of a hundred requests, how many may get a second attempt beside a slow first one; none: none.
+    pub hedge_percent: Option<u8>,
+    /// Whether another model goes on where a streamed answer breaks off.
+    pub r#continue: bool,
     /// The `ETag` without its quotes.
     pub version: i64,
     /// Unix seconds.
@@ -86,6 +92,9 @@ impl From<&StoredRule> for RuleBody {
             policy: stored.rule.policy.into(),
             affinity: stored.rule.has_affinity,
             fallbacks: fallbacks.map(|(cause, aliases)| ((*cause).into(), texts(aliases))).collect(),
+            cache_ttl_s: stored.rule.conduct.cache_ttl_s,
+            hedge_percent: stored.rule.conduct.hedge_percent,
+            r#continue: stored.rule.conduct.continues,
             version: stored.version,
             created_at: stored.created_at_ms.div_euclid(1000),
             updated_at: stored.updated_at_ms.div_euclid(1000),
@@ -110,6 +119,15 @@ pub struct RulePut {
     #[serde(default)]
     #[schema(required = false, value_type = Fallbacks)]
     fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 604_800)]
+    cache_ttl_s: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 50)]
+    hedge_percent: Option<u8>,
+    #[serde(default)]
+    #[schema(default = false)]
+    r#continue: bool,
 }
 
 /// A rule to be made.
@@ -134,6 +152,15 @@ pub struct NewRule {
     #[serde(default)]
     #[schema(required = false, value_type = Fallbacks)]
     fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 604_800)]
+    cache_ttl_s: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 50)]
+    hedge_percent: Option<u8>,
+    #[serde(default)]
+    #[schema(default = false)]
+    r#continue: bool,
 }
 
 impl NewRule {
@@ -144,8 +171,23 @@ impl NewRule {
             policy: self.policy,
             affinity: self.affinity,
             fallbacks: self.fallbacks.clone(),
+            cache_ttl_s: self.cache_ttl_s,
+            hedge_percent: self.hedge_percent,
+            r#continue: self.r#continue,
         }
     }
+}
+
+/// The same conduct, where its numbers are within their bounds. `names`: what those who wrote it call them.
+pub fn checked_conduct(check: &mut Check, names: [&str; 2], conduct: Conduct) -> Conduct {
+    let [ttl, percent] = names;
+    if conduct.cache_ttl_s.is_some_and(|ttl_s| !(1..=Conduct::CACHE_TTL_MAX_S).contains(&ttl_s)) {
+        check.flaw(ttl, format!("is not from 1 to {} seconds", Conduct::CACHE_TTL_MAX_S));
+    }
+    if conduct.hedge_percent.is_some_and(|percent| !(1..=Conduct::HEDGE_PERCENT_MAX).contains(&percent)) {
+        check.flaw(percent, format!("is not from 1 to {}", Conduct::HEDGE_PERCENT_MAX));
+    }
+    conduct
 }
 
 fn weighted() -> PolicyWord {
@@ -174,6 +216,15 @@ impl RulePut {
             policy: self.policy.into(),
             has_affinity: self.affinity,
             fallbacks,
+            conduct: checked_conduct(
+                check,
+                ["/cache_ttl_s", "/hedge_percent"],
+                Conduct {
+                    cache_ttl_s: self.cache_ttl_s,
+                    hedge_percent: self.hedge_percent,
+                    continues: self.r#continue,
+                },
+            ),
         }
     }
 }

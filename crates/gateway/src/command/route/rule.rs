@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use nexus_core::{
     id::{RuleId, TeamId},
-    policy::{Cause, Policy, Rule},
+    policy::{Cause, Conduct, Policy, Rule},
 };
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
@@ -23,7 +23,7 @@ use crate::{
         check::Check,
         problem::{Kind, Problem},
         providers::check_model,
-        rules::{RuleBody, conflict, refuse_cycle},
+        rules::{RuleBody, checked_conduct, conflict, refuse_cycle},
     },
     cli::{self, Output, RuleSet},
     clock::SystemClock,
@@ -88,12 +88,19 @@ fn checked(wish: &RuleSet) -> Result<Rule, Problem> {
             None => check.flaw("--fallback", format!("`{text}` is not like `failure=ALIAS`")),
         }
     }
+    let conduct = Conduct {
+        cache_ttl_s: wish.cache_ttl_s,
+        hedge_percent: wish.hedge_percent,
+        continues: wish.r#continue,
+    };
+    let conduct = checked_conduct(&mut check, ["--cache-ttl-s", "--hedge-percent"], conduct);
     check.finish()?;
     Ok(Rule {
         stands_for: wish.stands_for.as_deref().map(Into::into),
         policy: policy.unwrap_or_default(),
         has_affinity: wish.affinity,
         fallbacks,
+        conduct,
     })
 }
 

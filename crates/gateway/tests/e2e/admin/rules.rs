@@ -21,6 +21,7 @@ fn every_member_of_a_rule_is_kept_and_replaced_and_each_alias_and_team_has_one()
     let said = json!({
         "alias": "fast", "team_id": team, "stands_for": "gpt", "policy": "least_latency", "affinity": true,
         "fallbacks": { "failure": ["a", "b"], "context_window": ["c"] },
+        "cache_ttl_s": 60, "hedge_percent": 5, "continue": true,
     });
     let made = api.make("/routing-rules", &said);
     assert_says(&made, &said);
@@ -28,7 +29,8 @@ fn every_member_of_a_rule_is_kept_and_replaced_and_each_alias_and_team_has_one()
     let usual = api.make("/routing-rules", &json!({ "alias": "fast" }));
     assert_says(
         &usual,
-        &json!({ "team_id": null, "stands_for": null, "policy": "weighted", "affinity": false, "fallbacks": {} }),
+        &json!({ "team_id": null, "stands_for": null, "policy": "weighted", "affinity": false, "fallbacks": {},
+                 "cache_ttl_s": null, "hedge_percent": null, "continue": false }),
     );
     let answer = put(&api, &made, &json!({ "policy": "cheapest" }));
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -44,6 +46,8 @@ fn every_member_of_a_rule_is_kept_and_replaced_and_each_alias_and_team_has_one()
         (json!({ "alias": "x", "stands_for": "" }), 422),
         (json!({ "alias": "x", "team_id": "01981d3a-0000-7000-8000-000000000001" }), 422),
         (json!({ "alias": "x", "weight": 1 }), 400),
+        (json!({ "alias": "x", "hedge_percent": 51 }), 422),
+        (json!({ "alias": "x", "continue": "yes" }), 400),
     ] {
         let answer = api.post("/routing-rules", &body);
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
