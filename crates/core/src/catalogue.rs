@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     endpoint::Endpoint,
     health::{Health, peers::Compared},
+    hedge_budget::HedgeBudget,
     id::{ProviderId, RouteId, TeamId},
     limit::RateLimit,
     need::Fit,
@@ -77,6 +78,7 @@ pub struct Route {
     pub is_choosy: bool,
     pub turns: Arc<Turns>,
     pub compared: Arc<Compared>,
+    pub hedges: Arc<HedgeBudget>,
 }
 
 impl Route {
@@ -84,7 +86,8 @@ impl Route {
         targets.sort_by_key(|target| target.rank());
         let turns = Arc::new(Turns::new(targets.len()));
         let is_choosy = targets.iter().any(|target| target.fit.abilities.is_some());
-        Self { alias, created_at_s, targets, is_choosy, turns, compared: Arc::default() }
+        let (compared, hedges) = (Arc::default(), Arc::default());
+        Self { alias, created_at_s, targets, is_choosy, turns, compared, hedges }
     }
 
     /// The alias as a metric label: bounded, whatever a client typed.
@@ -184,7 +187,8 @@ impl Catalogue {
                 && route.is_made_of(before)
             {
                 let (turns, compared) = (Arc::clone(&before.turns), Arc::clone(&before.compared));
-                *route = Arc::new(Route { turns, compared, ..Route::clone(route) });
+                let hedges = Arc::clone(&before.hedges);
+                *route = Arc::new(Route { turns, compared, hedges, ..Route::clone(route) });
             }
         }
         self

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod failover;
 pub mod fault;
 pub mod health;
+pub mod hedge_budget;
 pub mod id;
 pub mod limit;
 pub mod need;

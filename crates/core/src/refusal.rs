@@ -27,6 +27,12 @@ pub enum Refusal {
     TooLarge { limit_bytes: usize },
     /// The body's media type is not JSON.
     UnsupportedMediaType,
+    /// The `Idempotency-Key` is none.
+    BadIdempotencyKey,
+    /// The `Idempotency-Key` was used before, with another body.
+    OtherBody,
+    /// What was answered under the `Idempotency-Key` is not kept any more.
+    AnswerNotKept,
     /// No alias of this name.
     UnknownModel { model: String },
     /// No target of the model takes requests like this; `against` says in a word why the last one does not.

@@ -188,6 +188,34 @@ pub enum Outcome {
     Failed(Class),
     /// The client went away before the answer's end.
     Abandoned,
+    /// Another attempt of the same request was faster; this one was cancelled.
+    Outrun,
+    /// There was no attempt: the answer is one that another request got.
+    Repeated(Repeat),
+}
+
+/// Whose answer a request was given that is not its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// One that was kept, by the rule of the route.
+    Cached,
+    /// One that was under way.
+    Coalesced,
+    /// One to the same `Idempotency-Key`.
+    Replayed,
+}
+
+impl Repeat {
+    pub const ALL: [Repeat; 3] = [Repeat::Cached, Repeat::Coalesced, Repeat::Replayed];
+
+    /// The word in metrics and ledger rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Repeat::Cached => "cached",
+            Repeat::Coalesced => "coalesced",
+            Repeat::Replayed => "replayed",
+        }
+    }
 }
 
 impl Outcome {
@@ -196,6 +224,8 @@ impl Outcome {
             Outcome::Answered => "answered",
             Outcome::Failed(_) => "failed",
             Outcome::Abandoned => "abandoned",
+            Outcome::Outrun => "outrun",
+            Outcome::Repeated(repeat) => repeat.as_str(),
         }
     }
 }
@@ -239,8 +269,8 @@ pub struct UsageRecord {
 impl UsageRecord {
     pub fn bearer(&self) -> Bearer {
         match self.outcome {
-            Outcome::Answered | Outcome::Abandoned => Bearer::Team,
             Outcome::Failed(_) => Bearer::Platform,
+            Outcome::Answered | Outcome::Abandoned | Outcome::Outrun | Outcome::Repeated(_) => Bearer::Team,
         }
     }
 }

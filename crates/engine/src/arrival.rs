@@ -28,6 +28,8 @@ pub struct Headers<'a> {
     pub content_digest: Option<&'a str>,
     pub signature: Option<&'a str>,
     pub signature_input: Option<&'a str>,
+    pub idempotency_key: Option<&'a str>,
+    pub cache_control: Option<&'a str>,
     /// `x-request-timeout-ms`: how long the client waits for an answer to begin.
     pub timeout_ms: Option<u64>,
 }

@@ -3,7 +3,7 @@
 //! adapt → admit → send → normalise, under one bill an exchange: an operation may take several exchanges,
 //! and each may go through several credentials of the provider. No bill is left open on any way out.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use nexus_core::{
@@ -20,6 +20,8 @@ use crate::{
     arrival::Head,
     credentials::{Credential, Member, Tried},
     denial::of_fault,
+    hedge::Race,
+    hold::Hold,
     identity,
     pipeline::Refused,
     port::Transport,
@@ -42,11 +44,17 @@ pub(crate) struct Trip<'a> {
     pub(crate) request: RequestId,
     pub(crate) head: &'a Head<'a>,
     pub(crate) deadline_us: u64,
-    pub(crate) attempts: u32,
+    pub(crate) attempts: Cell<u32>,
     pub(crate) tally: &'a Rc<Tally>,
 }
 
 impl Trip<'_> {
+    /// The headers a target may be there for, for whoever outlives the request.
+    pub(crate) fn owned_headers(&self) -> Vec<(String, String)> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.head.others.iter().map(owned).collect()
+    }
+
     pub(crate) fn has_time<T: Transport>(&self, engine: &Engine<T>) -> bool {
         engine.shared.clock.monotonic_us() < self.deadline_us
     }
@@ -56,7 +64,7 @@ impl Trip<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct There<'a> {
     pub(crate) routed: &'a Routed,
-    pub(crate) target: &'a Target,
+    pub(crate) target: &'a Arc<Target>,
     pub(crate) backend: &'a Backend,
 }
 
@@ -66,6 +74,15 @@ pub(crate) struct Ready<'a> {
     encoded: Encoded,
     seat: Seat,
     member: Option<&'a Member>,
+    /// What is held for it beside what the request holds.
+    hold: Option<Arc<Hold>>,
+}
+
+impl Ready<'_> {
+    /// The same, for which this is held beside what the request holds.
+    pub(crate) fn holding(self, hold: Option<Arc<Hold>>) -> Self {
+        Self { hold, ..self }
+    }
 }
 
 impl<'a> There<'a> {
@@ -82,7 +99,7 @@ impl<'a> There<'a> {
         let seat = seat.map_err(Refused::There)?;
         let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
         let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
-        Ok(Ready { adapted, encoded, seat, member })
+        Ok(Ready { adapted, encoded, seat, member, hold: None })
     }
 
     /// One try at one target: an exchange, or as many as the operation takes there, each with a bill of its own.
@@ -90,12 +107,13 @@ impl<'a> There<'a> {
         self,
         engine: &Engine<T>,
         mut ready: Ready<'a>,
-        trip: &mut Trip<'_>,
+        trip: &Trip<'_>,
+        race: &Race,
     ) -> Result<Served<T::Body>, Fault> {
         loop {
             let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
-            let (begun, bill) =
-                pool(engine, self, &encoded, adapted, (ready.seat, ready.member), trip).await?;
+            let run = Run { seat: ready.seat, member: ready.member, hold: &ready.hold, race };
+            let (begun, bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
             let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
             let settling = bill.settle(decoded.consumed, decoded.text);
             adapted.spent(settling.instrument(debug_span!("account")).await);
@@ -118,24 +136,33 @@ pub(crate) enum Served<B> {
     Done(Bytes),
 }
 
+/// How an exchange goes on its way.
+struct Run<'a, 'b> {
+    seat: Seat,
+    member: Option<&'a Member>,
+    hold: &'b Option<Arc<Hold>>,
+    race: &'b Race,
+}
+
 /// One exchange, with one credential of the provider after the other as long as another may fare better.
 async fn pool<'a, T: Transport>(
     engine: &Engine<T>,
     there: There<'a>,
     encoded: &Encoded,
     adapted: &mut Adapted<'_>,
-    (mut seat, mut member): (Seat, Option<&'a Member>),
-    trip: &mut Trip<'_>,
+    Run { mut seat, mut member, hold, race }: Run<'a, '_>,
+    trip: &Trip<'_>,
 ) -> Result<(Begun<T::Body>, Bill), Fault> {
     let There { routed, target, backend } = there;
     let shared = &engine.shared;
     let drawing = Drawing::new(shared, target, backend, &routed.to.name);
     let mut tried = Tried::default();
     loop {
-        trip.attempts += 1;
+        trip.attempts.set(trip.attempts.get().saturating_add(1));
         let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
-        let attempt = Attempt { id, request: trip.request, number: trip.attempts };
+        let attempt = Attempt { id, request: trip.request, number: trip.attempts.get() };
         let mut bill = Bill::open(shared, &backend.meters, routed, target, seat, attempt, adapted.prompt());
+        bill.runs(race.clone(), hold.clone());
         let credential = member.map(|member| &member.credential);
         let exchange =
             exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us);

@@ -83,6 +83,11 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
             "the request body is larger than the limit of {limit_bytes} bytes; make it smaller"
         )),
         Refusal::UnsupportedMediaType => PublicError::new(ErrorCode::UnsupportedMediaType),
+        Refusal::BadIdempotencyKey => PublicError::new(ErrorCode::InvalidRequest)
+            .with_message("the header `idempotency-key` must have 1 to 255 visible ASCII characters")
+            .with_param(Some("idempotency-key".to_owned())),
+        Refusal::OtherBody => PublicError::new(ErrorCode::IdempotencyKeyReused),
+        Refusal::AnswerNotKept => PublicError::new(ErrorCode::AnswerNotKept),
         Refusal::UnknownModel { model } => PublicError::new(ErrorCode::ModelNotFound)
             .with_message(format!(
                 "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"

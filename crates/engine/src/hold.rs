@@ -37,15 +37,18 @@ struct Levels {
 }
 
 impl Quotas {
-    /// Takes what a call needs from all of these quotas, or from none.
+    /// Takes what a call needs from all of these quotas, or from none. What it held before is let go either way.
     pub fn hold<'a>(
         self: &Arc<Self>,
         quotas: impl Iterator<Item = &'a Quota> + Clone,
         need: Amounts,
         owner: Owner,
+        before: Option<&Hold>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Hold>, Exhausted> {
-        let id = self.lock().book.reserve(quotas, need, owner, clock.unix_ms())?;
+        let book = &mut self.lock().book;
+        before.into_iter().for_each(|before| book.release(before.id));
+        let id = book.reserve(quotas, need, owner, clock.unix_ms())?;
         Ok(Arc::new(Hold { quotas: Arc::clone(self), clock: Arc::clone(clock), id }))
     }
 

@@ -4,7 +4,7 @@
 //! loop over what stands in brackets, and it ends when an answer begins: after the first byte there is no
 //! silent replay. What follows select there is one attempt, in `attempt.rs`.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use nexus_core::{
     call::Operation, failover::Step, fault::Fault, id::RequestId, principal::Principal, refusal::Refusal,
@@ -15,15 +15,17 @@ use crate::{
     arrival::{Arrival, BodyStream, Head},
     attempt::{Served, There, Trip},
     denial::Denial,
+    hedge::{self, Runner},
     identity,
     port::Transport,
     relay::Relay,
-    reply::{Decision, Reply, ReplyBody},
+    reply::{Decision, Reply, ReplyBody, Sharing},
+    resume, share,
     shared::Engine,
     stage::{
         authenticate,
         normalise::Begun,
-        parse, reserve,
+        parse, repeat, reserve,
         resolve::{self, Routed},
         select::{self, Course},
         shield, signed,
@@ -34,7 +36,7 @@ use crate::{
 
 /// Serves an operation.
 pub async fn serve<T: Transport, B: BodyStream>(
-    engine: &Engine<T>,
+    engine: &Rc<Engine<T>>,
     operation: Operation,
     arrival: Arrival<'_, B>,
 ) -> Result<Reply<T::Body>, Denial> {
@@ -53,7 +55,7 @@ pub async fn serve<T: Transport, B: BodyStream>(
 }
 
 /// Why no answer came: the gateway said no, or every attempt failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Refused {
     Here(Refusal),
     There(Fault),
@@ -66,7 +68,7 @@ impl From<Refusal> for Refused {
 }
 
 async fn way<T: Transport, B: BodyStream>(
-    engine: &Engine<T>,
+    engine: &Rc<Engine<T>>,
     operation: Operation,
     arrival: Arrival<'_, B>,
     request: RequestId,
@@ -82,21 +84,47 @@ async fn way<T: Transport, B: BodyStream>(
         .instrument(debug_span!("parse"))
         .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
-    let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    let wish = repeat::wish(&routed, &head, &world)?;
+    let now_us = shared.clock.monotonic_us();
+    let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
+    let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
+    let trip = Trip { request, head: &head, deadline_us, attempts: Cell::new(0), tally };
+    match wish {
+        Some(wish) => share::share(engine, &world, routed, &wish, trip).await,
+        None => answer(engine, &world, routed, trip).await,
+    }
+}
+
+/// Gets an answer for this request alone: holds what it may need, and tries until an answer begins.
+pub(crate) async fn answer<T: Transport>(
+    engine: &Rc<Engine<T>>,
+    world: &Arc<World>,
+    mut routed: Routed,
+    trip: Trip<'_>,
+) -> Result<Reply<T::Body>, Refused> {
+    hold(engine, world, &mut routed, trip.request).await?;
+    engine.shared.retries.arrive(engine.shared.clock.monotonic_us());
+    failover(engine, world, routed, trip).await
+}
+
+/// Holds what the request may need on the route it has, or on one that is asked where there is no room for it.
+async fn hold<T: Transport>(
+    engine: &Engine<T>,
+    world: &World,
+    routed: &mut Routed,
+    request: RequestId,
+) -> Result<(), Refused> {
     while let Err(refusal) =
-        reserve::reserve(&mut routed, &world, request, shared).instrument(debug_span!("reserve")).await
+        reserve::reserve(routed, world, request, &engine.shared).instrument(debug_span!("reserve")).await
     {
         let refused = Refused::Here(refusal);
         match select::cause(&refused) {
-            Some(cause) if routed.fall_back(cause, &world) => {}
+            Some(cause) if routed.fall_back(cause, world) => {}
             _ => return Err(refused),
         }
     }
-    let now_us = shared.clock.monotonic_us();
-    shared.retries.arrive(now_us);
-    let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
-    let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
-    failover(engine, &world, routed, Trip { request, head: &head, deadline_us, attempts: 0, tally }).await
+    Ok(())
 }
 
 /// Who is calling, by the key in the headers and where it comes from.
@@ -127,31 +155,46 @@ pub fn identify_bodiless<T: Transport>(
 
 /// Tries the targets of a route, and then of the routes that are asked instead, until an answer begins.
 async fn failover<T: Transport>(
-    engine: &Engine<T>,
-    world: &World,
+    engine: &Rc<Engine<T>>,
+    world: &Arc<World>,
     mut routed: Routed,
-    mut trip: Trip<'_>,
+    trip: Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     loop {
-        match course(engine, world, &routed, &mut trip).await {
-            Ok(reply) => return Ok(reply),
+        match course(engine, world, &routed, &trip, &[]).await {
+            Ok((decision, place, served)) => {
+                let (request, sharing) = (trip.request, Sharing::Own);
+                let mut body = promise(engine, served, trip.tally).await;
+                if let ReplyBody::Stream(relay) = &mut body
+                    && let Some(rest) = resume::Route::of(engine, world, routed, &trip, place)
+                {
+                    relay.inherit(Box::new(rest));
+                }
+                return Ok(Reply { request, decision, sharing, body });
+            }
             Err(refused) => match select::cause(&refused) {
-                Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {}
+                Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {
+                    // another route may be dearer; where there is no room for it, the failure stands
+                    if hold(engine, world, &mut routed, trip.request).await.is_err() {
+                        return Err(refused);
+                    }
+                }
                 _ => return Err(refused),
             },
         }
     }
 }
 
-/// Tries the targets of one route until an answer begins or nothing is left to try.
-async fn course<T: Transport>(
+/// Tries the targets of one route, but those in some places, until an answer begins or nothing is left to try.
+pub(crate) async fn course<T: Transport>(
     engine: &Engine<T>,
     world: &World,
     routed: &Routed,
-    trip: &mut Trip<'_>,
-) -> Result<Reply<T::Body>, Refused> {
+    trip: &Trip<'_>,
+    but: &[usize],
+) -> Result<(Decision, usize, Served<T::Body>), Refused> {
     let clock = &*engine.shared.clock;
-    let mut course = Course::begin(engine, routed, trip.head, trip.deadline_us);
+    let mut course = Course::begin(engine, routed, trip.head, trip.deadline_us, but);
     loop {
         let choice = match debug_span!("select").in_scope(|| course.next(engine, world)) {
             Step::Try(choice) => choice,
@@ -172,22 +215,15 @@ async fn course<T: Transport>(
             }
         };
         course.begun(choice);
-        match there.attempt(engine, ready, trip).await {
-            Ok(served) => {
+        let first = Runner { choice, there, ready };
+        match hedge::attempt(engine, world, &mut course, first, trip).await {
+            Ok((choice, target, served)) => {
                 course.commit();
-                let decision = Decision {
-                    target: Arc::clone(target),
-                    attempts: trip.attempts,
-                    policy: routed.to.rule.policy,
-                };
-                let body = promise(engine, served, trip.tally).await;
-                return Ok(Reply { request: trip.request, decision, body });
+                let (attempts, policy) = (trip.attempts.get(), routed.to.rule.policy);
+                let decision = Decision { target: Arc::clone(target), attempts, policy };
+                return Ok((decision, choice.place, served));
             }
-            Err(fault) => {
-                tracing::warn!(provider = %target.provider.name, class = fault.class.as_str(),
-                    status = fault.status, message = %fault.message, "an attempt failed");
-                course.failed(engine, choice, fault);
-            }
+            Err((choice, fault)) => course.failed(engine, choice, fault),
         }
     }
 }

@@ -22,13 +22,14 @@ use nexus_core::{
     usage::{Outcome, Source, Usage},
 };
 use nexus_providers::dialect::{Consumed, Progress, StreamDecoder};
-use nexus_wire::sse::encode;
+use nexus_wire::{continuation::Voice, error::PublicError, sse::encode};
 use tokio::time::{Instant, Sleep};
 
 use self::doorbell::Doorbell;
 use crate::{
     denial,
     estimate::count,
+    resume::{self, Heir, Resumed},
     stage::{
         account::{Bill, CLIENT_GONE},
         normalise::Opened,
@@ -51,13 +52,29 @@ pub struct Relay<B> {
     bill: Bill,
     tally: Rc<Tally>,
     heartbeat: Heartbeat,
-    phase: Phase,
+    phase: Phase<B>,
+    /// What the request is counted with; `None` until its end is clear.
+    status: Option<u16>,
+    /// Who goes on where the answer breaks off; `None` where nobody may.
+    legacy: Option<Legacy<B>>,
     /// `None` before the first poll.
     doorbell: Option<Doorbell>,
 }
 
-enum Phase {
+/// What is left behind where an answer breaks off: what was said, and who goes on.
+struct Legacy<B> {
+    voice: Voice,
+    heir: Box<dyn Heir<B>>,
+}
+
+enum Phase<B> {
     Flowing,
+    /// The answer broke off with this, which the client is told unless somebody goes on.
+    Resuming {
+        rest: LocalBoxFuture<'static, Result<Resumed<B>, Fault>>,
+        voice: Voice,
+        error: PublicError,
+    },
     /// The answer is complete, but its tokens have to be counted here before its end may be shown.
     Counting {
         usage: LocalBoxFuture<'static, Usage>,
@@ -81,10 +98,41 @@ where
             tally,
             heartbeat: Heartbeat::new(heartbeat),
             phase: Phase::Flowing,
+            status: None,
+            legacy: None,
             doorbell: None,
         };
         relay.advance(opened.progress);
         relay
+    }
+
+    /// Lets somebody go on where this answer breaks off. For a relay that nobody has heard yet.
+    pub fn inherit(&mut self, heir: Box<dyn Heir<B>>) {
+        let mut voice = Voice::default();
+        voice.hear(&mut self.out, 0);
+        if matches!(self.phase, Phase::Flowing) {
+            self.legacy = Some(Legacy { voice, heir });
+        }
+    }
+
+    /// Takes what the provider sent to what the client is to see.
+    fn feed(&mut self, piece: &[u8]) -> Result<Progress, Fault> {
+        let at = self.out.len();
+        let came = self.decoder.feed(piece, &mut self.out);
+        if let Some(legacy) = &mut self.legacy {
+            legacy.voice.hear(&mut self.out, at);
+        }
+        came
+    }
+
+    /// The body has ended.
+    fn end(&mut self) -> Result<Progress, Fault> {
+        let at = self.out.len();
+        let came = self.decoder.end(&mut self.out);
+        if let Some(legacy) = &mut self.legacy {
+            legacy.voice.hear(&mut self.out, at);
+        }
+        came.map(|()| Progress::Done)
     }
 
     /// Reads everything that has arrived. Says whether it got to where nothing more has.
@@ -92,13 +140,13 @@ where
         while matches!(self.phase, Phase::Flowing) && self.out.len() < WRITE_MAX {
             match Pin::new(&mut self.body).poll_next(cx) {
                 Poll::Pending => return true,
-                Poll::Ready(Some(Ok(piece))) => match self.decoder.feed(&piece, &mut self.out) {
+                Poll::Ready(Some(Ok(piece))) => match self.feed(&piece) {
                     Ok(progress) => self.advance(progress),
                     Err(fault) => self.fail(&fault),
                 },
                 Poll::Ready(Some(Err(fault))) => self.fail(&fault),
-                Poll::Ready(None) => match self.decoder.end(&mut self.out) {
-                    Ok(()) => self.advance(Progress::Done),
+                Poll::Ready(None) => match self.end() {
+                    Ok(progress) => self.advance(progress),
                     Err(fault) => self.fail(&fault),
                 },
             }
@@ -109,7 +157,15 @@ where
     /// The next output, and whether everything there is to wait for would ring by itself.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Bytes>>, bool) {
         spare::lend(&mut self.out);
-        let is_dry = self.gather(cx);
+        let mut is_dry = self.gather(cx);
+        while let Phase::Resuming { rest, .. } = &mut self.phase {
+            let Poll::Ready(resumed) = rest.as_mut().poll(cx) else {
+                is_dry = true;
+                break;
+            };
+            self.resume(resumed);
+            is_dry = self.gather(cx);
+        }
         if let Phase::Counting { usage, said } = &mut self.phase {
             let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return (Poll::Pending, true) };
             let said = std::mem::take(said);
@@ -168,18 +224,50 @@ where
         }
     }
 
-    /// Ends the client's stream with an error event: no `[DONE]`, no made-up finish.
+    /// Lets somebody go on, or ends the client's stream with an error event: no `[DONE]`, no made-up finish.
     fn fail(&mut self, fault: &Fault) {
         let error = denial::of_fault(fault);
         tracing::warn!(class = fault.class.as_str(), message = %fault.message, "a stream broke off");
         let consumed = self.decoder.consumed();
         let outcome = Outcome::Failed(fault.class);
         self.bill.break_off(outcome, error.status(), consumed, self.decoder.text());
+        let legacy = self.legacy.take().filter(|_| resume::may_help(fault));
+        match legacy.map(|legacy| (legacy.voice.broken_off().map(str::to_owned), legacy)) {
+            Some((Some(said), Legacy { voice, heir })) => {
+                self.phase = Phase::Resuming { rest: heir.go_on(said), voice, error };
+            }
+            _ => self.tell(&error),
+        }
+    }
+
+    /// Somebody goes on, or nobody could.
+    fn resume(&mut self, resumed: Result<Resumed<B>, Fault>) {
+        let Phase::Resuming { mut voice, error, .. } = std::mem::replace(&mut self.phase, Phase::Flowing)
+        else {
+            return;
+        };
+        let Ok(Resumed { opened, bill, heir }) = resumed else { return self.tell(&error) };
+        voice.pass_on();
+        let at = self.out.len();
+        self.out.extend_from_slice(&opened.ready);
+        voice.hear(&mut self.out, at);
+        (self.body, self.decoder, self.bill) = (opened.body, opened.decoder, bill);
+        self.legacy = Some(Legacy { voice, heir });
+        self.advance(opened.progress);
+    }
+
+    fn tell(&mut self, error: &PublicError) {
         encode::data(&error.to_json(), &mut self.out);
         self.close(error.status());
     }
 
+    /// The status the request is counted with, once its end is clear: 200 where the answer is complete.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
     fn close(&mut self, status: u16) {
+        self.status = Some(status);
         self.tally.finish(status);
         self.phase = Phase::Closing;
     }
@@ -213,7 +301,7 @@ impl<B> Drop for Relay<B> {
         let outcome = match self.phase {
             Phase::Flowing => Outcome::Abandoned,
             Phase::Counting { .. } => Outcome::Answered,
-            Phase::Closing => return,
+            Phase::Closing | Phase::Resuming { .. } => return,
         };
         let consumed = self.decoder.consumed();
         self.bill.break_off(outcome, CLIENT_GONE, consumed, self.decoder.text());

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nexus_core::{catalogue::Target, id::RequestId, policy::Policy};
+use nexus_core::{catalogue::Target, id::RequestId, policy::Policy, usage::Repeat};
 
-use crate::relay::Relay;
+use crate::{relay::Relay, repeat::flight::Listener};
 
 /// An answer to the client. The status is 200; everything else is a denial.
 pub struct Reply<B> {
     pub request: RequestId,
     pub decision: Decision,
+    pub sharing: Sharing,
     pub body: ReplyBody<B>,
 }
 
@@ -18,8 +19,20 @@ pub struct Reply<B> {
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub target: Arc<Target>,
+    /// Of this request; none where it was given another's answer.
     pub attempts: u32,
     pub policy: Policy,
+}
+
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// The request's own.
+    Own,
+    /// Its own, because none was kept.
+    Missed,
+    /// Another request's.
+    Others(Repeat),
 }
 
 /// The answer's body.
@@ -28,4 +41,8 @@ pub enum ReplyBody<B> {
     Whole(Bytes),
     /// `text/event-stream`
     Stream(Box<Relay<B>>),
+    /// The same, of an answer that several hear.
+    Heard(Box<Listener>),
+    /// The same, of an answer that was kept: all events at once.
+    Kept(Bytes),
 }

@@ -1,17 +1,19 @@
 //! What all workers share: the current world, the keys' verifiers, the ledger, limits and meters.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_keystore::{
     opaque::OpaqueDigests, request_signature::Nonces, signing_secret::SigningSecrets, token::Tokens,
 };
 use nexus_telemetry::meters::Meters;
+use tokio::sync::mpsc::Sender;
 
 use crate::{
     estimate::Estimator,
     hold::Quotas,
     port::{Clock, Deadlines, Dice, Ledger, Trail, Transport},
+    repeat::Repeats,
     stage::authenticate::Known,
     world::Worlds,
 };
@@ -47,6 +49,8 @@ pub struct Shared {
     pub quotas: Arc<Quotas>,
     /// How many tries beyond the first there may be.
     pub retries: RetryBudget,
+    /// Answers that more than one request may be given.
+    pub repeats: Arc<Repeats>,
     /// Bad keys that were shown lately.
     pub failures: Failures,
     /// Signatures that were used.
@@ -65,4 +69,6 @@ pub struct Engine<T: Transport> {
     pub transport: T,
     pub dice: Box<dyn Dice>,
     pub known: Known,
+    /// Dropped with the last task of the worker: whoever waits for the other end knows that all is settled.
+    pub alive: Option<Sender<Infallible>>,
 }

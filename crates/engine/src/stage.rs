@@ -7,6 +7,7 @@ pub mod authenticate;
 pub mod signed;
 pub mod shield;
 pub mod resolve;
+pub mod repeat;
 pub mod reserve;
 pub mod select;
 pub mod adapt;

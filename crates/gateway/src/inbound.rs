@@ -54,6 +54,12 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
             "content-type" => &mut headers.content_type,
             "content-encoding" => &mut headers.content_encoding,
             "content-digest" => &mut headers.content_digest,
+            "cache-control" => &mut headers.cache_control,
+            "idempotency-key" => {
+                // one that is no text is no key, and must not pass for none
+                headers.idempotency_key = headers.idempotency_key.or(Some(text(value).unwrap_or_default()));
+                continue;
+            }
             "signature" => &mut headers.signature,
             "signature-input" => &mut headers.signature_input,
             "x-request-timeout-ms" => {

@@ -17,11 +17,10 @@ use actix_web::{
     web::Bytes,
 };
 use futures_core::Stream;
-use nexus_core::{fault::Fault, id::RequestId};
+use nexus_core::{fault::Fault, id::RequestId, usage::Repeat};
 use nexus_engine::{
     denial::Denial,
-    relay::Relay,
-    reply::{Decision, Reply, ReplyBody},
+    reply::{Decision, Reply, ReplyBody, Sharing},
 };
 use nexus_wire::error::PublicError;
 
@@ -31,6 +30,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const DECISION: HeaderName = HeaderName::from_static("x-nexus-decision");
+const CACHE: HeaderName = HeaderName::from_static("x-nexus-cache");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer.
@@ -40,18 +41,38 @@ where
 {
     let mut response = match reply.body {
         ReplyBody::Whole(body) => json(reply.request, body),
-        ReplyBody::Stream(relay) => begin(StatusCode::OK, reply.request)
-            .insert_header((
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            ))
-            .insert_header((ACCEL_BUFFERING, HeaderValue::from_static("no")))
-            .body(RelayBody(relay)),
+        ReplyBody::Stream(relay) => events(reply.request).body(Pieces(relay)),
+        ReplyBody::Heard(listener) => events(reply.request).body(Pieces(listener)),
+        ReplyBody::Kept(body) => events(reply.request).body(body),
     };
+    if let Some((name, word)) = sharing(reply.sharing) {
+        response.headers_mut().insert(name, word);
+    }
     if let Some(decision) = decision(&reply.decision) {
         response.headers_mut().insert(DECISION, decision);
     }
     response
+}
+
+/// How an answer begins that is a stream of events.
+fn events(id: RequestId) -> HttpResponseBuilder {
+    let mut response = begin(StatusCode::OK, id);
+    let media = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    response.insert_header((header::CONTENT_TYPE, media));
+    response.insert_header((ACCEL_BUFFERING, HeaderValue::from_static("no")));
+    response
+}
+
+/// Whose answer it is, where that is said.
+fn sharing(sharing: Sharing) -> Option<(HeaderName, HeaderValue)> {
+    let (name, word) = match sharing {
+        Sharing::Own => return None,
+        Sharing::Missed => (CACHE, "miss"),
+        Sharing::Others(Repeat::Cached) => (CACHE, "hit"),
+        Sharing::Others(Repeat::Coalesced) => (CACHE, "coalesced"),
+        Sharing::Others(Repeat::Replayed) => (REPLAYED, "true"),
+    };
+    Some((name, HeaderValue::from_static(word)))
 }
 
 /// Where the answer came from, for whoever asks why; `None` where a name is no header's text.
@@ -106,13 +127,10 @@ pub fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
     response
 }
 
-/// A relay as a body: actix asks for more only when the socket took what it had.
-struct RelayBody<B>(Box<Relay<B>>);
+/// A stream as a body: actix asks for more only when the socket took what it had.
+struct Pieces<S>(Box<S>);
 
-impl<B> MessageBody for RelayBody<B>
-where
-    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
-{
+impl<S: Stream<Item = Bytes> + Unpin> MessageBody for Pieces<S> {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

@@ -7,6 +7,7 @@ use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
     pin::pin,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -140,6 +141,7 @@ impl Node {
             allowances: Allowances::default(),
             quotas: Arc::default(),
             retries: RetryBudget::default(),
+            repeats: Arc::default(),
             failures: failures(settings),
             nonces: Nonces::new(NONCES, clock.unix_ms().div_euclid(1000)),
             trail: Arc::new(notes),
@@ -213,17 +215,17 @@ impl Node {
         let server = HttpServer::new(move || {
             let worker = web::Data::new(Worker {
                 admin: Arc::clone(&admin),
-                engine: Engine {
+                engine: Rc::new(Engine {
                     shared: Arc::clone(&shared),
                     transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
                         .with_aws_host(aws_host.clone()),
                     dice: Box::new(WorkerDice::new()),
                     known: Known::default(),
-                },
+                    alive: Some(alive.clone()),
+                }),
                 clean: Clean::default(),
                 forwarding: forwarding.clone(),
                 drain: Arc::clone(&drain),
-                _alive: alive.clone(),
             });
             App::new().app_data(worker).configure(route::routes)
         })
@@ -342,6 +344,7 @@ fn show(shared: &Shared, shipper: &Shipper) {
         failures_in_a_row: backlog.failures_in_a_row,
     });
     shared.meters.retries_left(shared.retries.left());
+    shared.meters.kept_bytes(shared.repeats.bytes());
     show_health(shared);
 }
 

@@ -1,7 +1,7 @@
 //! What one worker thread holds: its engine, and whether the node is draining.
 
 use std::{
-    convert::Infallible,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,20 +10,17 @@ use std::{
 
 use nexus_engine::shared::Engine;
 use nexus_transport::HttpTransport;
-use tokio::sync::mpsc::Sender;
 
 use crate::{admin::Admin, forwarded::Forwarding, structure::Clean};
 
 /// A worker's own world of handlers.
 pub struct Worker {
     pub admin: Arc<Admin>,
-    pub engine: Engine<HttpTransport>,
+    pub engine: Rc<Engine<HttpTransport>>,
     /// What this worker has found to be no attack.
     pub clean: Clean,
     pub forwarding: Forwarding,
     pub drain: Arc<Drain>,
-    /// Dropped with the worker: who waits for the other end knows when the last request has settled.
-    pub _alive: Sender<Infallible>,
 }
 
 /// Whether the node takes new work. Set once, never taken back.

@@ -8,6 +8,7 @@ pub mod browser_session;
 mod crypto;
 pub mod cursor;
 mod entropy;
+pub mod fingerprint;
 pub mod keyring;
 pub mod oidc;
 pub mod opaque;

@@ -35,6 +35,9 @@ pub struct Meters {
     other: Arc<TargetMeters>,
     in_flight: Gauge,
     retries_left: Gauge,
+    repeated: Slots<&'static str, 4>,
+    cache_misses: Counter,
+    kept_bytes: Gauge,
     refusals: Slots<&'static str, 64>,
     journal_bytes: Gauge,
     journal_damaged: Gauge,
@@ -59,6 +62,9 @@ impl Meters {
             other: Arc::new(TargetMeters::new(registry.clone(), "other", "other")),
             in_flight: registry.gauge(&metric::IN_FLIGHT, []),
             retries_left: registry.gauge(&metric::RETRIES_LEFT, []),
+            repeated: Slots::new(),
+            cache_misses: registry.counter(&metric::CACHE_MISSES, []),
+            kept_bytes: registry.gauge(&metric::KEPT_BYTES, []),
             refusals: Slots::new(),
             journal_bytes: registry.gauge(&metric::JOURNAL_BYTES, []),
             journal_damaged: registry.gauge(&metric::JOURNAL_DAMAGED, []),
@@ -101,6 +107,24 @@ impl Meters {
     /// Tries there may be beyond requests' first, as of now.
     pub fn retries_left(&self, tries: u64) {
         self.retries_left.set(tries as f64);
+    }
+
+    /// A request was given what another one got; `kind` is a fixed word.
+    pub fn repeated(&self, kind: &'static str) {
+        let register = |key: Option<&'static str>| {
+            self.registry.counter(&metric::REPEATED, [key.unwrap_or("other").into()])
+        };
+        self.repeated.find(kind, register).increment(1);
+    }
+
+    /// An answer that might have been kept was not.
+    pub fn cache_missed(&self) {
+        self.cache_misses.increment(1);
+    }
+
+    /// Bytes of answers that are kept, as of now.
+    pub fn kept_bytes(&self, bytes: u64) {
+        self.kept_bytes.set(bytes as f64);
     }
 
     /// The gateway refused a request. `code` is a fixed word of the error table.

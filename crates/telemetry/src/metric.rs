@@ -101,6 +101,25 @@ pub const RETRIES_LEFT: Metric = Metric {
     labels: &[],
     help: "Tries beyond requests' first that there may be at once, over all requests.",
 };
+pub const REPEATED: Metric = Metric {
+    name: "nexus_repeated_answers_total",
+    kind: Kind::Counter,
+    labels: &["kind"],
+    help: "Requests that were given what another one got: `cached`, `coalesced` with one under way, or `replayed` \
+           to an idempotency key.",
+};
+pub const CACHE_MISSES: Metric = Metric {
+    name: "nexus_cache_misses_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests whose answer might have been kept, by their route's rule, and was not.",
+};
+pub const KEPT_BYTES: Metric = Metric {
+    name: "nexus_kept_answers_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Bytes of answers that are kept for the rules of routes and for idempotency keys.",
+};
 pub const IN_FLIGHT: Metric = Metric {
     name: "nexus_requests_in_flight",
     kind: Kind::Gauge,
@@ -157,7 +176,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 21] = [
+pub const ALL: [&Metric; 24] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -170,6 +189,9 @@ pub const ALL: [&Metric; 21] = [
     &BREAKER,
     &TARGET_IN_FLIGHT,
     &RETRIES_LEFT,
+    &REPEATED,
+    &CACHE_MISSES,
+    &KEPT_BYTES,
     &IN_FLIGHT,
     &REFUSALS,
     &JOURNAL_BYTES,

@@ -101,11 +101,17 @@ fn every_metric_has_its_help_and_type() {
     meters.refused("code");
     meters.retries_left(7);
     meters.credentials_out("p", 1);
+    meters.repeated("cached");
+    meters.cache_missed();
+    meters.kept_bytes(9);
     let text = exporter.render();
     for line in [
         r#"nexus_breaker_state{provider="p",model="m"} 2"#,
         r#"nexus_upstream_in_flight{provider="p",model="m"} 3"#,
         "nexus_retries_left 7",
+        r#"nexus_repeated_answers_total{kind="cached"} 1"#,
+        "nexus_cache_misses_total 1",
+        "nexus_kept_answers_bytes 9",
         r#"nexus_provider_credentials_out{provider="p"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}");

@@ -68,6 +68,8 @@ pub struct ChatRequest {
     pub max_tokens: Option<u64>,
     /// How many choices are wanted.
     pub n: Option<u64>,
+    /// Whether the same words are to come to the same answer: `temperature` is 0, and nothing is looked up.
+    pub is_deterministic: bool,
     pub places: Places,
 }
 
@@ -147,6 +149,8 @@ struct Found<'a> {
     max_completion_tokens: Option<&'a str>,
     max_completion_tokens_name: Option<Text<'a>>,
     n: Option<&'a str>,
+    temperature: Option<&'a str>,
+    web_search_options: Option<&'a str>,
 }
 
 impl<'a> Found<'a> {
@@ -181,6 +185,8 @@ impl<'a> Found<'a> {
                 &mut self.max_completion_tokens
             }
             "n" => &mut self.n,
+            "temperature" => &mut self.temperature,
+            "web_search_options" => &mut self.web_search_options,
             _ => return,
         };
         *slot = Some(value);
@@ -203,6 +209,8 @@ impl<'a> Found<'a> {
             wants_usage: include_usage(self.stream_options)?,
             max_tokens: max_completion_tokens.or(max_tokens),
             n: count("n", self.n)?,
+            is_deterministic: self.temperature.is_some_and(is_zero)
+                && self.web_search_options.is_none_or(|value| value == "null"),
             places: Places {
                 model: json::place(text, raw_model),
                 stream_options: self.stream_options_name.zip(self.stream_options).map(|(name, value)| {
@@ -273,6 +281,10 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, BodyError> {
         Some("true") => Ok(true),
         Some(_) => Err(BodyError::member(name, format!("`{name}` must be `true` or `false`"))),
     }
+}
+
+fn is_zero(value: &str) -> bool {
+    value.parse::<f64>().is_ok_and(|number| number == 0.0)
 }
 
 pub(crate) fn count(name: &str, value: Option<&str>) -> Result<Option<u64>, BodyError> {

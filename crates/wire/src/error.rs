@@ -33,6 +33,10 @@ pub enum ErrorCode {
     TooLarge,
     /// The body's media type is not JSON.
     UnsupportedMediaType,
+    /// Another body came under an `Idempotency-Key` that was used before.
+    IdempotencyKeyReused,
+    /// What was answered under an `Idempotency-Key` is not kept any more.
+    AnswerNotKept,
     /// Too many requests or tokens.
     RateLimited,
     /// The budget or the account is used up.
@@ -73,7 +77,7 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 20] = [
+    pub const ALL: [ErrorCode; 22] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::InvalidSignature,
         ErrorCode::Blocked,
@@ -85,6 +89,8 @@ impl ErrorCode {
         ErrorCode::UnsupportedParameter,
         ErrorCode::TooLarge,
         ErrorCode::UnsupportedMediaType,
+        ErrorCode::IdempotencyKeyReused,
+        ErrorCode::AnswerNotKept,
         ErrorCode::RateLimited,
         ErrorCode::InsufficientQuota,
         ErrorCode::ContextLength,
@@ -111,6 +117,8 @@ impl ErrorCode {
             Self::UnsupportedParameter => row(400, REQUEST, Some("unsupported_parameter"), "the model's provider does not support this parameter; leave it away"),
             Self::TooLarge => row(413, REQUEST, Some("request_too_large"), "the request is larger than the limit; make it smaller"),
             Self::UnsupportedMediaType => row(415, REQUEST, Some("unsupported_media_type"), "the request body must be JSON; send `content-type: application/json`"),
+            Self::IdempotencyKeyReused => row(422, REQUEST, Some("idempotency_key_reused"), "this `Idempotency-Key` was used with another body; use another key for another request"),
+            Self::AnswerNotKept => row(409, REQUEST, Some("idempotency_answer_not_kept"), "the request of this `Idempotency-Key` was answered and charged, and the answer is not kept any more; use another key to ask anew"),
             Self::RateLimited => row(429, "rate_limit_error", Some("rate_limit_exceeded"), "too many requests; try again after the time in `retry-after`"),
             Self::InsufficientQuota => row(429, "insufficient_quota", Some("insufficient_quota"), "the quota is used up; ask whoever manages it to raise it"),
             Self::ContextLength => row(400, REQUEST, Some("context_length_exceeded"), "the prompt is longer than the model's context; shorten it"),
@@ -221,6 +229,8 @@ mod tests {
             (400, "invalid_request_error", Some("unsupported_parameter")),
             (413, "invalid_request_error", Some("request_too_large")),
             (415, "invalid_request_error", Some("unsupported_media_type")),
+            (422, "invalid_request_error", Some("idempotency_key_reused")),
+            (409, "invalid_request_error", Some("idempotency_answer_not_kept")),
             (429, "rate_limit_error", Some("rate_limit_exceeded")),
             (429, "insufficient_quota", Some("insufficient_quota")),
             (400, "invalid_request_error", Some("context_length_exceeded")),

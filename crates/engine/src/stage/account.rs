@@ -18,6 +18,8 @@ use nexus_telemetry::target::TargetMeters;
 use crate::{
     booking::{self, Account},
     estimate::{Job, Prompt, count},
+    hedge::Race,
+    hold::Hold,
     pricing::Priced,
     shared::Shared,
     stage::resolve::Routed,
@@ -34,6 +36,7 @@ pub struct Bill {
     prompt: Prompt,
     /// The attempt's place at its target.
     seat: Seat,
+    race: Race,
     /// `None` once settled.
     record: Option<UsageRecord>,
 }
@@ -100,8 +103,15 @@ impl Bill {
             },
             prompt,
             seat,
+            race: Race::default(),
             record: Some(record),
         }
+    }
+
+    /// It may run beside another attempt; what is held for it alone is settled with what it costs.
+    pub fn runs(&mut self, race: Race, beside: Option<Arc<Hold>>) {
+        self.race = race;
+        self.account.hold = beside.or(self.account.hold.take());
     }
 
     /// The provider named its id for the request.
@@ -205,7 +215,8 @@ impl Bill {
         match outcome {
             Outcome::Answered => self.seat.answered(output_tokens, now_us),
             Outcome::Failed(class) => self.seat.failed(&Fault::new(class, ""), now_us),
-            Outcome::Abandoned => {}
+            Outcome::Outrun => self.seat.outrun(now_us),
+            Outcome::Abandoned | Outcome::Repeated(_) => {}
         }
         let mut record = self.record.take()?;
         (record.outcome, record.status, record.duration_us) = (outcome, status, duration_us);
@@ -219,6 +230,7 @@ impl Bill {
 
 impl Drop for Bill {
     fn drop(&mut self) {
-        self.break_off(Outcome::Abandoned, CLIENT_GONE, Consumed::default(), "");
+        let outcome = if self.race.is_lost() { Outcome::Outrun } else { Outcome::Abandoned };
+        self.break_off(outcome, CLIENT_GONE, Consumed::default(), "");
     }
 }

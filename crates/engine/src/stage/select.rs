@@ -4,6 +4,7 @@ use nexus_core::{
     catalogue::Target,
     failover::{Outlook, Plan, Step, Why},
     fault::{Class, Fault},
+    health::Entry,
     need::{Abilities, Ability, HeaderLookup as _, Need, Unfit},
     policy::Cause,
     price::Tier,
@@ -31,16 +32,19 @@ pub struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    /// Begins anew, on the route the request has now.
+    /// Begins anew, on the route the request has now, without the targets in some places.
     pub fn begin<T: Transport>(
         engine: &Engine<T>,
         routed: &'a Routed,
         head: &'a Head<'_>,
         deadline_us: u64,
+        but: &[usize],
     ) -> Self {
         let body = &routed.asked.body;
+        let mut plan = Plan::new(engine.shared.limits.attempts, deadline_us);
+        but.iter().for_each(|place| plan.passed_over(Choice { place: *place, entry: Entry::Asked }));
         Self {
-            plan: Plan::new(engine.shared.limits.attempts, deadline_us),
+            plan,
             routed,
             need: need(routed, head),
             affinity: if routed.to.rule.has_affinity { bearing::opening(body) } else { None },
@@ -81,6 +85,10 @@ impl<'a> Course<'a> {
 
     /// An attempt failed.
     pub fn failed<T: Transport>(&mut self, engine: &Engine<T>, choice: Choice, fault: Fault) {
+        if let Some(target) = self.routed.to.route.targets.get(choice.place) {
+            tracing::warn!(provider = %target.provider.name, class = fault.class.as_str(),
+                status = fault.status, message = %fault.message, "an attempt failed");
+        }
         let now_us = engine.shared.clock.monotonic_us();
         self.plan.failed(choice, &fault, now_us, |bound| engine.dice.roll(bound));
         self.last = Some(Refused::There(fault));

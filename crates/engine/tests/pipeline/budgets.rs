@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::StreamExt as _;
 use nexus_core::{
+    catalogue::{Catalogue, Route, Target},
     id::Uuid,
+    policy::{Cause, Rule, Rules},
     price::{Dated, Price, PriceBook, Rate, Rates},
     quota::{Level, Measure, Mode, Quota, Subject, Window},
     usage::{Pricing, Quantity},
@@ -119,4 +121,59 @@ async fn nothing_stays_held_however_a_call_ends() {
     let quotas = Arc::clone(&bench.engine.shared.quotas);
     bench.booked();
     assert_eq!(quotas.level(&concurrent, 0).reserved, 0, "a client that went away");
+}
+
+/// `gpt` at the first target and `dear` at the second, which costs ten times as much and is asked where the first
+/// fails.
+fn with_a_dear_fallback(quotas: Vec<Quota>, acts: impl IntoIterator<Item = Act>) -> Bench {
+    let bench = bench(2, acts);
+    let mut snapshot = bench.engine.shared.worlds.current().snapshot.clone();
+    let known = snapshot.catalogue.resolve("gpt", None).unwrap().route;
+    let targets = known.targets.iter().zip([("gpt", "gpt-4"), ("dear", "gpt-5")]);
+    let routes = targets.map(|(target, (alias, model))| {
+        let target = Target { real_model: model.into(), ..Target::clone(target) };
+        Route::new(alias.into(), 1, vec![Arc::new(target)])
+    });
+    let mut rules = Rules::default();
+    let fallbacks = [(Cause::Failure, vec!["dear".into()])].into();
+    rules.insert("gpt", None, Rule { fallbacks, ..Rule::default() });
+    snapshot.catalogue = Catalogue::new(routes).ruled(rules);
+    let mut book = PriceBook::default();
+    for (model, times) in [("gpt-4", 1), ("gpt-5", 10)] {
+        let rates = [
+            Rate::plain(Quantity::Input, times * 10_000_000),
+            Rate::plain(Quantity::Output, times * 20_000_000),
+        ];
+        let price = Price::Known(Arc::new(Rates::new("mine", rates, 0)));
+        book.insert(model, None, Dated { valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None });
+    }
+    snapshot.prices = Arc::new(book);
+    snapshot.quotas = quotas.into();
+    let (world, _) = World::assemble(snapshot, HashMap::new(), &bench.engine.shared.meters);
+    bench.engine.shared.worlds.replace(world);
+    bench
+}
+
+#[tokio::test]
+async fn a_dearer_alias_is_asked_after_a_failure_only_where_there_is_room_for_it() {
+    let denied = || error(401, r#"{"error":{"message":"no"}}"#);
+    for (limit, calls) in [(NEED_TOKENS * 20 * 2, 1), (NEED_TOKENS * 20 * 11, 2)] {
+        let budget = quota(Measure::CostNanoUsd, limit);
+        let made = Quota { id: Uuid::from_u128(2), limit: 1, ..quota(Measure::Requests, 1) };
+        let bench = with_a_dear_fallback(vec![budget.clone(), made.clone()], [denied(), json(WHOLE)]);
+        let answer = ask(&bench, ASK).await;
+        assert_eq!(bench.transport.sent.borrow().len(), calls, "with {limit} left");
+        match answer {
+            Ok(reply) => {
+                assert_eq!(calls, 2);
+                text(reply).await;
+                assert_eq!(level(&bench, &budget), Level { used: 10 * (9 * 10 + 2 * 20), reserved: 0 });
+            }
+            Err(denial) => {
+                assert_eq!((calls, denial.error.status()), (1, 502), "the failure stands");
+                assert_eq!(level(&bench, &budget), Level { used: 0, reserved: 0 });
+            }
+        }
+        assert_eq!(level(&bench, &made).used, 1, "the request was made once");
+    }
 }

@@ -6,7 +6,10 @@ use std::{
     collections::{HashMap, VecDeque, hash_map::RandomState},
     pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -207,7 +210,17 @@ impl Trail for FakeTrail {
     }
 }
 
-struct StillClock;
+/// Stands still until it is moved.
+#[derive(Default)]
+pub struct StillClock {
+    moved_us: AtomicU64,
+}
+
+impl StillClock {
+    pub fn advance(&self, us: u64) {
+        self.moved_us.fetch_add(us, Ordering::Relaxed);
+    }
+}
 
 impl Clock for StillClock {
     fn unix_ms(&self) -> i64 {
@@ -215,7 +228,7 @@ impl Clock for StillClock {
     }
 
     fn monotonic_us(&self) -> u64 {
-        5_000_000
+        5_000_000 + self.moved_us.load(Ordering::Relaxed)
     }
 }
 
@@ -236,9 +249,10 @@ impl Dice for StillDice {
 
 /// An engine with targets `one`, `two`, .. behind the alias `gpt`, and what it is connected to.
 pub struct Bench {
-    pub engine: Engine<FakeTransport>,
+    pub engine: Rc<Engine<FakeTransport>>,
     pub transport: FakeTransport,
     pub ledger: Arc<FakeLedger>,
+    pub clock: Arc<StillClock>,
     pub trail: Arc<FakeTrail>,
     pub exporter: Exporter,
 }
@@ -249,9 +263,20 @@ pub fn bench(targets: usize, acts: impl IntoIterator<Item = Act>) -> Bench {
 
 /// The same, with the first target limited to so many requests a minute.
 pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIterator<Item = Act>) -> Bench {
+    bench_of(targets, per_minute, acts, 1 << 20)
+}
+
+/// The same, taking whole answers of so many bytes.
+pub fn bench_of(
+    targets: usize,
+    per_minute: Option<u32>,
+    acts: impl IntoIterator<Item = Act>,
+    answer_body_bytes: usize,
+) -> Bench {
     let exporter = Exporter::start().unwrap();
     let ledger = Arc::new(FakeLedger::default());
     let trail = Arc::new(FakeTrail::default());
+    let clock = Arc::new(StillClock::default());
     let transport = FakeTransport::default();
     transport.acts.borrow_mut().extend(acts);
     let (world, unspoken) = World::assemble(snapshot(targets, per_minute), HashMap::new(), exporter.meters());
@@ -269,29 +294,31 @@ pub fn bench_limited(targets: usize, per_minute: Option<u32>, acts: impl IntoIte
         allowances: Allowances::default(),
         quotas: Arc::default(),
         retries: RetryBudget::default(),
+        repeats: Arc::default(),
         nonces: Nonces::new(100, 0),
         failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
-        clock: Arc::new(StillClock),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
         meters: Arc::clone(exporter.meters()),
         limits: Limits {
             request_body_bytes: 4096,
-            answer_body_bytes: 1 << 20,
+            answer_body_bytes,
             request_body_ms: 1000,
             attempts: 3,
             heartbeat_ms: 15_000,
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         },
     };
-    let engine = Engine {
+    let engine = Rc::new(Engine {
         shared: Arc::new(shared),
         transport: transport.clone(),
         dice: Box::new(StillDice::default()),
         known: Known::default(),
-    };
-    Bench { engine, transport, ledger, trail, exporter }
+        alive: None,
+    });
+    Bench { engine, transport, ledger, clock, trail, exporter }
 }
 
 impl Bench {
@@ -346,7 +373,12 @@ pub fn tokens() -> Tokens {
 
 /// A key's `Authorization` header.
 pub fn bearer(level: Level) -> String {
-    let (key, team) = (Uuid::from_u128(99), Some(TEAM));
+    bearer_of(level, 99, TEAM.as_u128())
+}
+
+/// The same of this key and team.
+pub fn bearer_of(level: Level, key: u128, team: u128) -> String {
+    let (key, team) = (Uuid::from_u128(key), Some(Uuid::from_u128(team)));
     let grant = Grant { key, level, team, parent: None, rights: None, is_bound: false, lifetime_s: 3600 };
     format!("Bearer {}", tokens().mint(&grant, NOW_S).unwrap().expose())
 }

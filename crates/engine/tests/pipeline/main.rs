@@ -11,9 +11,12 @@
 
 mod access;
 mod budgets;
+mod continuing;
 mod fake;
+mod hedging;
 mod outcomes;
 mod refusals;
+mod repeats;
 mod routing;
 mod streams;
 
@@ -62,6 +65,8 @@ pub async fn text(reply: Reply<FakeBody>) -> String {
     let bytes = match reply.body {
         ReplyBody::Whole(bytes) => bytes.to_vec(),
         ReplyBody::Stream(relay) => relay.map(|piece| piece.to_vec()).concat().await,
+        ReplyBody::Heard(listener) => listener.map(|piece| piece.to_vec()).concat().await,
+        ReplyBody::Kept(bytes) => bytes.to_vec(),
     };
     String::from_utf8(bytes).unwrap()
 }

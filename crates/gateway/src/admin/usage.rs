@@ -80,6 +80,8 @@ pub struct UsageRow {
     of: Option<String>,
     attempts: u64,
     failed: u64,
+    /// Requests that were given what another one got; they made no attempt and cost nothing.
+    repeated: u64,
     /// Attempts whose cost nobody knows.
     unpriced: u64,
     charged_nano_usd: u64,
@@ -97,6 +99,7 @@ impl UsageRow {
             of,
             attempts: take("attempts"),
             failed: take("failed"),
+            repeated: take("repeated"),
             unpriced: take("unpriced"),
             charged_nano_usd: take("charged_nano_usd"),
             absorbed_nano_usd: take("absorbed_nano_usd"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     admin::{Api, platform_key},
-    node::{Node, Site, ask, provider, until},
+    node::{Node, Site, ask, ask_stream, provider, until},
 };
 
 const REQUESTS: usize = 120;
@@ -60,6 +60,8 @@ fn whatever_one_of_three_does_clients_see_no_failure_another_could_have_served()
     let node = site.start();
     let api = Api::new(&node, &admin);
     let route = route_of(&api, "b");
+    // whoever has begun is gone on for
+    api.make("/routing-rules", &json!({ "alias": "gpt", "continue": true }));
     for (name, script) in [
         ("healthy", ""),
         ("slow", "delay_ms=first:60"),
@@ -73,6 +75,8 @@ fn whatever_one_of_three_does_clients_see_no_failure_another_could_have_served()
         ("closing", "fault=empty"),
         ("cut before it began", "fault=cut_after_events:0"),
         ("reset", "fault=cut_after_events:0,with:rst"),
+        ("half a stream", "fault=cut_after_events:4"),
+        ("half a stream, reset", "fault=cut_after_events:4,with:rst"),
     ] {
         assert_eq!(api.post(&format!("/model-routes/{route}/reset"), &json!({})).status, 204);
         b.set_script(script).unwrap();
@@ -161,4 +165,140 @@ fn a_client_that_waits_no_longer_is_told_so_and_one_that_waits_is_served() {
     let answer = node.request("POST", "/v1/chat/completions", &headers, &ask("gpt"));
     assert_eq!(answer.status, 504, "{}", answer.text());
     assert_eq!(node.chat(&app, &ask("gpt")).status, 200, "who waits is served");
+}
+
+/// Mocks `a` and `b` behind the alias `gpt`, of which `a` is asked first, under a rule with these members.
+fn two(more: &str) -> ([Mock; 2], Site) {
+    let mocks = [(); 2].map(|()| Mock::start(Options::default()).unwrap());
+    let names = ["a", "b"].iter().zip(&mocks);
+    let providers: String = names
+        .map(|(name, mock)| {
+            provider(name, &mock.url(), &[("gpt", "mock-gpt")])
+                .replace("    models:", &format!("{more}    models:"))
+        })
+        .collect();
+    (mocks, Site::new(&providers))
+}
+
+fn ruled(api: &Api<'_>, mut members: Value) {
+    members["alias"] = json!("gpt");
+    members["policy"] = json!("priority");
+    api.make("/routing-rules", &members);
+}
+
+#[test]
+fn a_target_slower_than_usual_is_outrun_by_another_and_both_are_in_the_ledger() {
+    let ([a, b], site) = two("");
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    ruled(&api, json!({ "hedge_percent": 10 }));
+    for _ in 0..25 {
+        assert_eq!(node.chat(&app, &ask_stream("gpt")).status, 200);
+    }
+    let before = b.counts().requests;
+    a.set_script("fault=hang_before_head").unwrap();
+    // what is usual is read once a second
+    let decision = until("the slow one is outrun", || {
+        let answer = node.chat(&app, &ask_stream("gpt"));
+        assert_eq!((answer.status, answer.is_complete), (200, true), "{}", answer.text());
+        node.metrics()
+            .contains(r#"outcome="outrun"} 1"#)
+            .then(|| answer.header("x-nexus-decision").map(str::to_owned))
+    });
+    assert_eq!(decision.as_deref(), Some("provider=b; model=mock-gpt; attempts=2; policy=priority"));
+    assert!(b.counts().requests > before);
+    assert!(
+        node.metrics()
+            .contains(r#"nexus_upstream_attempts_total{provider="a",model="gpt",outcome="outrun"} 1"#)
+    );
+    until("both are in the ledger", || {
+        let rows = api.get("/usage?by=provider").json()["rows"].clone();
+        (rows[1]["attempts"].as_u64()? > 0 && rows[0]["attempts"].as_u64()? >= 26).then_some(())
+    });
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_gone_on_with_by_another_and_stays_one() {
+    let ([a, b], site) = two("");
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    ruled(&api, json!({ "continue": true }));
+    a.set_script("fault=cut_after_events:4").unwrap();
+    let answer = node.chat(&app, &ask_stream("gpt"));
+    let events = answer.events();
+    assert_eq!(events.last().map(String::as_str), Some("[DONE]"), "{}", answer.text());
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+    assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"] && chunk["model"] == "gpt"));
+    assert_eq!(chunks.iter().filter(|chunk| chunk["x_nexus"]["continued"] == true).count(), 1);
+    assert_eq!(chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["role"].is_string()).count(), 1);
+    assert_eq!((a.counts().requests, b.counts().requests), (1, 1));
+    until("both are in the ledger", || {
+        let rows = api.get("/usage?by=provider").json()["rows"].clone();
+        (rows[0]["failed"] == 1 && rows[1]["attempts"] == 1 && rows[1]["failed"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn a_look_that_costs_nothing_shows_how_a_provider_is_and_closes_its_breaker_without_a_request() {
+    let ([a, _b], site) = two("    options: { health_check_s: \"5\" }\n");
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let check = until("it is looked at", || {
+        Some(health_of(&api, "a")["check"].clone()).filter(|check| !check.is_null())
+    });
+    assert_eq!(check["fault"], Value::Null, "{check}");
+    assert_eq!(health_of(&api, "a")["last_minute"]["requests"], 0, "it is no request");
+    a.set_script("echo_key_401").unwrap();
+    for _ in 0..2 {
+        assert_eq!(node.chat(&app, &ask("gpt")).status, 200);
+    }
+    assert_eq!(health_of(&api, "a")["breaker"], "open");
+    a.set_script("").unwrap();
+    let asked = a.counts().requests;
+    until("its breaker closes", || (health_of(&api, "a")["breaker"] == "closed").then_some(()));
+    assert_eq!(health_of(&api, "a")["last_minute"]["requests"], 1, "only the one that failed");
+    println!("asked {asked} times before, {} after", a.counts().requests);
+    let wrong = json!({
+        "name": "c", "kind": "openai", "options": { "health_check_s": "1" }, "allow_private_network": true,
+    });
+    let refused = api.post("/providers", &wrong);
+    assert_eq!(
+        (refused.status, refused.json()["errors"][0]["pointer"].clone()),
+        (422, json!("/options/health_check_s"))
+    );
+}
+
+#[test]
+fn a_dearer_fallback_is_asked_only_where_the_budget_has_room_for_it() {
+    let (mock, site) =
+        crate::node::mocked(&[("cheap", "mock-cheap+fault=status:503"), ("dear", "mock-dear")]);
+    let admin = platform_key(&site);
+    let (id, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    for (model, fee) in [("mock-cheap+fault=status:503", 1_000), ("mock-dear", 10_000)] {
+        let rates = json!([
+            { "quantity": "input", "nano_usd_per_million": 0 }, { "quantity": "output", "nano_usd_per_million": 0 },
+        ]);
+        api.make("/prices", &json!({ "real_name": model, "rates": rates, "per_request_nano_usd": fee }));
+    }
+    api.make("/routing-rules", &json!({ "alias": "cheap", "fallbacks": { "failure": ["dear"] } }));
+    let wish = json!({
+        "name": "q", "subject": "key", "subject_value": id, "measure": "cost_nano_usd", "window": "month",
+        "limit": 15_000,
+    });
+    let quota = api.make("/quotas", &wish)["id"].as_str().unwrap().to_owned();
+    let dear = || mock.oracle().iter().filter(|served| served.model == "mock-dear").count();
+    assert_eq!(node.chat(&app, &ask("cheap")).status, 200, "there is room for one");
+    let refused = node.chat(&app, &ask("cheap"));
+    assert_eq!((refused.status, dear()), (503, 1), "there is none for another: {}", refused.text());
+    let holders = api.get(&format!("/quotas/{quota}/holders")).json();
+    assert_eq!((&holders["used"], &holders["reserved"]), (&json!(10_000), &json!(0)));
 }

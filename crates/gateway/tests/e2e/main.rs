@@ -26,6 +26,7 @@ mod money;
 mod node;
 mod people;
 mod pools;
+mod repeats;
 mod rotation;
 mod secrets;
 mod streams;

@@ -12,7 +12,7 @@ use nexus_core::{
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
     price::Tier,
-    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Source, Usage, UsageRecord},
+    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Repeat, Source, Usage, UsageRecord},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -196,6 +196,16 @@ enum OutcomeMirror {
     Answered,
     Failed(#[serde(with = "ClassMirror")] Class),
     Abandoned,
+    Outrun,
+    Repeated(#[serde(with = "RepeatMirror")] Repeat),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Repeat")]
+enum RepeatMirror {
+    Cached,
+    Coalesced,
+    Replayed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -385,7 +395,8 @@ mod tests {
         for class in [Class::BadRequest, Class::Forbidden, Class::ModelNotFound, Class::BadAnswer] {
             check(&UsageRecord { outcome: Outcome::Failed(class), ..sample::record(1) });
         }
-        for outcome in [Outcome::Answered, Outcome::Abandoned] {
+        let repeated = Repeat::ALL.map(Outcome::Repeated);
+        for outcome in [Outcome::Answered, Outcome::Abandoned, Outcome::Outrun].into_iter().chain(repeated) {
             check(&UsageRecord { outcome, ..sample::record(1) });
         }
         for source in [Source::Provider, Source::Estimated, Source::Nothing] {

@@ -78,7 +78,7 @@ impl AttemptRow {
             context_id: context_id.to_owned(),
             outcome: match record.outcome {
                 Outcome::Failed(class) => class.as_str(),
-                Outcome::Answered | Outcome::Abandoned => record.outcome.as_str(),
+                outcome => outcome.as_str(),
             },
             status: record.status.into(),
             quantities: quantities(&record.usage),

@@ -14,6 +14,14 @@ fn the_members_that_matter_are_read() {
         (with(""), base.clone()),
         (with(r#""stream":null,"n":null,"max_tokens":null,"stream_options":null"#), base.clone()),
         (with(r#""stream":true,"n":2"#), ChatRequest { is_stream: true, n: Some(2), ..base.clone() }),
+        (with(r#""temperature":0"#), ChatRequest { is_deterministic: true, ..base.clone() }),
+        (
+            with(r#""temperature":0e0,"n":1"#),
+            ChatRequest { is_deterministic: true, n: Some(1), ..base.clone() },
+        ),
+        (with(r#""temperature":0.1"#), base.clone()),
+        (with(r#""temperature":null"#), base.clone()),
+        (with(r#""temperature":0,"web_search_options":{}"#), base.clone()),
         (with(r#""stream":false,"max_tokens":7"#), ChatRequest { max_tokens: Some(7), ..base.clone() }),
         (
             with(r#""max_tokens":7,"max_completion_tokens":9"#),

@@ -14,6 +14,8 @@ pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// The measure that counts attempts, whatever became of them.
 pub(super) const ATTEMPTS: &str = "attempts";
+/// The measure that counts requests that were given what another one got: they made no attempt.
+const REPEATED: &str = "repeated";
 /// The measure that counts attempts at which the provider or the wire failed.
 const FAILED: &str = "failed";
 
@@ -26,6 +28,7 @@ pub(super) const UNPRICED: &str = "unpriced";
 #[derive(Default)]
 struct Sums {
     attempts: i64,
+    repeated: i64,
     failed: i64,
     charged: i64,
     absorbed: i64,
@@ -50,6 +53,10 @@ impl Hours {
     pub(super) fn add(&mut self, record: &UsageRecord, context: &Arc<str>) {
         let hour = record.started_at_ms.div_euclid(HOUR_MS);
         let sums = self.0.entry((hour, Arc::clone(context))).or_default();
+        if let Outcome::Repeated(_) = record.outcome {
+            sums.repeated = sums.repeated.saturating_add(1);
+            return;
+        }
         sums.attempts = sums.attempts.saturating_add(1);
         sums.failed = sums.failed.saturating_add(i64::from(matches!(record.outcome, Outcome::Failed(_))));
         let cost = whole(record.cost.nano_usd);
@@ -71,6 +78,7 @@ impl Hours {
             let quantities = sums.usage.counts().map(|(quantity, sum)| (quantity.as_str(), whole(sum)));
             let sums = [
                 (ATTEMPTS, sums.attempts),
+                (REPEATED, sums.repeated),
                 (FAILED, sums.failed),
                 (CHARGED, sums.charged),
                 (ABSORBED, sums.absorbed),

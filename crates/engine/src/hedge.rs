@@ -1,0 +1,136 @@
+//! A second attempt beside a first that is slower than usual, at another target, where the route's rule allows it.
+//!
+//! The first of the two to begin an answer wins, and the other is cancelled at once; both are booked. A second attempt
+//! takes from the route's share, from the budget of retries, and from the caller's quotas, or there is none.
+
+use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
+
+use nexus_core::{catalogue::Target, failover::Step, fault::Fault, select::Choice};
+use tracing::{Instrument as _, debug_span};
+
+use crate::{
+    attempt::{Ready, Served, There, Trip},
+    port::Transport,
+    shared::Engine,
+    stage::{reserve, select::Course},
+    world::World,
+};
+
+/// Whether another attempt has won; the bills of those that have not are booked as outrun.
+#[derive(Clone, Debug, Default)]
+pub struct Race(Option<Rc<Cell<bool>>>);
+
+impl Race {
+    fn begin() -> Self {
+        Self(Some(Rc::default()))
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|is_lost| is_lost.get())
+    }
+
+    fn lose(&self) {
+        self.0.iter().for_each(|is_lost| is_lost.set(true));
+    }
+}
+
+/// An attempt that is ready to go.
+pub(crate) struct Runner<'a> {
+    pub(crate) choice: Choice,
+    pub(crate) there: There<'a>,
+    pub(crate) ready: Ready<'a>,
+}
+
+/// What a try came to: who answered, or whose fault it was.
+pub(crate) type Tried<'a, B> = Result<(Choice, &'a Arc<Target>, Served<B>), (Choice, Fault)>;
+
+/// Tries at one target, or at two where the first takes longer than it usually does.
+pub(crate) async fn attempt<'a, T: Transport>(
+    engine: &Engine<T>,
+    world: &'a World,
+    course: &mut Course<'a>,
+    first: Runner<'a>,
+    trip: &Trip<'_>,
+) -> Tried<'a, T::Body> {
+    let Runner { choice, there, ready } = first;
+    let Some(wait_us) = patience_us(engine, there) else {
+        return won(there, choice, there.attempt(engine, ready, trip, &Race::default()).await);
+    };
+    let race = Race::begin();
+    let mut one = pin!(there.attempt(engine, ready, trip, &race));
+    tokio::select! {
+        biased;
+        came = &mut one => return won(there, choice, came),
+        () = tokio::time::sleep(Duration::from_micros(wait_us)) => {}
+    }
+    let Some(second) = second(engine, world, course, there, trip).await else {
+        return won(there, choice, one.await);
+    };
+    let Runner { choice: other_choice, there: other, ready } = second;
+    let other_race = Race::begin();
+    let mut two = pin!(other.attempt(engine, ready, trip, &other_race));
+    tokio::select! {
+        biased;
+        came = &mut one => match came {
+            Ok(served) => {
+                other_race.lose();
+                Ok((choice, there.target, served))
+            }
+            Err(fault) => {
+                course.failed(engine, choice, fault);
+                won(other, other_choice, two.await)
+            }
+        },
+        came = &mut two => match came {
+            Ok(served) => {
+                race.lose();
+                trip.tally.heads_for(&other.backend.meters);
+                Ok((other_choice, other.target, served))
+            }
+            Err(fault) => {
+                course.failed(engine, other_choice, fault);
+                won(there, choice, one.await)
+            }
+        },
+    }
+}
+
+fn won<'a, B>(there: There<'a>, choice: Choice, came: Result<Served<B>, Fault>) -> Tried<'a, B> {
+    came.map(|served| (choice, there.target, served)).map_err(|fault| (choice, fault))
+}
+
+/// How long the first attempt is given before there is a second; `None` where there is none.
+fn patience_us<T: Transport>(engine: &Engine<T>, there: There<'_>) -> Option<u64> {
+    let to = &there.routed.to;
+    to.route.hedges.arrive(to.rule.conduct.hedge_percent?);
+    let is_stream = there.routed.asked.call.is_stream;
+    there.target.health.usual_us(is_stream, engine.shared.clock.monotonic_us())
+}
+
+/// Another target that is ready, paid for by everybody who has to.
+async fn second<'a, T: Transport>(
+    engine: &Engine<T>,
+    world: &'a World,
+    course: &mut Course<'a>,
+    first: There<'a>,
+    trip: &Trip<'_>,
+) -> Option<Runner<'a>> {
+    let routed = first.routed;
+    if !trip.has_time(engine) || !routed.to.route.hedges.take() {
+        return None;
+    }
+    let Step::Try(choice) = debug_span!("select").in_scope(|| course.next(engine, world)) else {
+        return None;
+    };
+    let (target, backend) = world.stand(&routed.to.route, choice.place).ok()?;
+    if Arc::ptr_eq(target, first.target) {
+        return None;
+    }
+    let beside =
+        reserve::beside(routed, world, trip.request, &engine.shared).instrument(debug_span!("reserve"));
+    let hold = beside.await.ok()?;
+    let there = There { routed, target, backend };
+    let ready = there.ready(engine, choice).ok()?.holding(hold);
+    course.begun(choice);
+    Some(Runner { choice, there, ready })
+}
