@@ -27,7 +27,7 @@ use sfv::{Dictionary, Parser};
 
 use self::{claim::Claim, content_digest::ContentDigest};
 pub use self::{
-    nonces::{NONCES, Nonces, Unfit},
+    nonces::{Keeper, Mark, NONCES, Nonces, Unfit, Unkept},
     wrong::Wrong,
 };
 use crate::secret::Secret;

@@ -9,6 +9,7 @@ pub mod error;
 pub mod exec;
 pub mod journal;
 pub mod migrate;
+pub mod proofs;
 pub mod repo;
 pub mod world;
 pub mod writer;

@@ -1,4 +1,4 @@
-//! The memory of proofs that were used: each is good once.
+//! The memory of proofs that were used: each is good once, here and after the process has started anew.
 //!
 //! It never forgets a proof whose signature could still be taken. Where there is no room the answer is
 //! [`Unfit::Full`], and where a clock that jumped made it forget too early, older proofs are refused.
@@ -17,7 +17,18 @@ use super::{MAX_AGE_S, Proof};
 pub const NONCES: usize = 1 << 18;
 
 /// The start of a hash over a key and a nonce.
-type Mark = [u8; 16];
+pub type Mark = [u8; 16];
+
+/// Where proofs that were used outlive the process.
+pub trait Keeper: Send + Sync + 'static {
+    /// Makes a mark survive the death of this process before it returns. It may be forgotten [`MAX_AGE_S`] after
+    /// `created_s`. Takes microseconds.
+    fn keep(&self, mark: &Mark, created_s: i64, now_s: i64) -> Result<(), Unkept>;
+}
+
+/// A mark could not be kept.
+#[derive(Debug)]
+pub struct Unkept;
 
 /// Why a proof is not taken, though the signature holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -28,6 +39,8 @@ pub enum Unfit {
     Unremembered,
     #[error("too many signed requests are remembered; try again in some seconds")]
     Full,
+    #[error("the signature cannot be kept from being used again; try again in some seconds")]
+    Unkept,
 }
 
 impl Unfit {
@@ -37,13 +50,15 @@ impl Unfit {
             Unfit::Replayed => "nonce_replayed",
             Unfit::Unremembered => "nonce_unremembered",
             Unfit::Full => "nonce_memory_full",
+            Unfit::Unkept => "nonce_not_kept",
         }
     }
 }
 
-/// Remembers used proofs, in this process only. Shared by all threads; the lock is held for some hash look-ups.
+/// Remembers used proofs. Shared by all threads; the lock is held for some hash look-ups and one mark to be kept.
 pub struct Nonces {
     capacity: usize,
+    keeper: Option<Box<dyn Keeper>>,
     memory: Mutex<Memory>,
 }
 
@@ -56,14 +71,23 @@ struct Memory {
 }
 
 impl Nonces {
-    /// An empty memory with room for [`NONCES`], or another number. Proofs created before `started_s` are
-    /// refused, as this memory cannot know them. A proof of a signer whose clock is ahead can be used once
-    /// more, if the process starts anew before that clock's time; `started_s` 300 seconds in the future
-    /// closes this and refuses whoever signs in that time.
+    /// An empty memory with room for [`NONCES`], or another number, in this process only. Proofs created before
+    /// `started_s` are refused, as this memory cannot know them.
     pub fn new(capacity: usize, started_s: i64) -> Self {
         let memory =
             Memory { used: HashSet::new(), by_created_s: BTreeMap::new(), covered_from_s: started_s };
-        Self { capacity, memory: Mutex::new(memory) }
+        Self { capacity, keeper: None, memory: Mutex::new(memory) }
+    }
+
+    /// The same, knowing what processes before this one have used, and telling those after it. What was created
+    /// before `started_s` is refused all the same; of signers whose clock is ahead, and of one that was set back,
+    /// the marks are what tells.
+    pub fn kept(self, used: impl IntoIterator<Item = (Mark, i64)>, keeper: impl Keeper) -> Self {
+        let mut memory = self.memory.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (mark, created_s) in used {
+            memory.take(mark, created_s);
+        }
+        Self { memory: Mutex::new(memory), keeper: Some(Box::new(keeper)), ..self }
     }
 
     /// Uses a proof up. `now_s` is the time at which its signature was verified.
@@ -80,13 +104,21 @@ impl Nonces {
         if memory.used.len() >= self.capacity {
             return Err(Unfit::Full);
         }
-        memory.used.insert(mark);
-        memory.by_created_s.entry(proof.created_s).or_default().push(mark);
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(&mark, proof.created_s, now_s).map_err(|Unkept| Unfit::Unkept)?;
+        }
+        memory.take(mark, proof.created_s);
         Ok(())
     }
 }
 
 impl Memory {
+    fn take(&mut self, mark: Mark, created_s: i64) {
+        if self.used.insert(mark) {
+            self.by_created_s.entry(created_s).or_default().push(mark);
+        }
+    }
+
     fn forget_before(&mut self, created_s: i64) {
         while let Some(oldest) = self.by_created_s.first_entry()
             && *oldest.key() < created_s
@@ -113,6 +145,8 @@ fn mark(keyid: &str, nonce: &str) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const START_S: i64 = 1_800_000_000;
@@ -201,6 +235,58 @@ mod tests {
                 ("key", "extreme", i64::MAX - START_S, i64::MIN + START_S, Ok(())),
             ],
         );
+    }
+
+    /// Keeps marks in memory, as long as it can.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<(Mark, i64)>>>, bool);
+
+    impl Keeper for Kept {
+        fn keep(&self, mark: &Mark, created_s: i64, _: i64) -> Result<(), Unkept> {
+            if self.1 {
+                return Err(Unkept);
+            }
+            self.0.lock().unwrap().push((*mark, created_s));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_used_before_a_restart_is_used_up_after_it_whatever_the_clocks_say() {
+        let kept = Kept::default();
+        let start = |started_s: i64| {
+            let used = kept.0.lock().unwrap().clone();
+            Nonces::new(NONCES, START_S + started_s).kept(used, kept.clone())
+        };
+        let uses = |nonces: &Nonces, nonce: &str, created_s: i64, now_s: i64| {
+            let proof = Proof { created_s: START_S + created_s, nonce: nonce.to_owned() };
+            nonces.remember("key", &proof, START_S + now_s)
+        };
+        let before = start(0);
+        assert_eq!(uses(&before, "ahead", 250, 10), Ok(()));
+        assert_eq!(uses(&before, "same second", 20, 20), Ok(()));
+        assert_eq!(uses(&before, "usual", 19, 20), Ok(()));
+        drop(before);
+        for started_s in [20, 21, 250, 500, -3600] {
+            let after = start(started_s);
+            assert_eq!(
+                uses(&after, "ahead", 250, started_s),
+                Err(if started_s > 250 { Unfit::Unremembered } else { Unfit::Replayed }),
+                "{started_s}"
+            );
+            for (nonce, created_s) in [("same second", 20), ("usual", 19)] {
+                let expected = if started_s > created_s { Unfit::Unremembered } else { Unfit::Replayed };
+                assert_eq!(uses(&after, nonce, created_s, started_s), Err(expected), "{nonce} {started_s}");
+            }
+        }
+        assert_eq!(uses(&start(600), "fresh", 600, 600), Ok(()));
+    }
+
+    #[test]
+    fn a_proof_that_cannot_be_kept_is_not_taken() {
+        let nonces = Nonces::new(NONCES, START_S).kept([], Kept(Arc::default(), true));
+        let proof = Proof { created_s: START_S, nonce: "one".to_owned() };
+        assert_eq!(nonces.remember("key", &proof, START_S), Err(Unfit::Unkept));
     }
 
     #[test]
