@@ -10,6 +10,7 @@ use std::{
 
 use nexus_core::{
     endpoint::{BadEndpoint, Template},
+    host::Hosts,
     proxy::TrustedProxies,
     role::Role,
     site::looks_secret,
@@ -60,6 +61,12 @@ impl Check<'_> {
         {
             self.refuse("monitoring.port", "is the API's own", "take another port");
         }
+        if let Some(server) = &server
+            && let Some(admin) = server.admin_bind.filter(|admin| admin.port() != 0)
+            && (admin == server.bind || Some(admin) == monitoring)
+        {
+            self.refuse("server.admin_bind", "is another listener's own", "take another port");
+        }
         let database_url = self.database_url(raw.database.unwrap_or_default());
         let redis_url = self.redis_url();
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
@@ -93,6 +100,17 @@ impl Check<'_> {
                 "forwarded" => ForwardedHeader::Forwarded,
                 _ => ForwardedHeader::XForwardedFor,
             },
+            allowed_hosts: match raw.allowed_hosts {
+                Some(names) => Some(self.allowed_hosts(&names)?),
+                None => None,
+            },
+            admin_bind: match raw.admin_bind {
+                Some(address) => Some(self.admin_bind(&address)?),
+                None => None,
+            },
+            connections: usize::try_from(raw.connections?).ok()?,
+            connections_per_address: usize::try_from(raw.connections_per_address?).ok()?,
+            unread_seconds: raw.unread_seconds?,
         })
     }
 
@@ -101,6 +119,24 @@ impl Check<'_> {
             let place = format!("server.trusted_proxies[{at}]");
             self.refuse(&place, "is no network", "write an address or a network such as `10.0.0.0/8`");
         });
+        parsed.ok()
+    }
+
+    fn allowed_hosts(&mut self, names: &[String]) -> Option<Hosts> {
+        let parsed = Hosts::parse(names).map_err(|at| {
+            let place = format!("server.allowed_hosts[{at}]");
+            let remedy = "write a name without a port, such as `ai.example.com` or `*.example.com`";
+            self.refuse(&place, "is no name of a host", remedy);
+        });
+        parsed.ok()
+    }
+
+    fn admin_bind(&mut self, text: &str) -> Option<SocketAddr> {
+        let parsed = text.parse();
+        if parsed.is_err() {
+            let remedy = "write an address with a port, such as `127.0.0.1:8081`";
+            self.refuse("server.admin_bind", "is not an address with a port", remedy);
+        }
         parsed.ok()
     }
 

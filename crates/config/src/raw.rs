@@ -87,6 +87,16 @@ section! {
         trusted_proxies: Vec<String> = Kind::Texts, Preset::Absent("nobody is believed; the connection's address counts");
         /// The header in which those proxies write the address. They must append to it themselves; the other one is not read.
         forwarded_header: String = Kind::Choice(&["x-forwarded-for", "forwarded"]), Preset::Text("x-forwarded-for");
+        /// The names applications and people call the gateway by, such as `ai.example.com` or `*.example.com`; `*` is every name. A request whose `Host` is another one is refused with 421; addresses and `localhost` are always taken. This keeps a page in a browser from speaking to the gateway under a name of its own.
+        allowed_hosts: Vec<String> = Kind::Texts, Preset::Absent("every name; on a loopback address without `trusted_proxies` only names nobody else can own, such as `localhost`");
+        /// An address with a port, such as `127.0.0.1:8081` or `[::1]:8081`, on which the administration and the console listen instead. Where it is set the API's own listener serves applications only.
+        admin_bind: String = Kind::Text, Preset::Absent("the API's own listener");
+        /// How many connections may be open on a listener at once; more wait until others end.
+        connections: u32 = Kind::Whole { min: 1, max: 1_000_000 }, Preset::Whole(25_000);
+        /// How many of them one address may have; of IPv6, one network of 64 bits. One more is closed with 503. Proxies in `trusted_proxies` may have any number.
+        connections_per_address: u32 = Kind::Whole { min: 1, max: 1_000_000 }, Preset::Whole(10_000);
+        /// How long a client may leave unread what was sent to it before its connection is cut, in seconds.
+        unread_seconds: u64 = Kind::Whole { min: 1, max: 86_400 }, Preset::Whole(60);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::{endpoint::Template, proxy::TrustedProxies, role::Role};
+use nexus_core::{endpoint::Template, host::Hosts, proxy::TrustedProxies, role::Role};
 
 use crate::plain::Plain;
 
@@ -66,6 +66,25 @@ pub struct Server {
     pub bad_keys_per_minute: u32,
     pub trusted_proxies: TrustedProxies,
     pub forwarded_header: ForwardedHeader,
+    /// `None`: nothing is said about names.
+    pub allowed_hosts: Option<Hosts>,
+    /// Where the administration listens, if not where applications do.
+    pub admin_bind: Option<SocketAddr>,
+    /// Open on one listener at once.
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub unread_seconds: u64,
+}
+
+impl Server {
+    /// The names a listener at this address goes by.
+    pub fn hosts(&self, address: SocketAddr) -> Hosts {
+        match &self.allowed_hosts {
+            Some(hosts) => hosts.clone(),
+            None if address.ip().is_loopback() && self.trusted_proxies.is_empty() => Hosts::OwnedByNobody,
+            None => Hosts::Any,
+        }
+    }
 }
 
 /// Where trusted proxies write a caller's address.

@@ -9,10 +9,10 @@ use nexus_config::{
     problem::Problems,
     settings::{ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Settings, Timeouts},
 };
-use nexus_core::{proxy::TrustedProxies, role::Role};
+use nexus_core::{host::Hosts, proxy::TrustedProxies, role::Role};
 
 const EVERYTHING: &str = r#"
-server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded }
+server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
 timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
 database:
   url: postgres://nexus:hunter2@db/nexus
@@ -302,4 +302,35 @@ fn proxies_are_trusted_where_they_are_named_in_the_file_or_in_one_variable() {
         );
         assert_eq!(settings.server.forwarded_header, ForwardedHeader::XForwardedFor);
     }
+}
+
+#[test]
+fn what_is_written_of_listeners_and_their_clients_is_held() {
+    let server = from_text(EVERYTHING, &environment()).server;
+    assert_eq!(server.allowed_hosts, Some(Hosts::parse(&["ai.corp.io", "*.apps.corp.io"]).unwrap()));
+    assert_eq!(server.admin_bind.unwrap().to_string(), "[::1]:8082");
+    assert_eq!((server.connections, server.connections_per_address, server.unread_seconds), (9, 8, 7));
+    let usual = from_text("", &Environment::default()).server;
+    assert_eq!((usual.admin_bind, usual.allowed_hosts), (None, None));
+    assert_eq!(
+        (usual.connections, usual.connections_per_address, usual.unread_seconds),
+        (25_000, 10_000, 60)
+    );
+}
+
+#[test]
+fn a_loopback_listener_goes_by_no_name_somebody_else_can_own_unless_it_is_said() {
+    for (text, listener, expected) in [
+        ("", "127.0.0.1:8080", Hosts::OwnedByNobody),
+        ("", "[::1]:8080", Hosts::OwnedByNobody),
+        ("", "0.0.0.0:8080", Hosts::Any),
+        ("server: { trusted_proxies: [127.0.0.1] }", "127.0.0.1:8080", Hosts::Any),
+        ("server: { allowed_hosts: ['*'] }", "127.0.0.1:8080", Hosts::Any),
+        ("server: { allowed_hosts: [a.io] }", "0.0.0.0:8080", Hosts::parse(&["a.io"]).unwrap()),
+    ] {
+        let server = from_text(text, &Environment::default()).server;
+        assert_eq!(server.hosts(listener.parse().unwrap()), expected, "{text} {listener}");
+    }
+    let listed = Environment::from_pairs([("NEXUS_SERVER__ALLOWED_HOSTS", "a.io,*.b.io")]);
+    assert_eq!(from_text("", &listed).server.allowed_hosts, Some(Hosts::parse(&["a.io", "*.b.io"]).unwrap()));
 }

@@ -15,6 +15,7 @@ pub mod failover;
 pub mod fault;
 pub mod health;
 pub mod hedge_budget;
+pub mod host;
 pub mod id;
 pub mod limit;
 pub mod need;

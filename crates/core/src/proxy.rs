@@ -40,7 +40,7 @@ impl TrustedProxies {
         let mut client = peer.to_canonical();
         let mut further = named.rev();
         for _ in 0..HOPS_MAX {
-            if !self.vouches(client) {
+            if !self.vouch(client) {
                 return Some(client);
             }
             match further.next() {
@@ -51,7 +51,8 @@ impl TrustedProxies {
         None
     }
 
-    fn vouches(&self, address: IpAddr) -> bool {
+    /// Whether this address is one of theirs.
+    pub fn vouch(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
 }

@@ -18,12 +18,15 @@ pub struct Denial {
     pub retry_after_ms: Option<u64>,
     /// Whether the same request would be denied again, so that clients had better not repeat it.
     pub is_final: bool,
+    /// Whether too many bad keys came before it: such an answer need not be quick.
+    pub is_guess: bool,
 }
 
 impl Denial {
     pub fn new(request: RequestId, refused: Refused) -> Self {
         match refused {
             Refused::Here(refusal) => {
+                let is_guess = matches!(refusal, Refusal::TooManyFailures { .. });
                 let retry_after_ms = match refusal {
                     Refusal::TooManyFailures { wait_ms } => Some(wait_ms),
                     _ => None,
@@ -33,6 +36,7 @@ impl Denial {
                     error: of_refusal(refusal),
                     retry_after_ms,
                     is_final: retry_after_ms.is_none(),
+                    is_guess,
                 }
             }
             Refused::There(fault) => Self {
@@ -41,6 +45,7 @@ impl Denial {
                 retry_after_ms: fault.retry_after_ms,
                 is_final: matches!(fault.class, Class::Billing | Class::Credential | Class::ModelNotFound)
                     || fault.retry() == nexus_core::fault::Retry::Never,
+                is_guess: false,
             },
         }
     }

@@ -6,15 +6,20 @@ mod admin;
 mod api;
 mod apply;
 mod boot;
+mod bug;
 mod checks;
 mod cli;
 mod clock;
 mod command;
+mod connections;
 mod deed;
 mod dice;
+mod entrance;
 mod forwarded;
 mod inbound;
 mod ledger;
+mod listen;
+mod proofs;
 mod reload;
 mod respond;
 mod rotation;
@@ -22,6 +27,7 @@ mod route;
 mod serve;
 mod start;
 mod structure;
+mod tarpit;
 mod terminal;
 mod trail;
 mod upkeep;
@@ -36,6 +42,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    bug::watch();
     match command::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

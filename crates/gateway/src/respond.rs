@@ -1,15 +1,10 @@
 //! From the engine's answers to HTTP. Every response bears `x-request-id`, is kept by no cache, and says which
 //! headers it answers to.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
+pub mod events;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
-    body::{BodySize, MessageBody},
     http::{
         StatusCode,
         header::{self, HeaderName, HeaderValue},
@@ -24,6 +19,7 @@ use nexus_engine::{
 };
 use nexus_wire::error::PublicError;
 
+use self::events::Events;
 use crate::worker::Worker;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,8 +37,8 @@ where
 {
     let mut response = match reply.body {
         ReplyBody::Whole(body) => json(reply.request, body),
-        ReplyBody::Stream(relay) => events(reply.request).body(Pieces(relay)),
-        ReplyBody::Heard(listener) => events(reply.request).body(Pieces(listener)),
+        ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay)),
+        ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener)),
         ReplyBody::Kept(body) => events(reply.request).body(body),
     };
     if let Some((name, word)) = sharing(reply.sharing) {
@@ -90,8 +86,11 @@ pub fn json(id: RequestId, body: Bytes) -> HttpResponse {
         .body(body)
 }
 
-/// What the client gets in place of an answer.
-pub fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
+/// What the client gets in place of an answer; who goes on guessing keys waits for it.
+pub async fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
+    if denial.is_guess {
+        worker.hold().await;
+    }
     let mut response = error(denial.request, &denial.error, worker);
     let headers = response.headers_mut();
     if let Some(wait_ms) = denial.retry_after_ms {
@@ -125,19 +124,4 @@ pub fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
     response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
     response.insert_header((header::VARY, HeaderValue::from_static("authorization, api-key, x-api-key")));
     response
-}
-
-/// A stream as a body: actix asks for more only when the socket took what it had.
-struct Pieces<S>(Box<S>);
-
-impl<S: Stream<Item = Bytes> + Unpin> MessageBody for Pieces<S> {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        Pin::new(&mut *self.get_mut().0).poll_next(cx).map(|piece| piece.map(Ok))
-    }
 }

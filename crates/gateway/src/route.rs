@@ -13,6 +13,29 @@ use crate::{
     api::{fallback, models, operation, probes, session_keys},
 };
 
+/// Which of the URLs a listener serves. The probes are everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    Applications,
+    Administration,
+}
+
+impl Part {
+    /// The words in the log.
+    pub fn what(self) -> &'static str {
+        match self {
+            Part::Whole => "applications and the administration",
+            Part::Applications => "applications",
+            Part::Administration => "the administration",
+        }
+    }
+
+    fn has(self, access: Access) -> bool {
+        access == Access::Anyone || self != Part::Administration
+    }
+}
+
 /// Whom a URL outside the administration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -40,7 +63,7 @@ pub struct Url {
     route: fn() -> Route,
 }
 
-/// The table of the application's listener, without the administration, which has one of its own.
+/// The table of everything but the administration, which has one of its own.
 #[rustfmt::skip]
 pub fn table() -> Vec<Url> {
     let url = |method, path, access, route| Url { method, path, access, route };
@@ -56,15 +79,18 @@ pub fn table() -> Vec<Url> {
     ]
 }
 
-/// The application's listener.
-pub fn routes(config: &mut ServiceConfig) {
-    let mut urls = table();
+/// A listener's URLs.
+pub fn routes(part: Part, config: &mut ServiceConfig) {
+    let mut urls: Vec<Url> = table().into_iter().filter(|url| part.has(url.access)).collect();
     while let Some(path) = urls.first().map(|url| url.path) {
         let (here, others) = urls.into_iter().partition(|url| url.path == path);
         config.service(resource(path, here));
         urls = others;
     }
-    config.configure(admin::route::routes).default_service(web::to(fallback::unknown_url));
+    if part != Part::Applications {
+        config.configure(admin::route::routes);
+    }
+    config.default_service(web::to(fallback::unknown_url));
 }
 
 fn resource(path: &'static str, urls: Vec<Url>) -> Resource {
@@ -72,7 +98,7 @@ fn resource(path: &'static str, urls: Vec<Url>) -> Resource {
     resource.default_service(web::to(fallback::method_not_allowed))
 }
 
-/// Every URL of the application's listener: method, path and whom it is for.
+/// Every URL of applications and the administration: method, path and whom it is for.
 pub fn urls() -> Vec<(Method, String, &'static str)> {
     let own = table().into_iter().map(|url| (url.method, url.path.to_owned(), url.access.word()));
     let admin = admin::route::table().into_iter();

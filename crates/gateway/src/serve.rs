@@ -6,40 +6,37 @@
 use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
-    pin::pin,
-    rc::Rc,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpServer, dev::Server, rt::System, web};
+use actix_web::{
+    dev::{Server, ServerHandle},
+    rt::{System, task::JoinHandle},
+};
 use nexus_config::{
     environment::Absence,
     load::Flags,
-    settings::{Aws, ForwardedHeader, LogFormat, Settings},
+    settings::{LogFormat, Settings},
 };
 use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_engine::{
     estimate::Estimator,
     port::{Clock as _, Deadlines, Ledger},
-    shared::{Engine, Limits, Shared},
-    stage::authenticate::Known,
+    shared::{Limits, Shared},
     world::Worlds,
 };
-use nexus_keystore::request_signature::{NONCES, Nonces};
 use nexus_store::{Journal, Shipper, journal::JournalOptions};
 use nexus_telemetry::{
     exporter::Exporter,
     log::{self, Format, LogGuard, Stages},
     meters::Backlog,
 };
-use nexus_transport::{AwsHost, AwsSource, HttpTransport, Tls};
+use nexus_transport::Tls;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{
-        mpsc::{Sender, channel},
-        watch,
-    },
+    sync::{mpsc::channel, watch},
 };
 
 use crate::{
@@ -48,22 +45,19 @@ use crate::{
     boot, checks, cli,
     clock::SystemClock,
     dice::WorkerDice,
-    forwarded::{Forwarding, Named},
     ledger::JournalLedger,
+    listen::{self, Parts},
+    proofs,
     reload::{Loader, Reloading},
     rotation::{Rotating, Rotation, ring::Ring},
-    route,
+    route::Part,
     start::StartError,
-    structure::Clean,
     trail::{self, TrailWriter},
     upkeep::Upkeep,
-    worker::{Drain, Worker},
 };
 
 /// The largest whole answer taken from a provider.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// A stream's output leaves for the socket when there is so much of it, or when nothing more has come.
-const WRITE_BYTES: usize = 16 << 10;
 /// How long a client may take to send its body.
 const REQUEST_BODY_MS: u64 = 120_000;
 /// Attempts for one request, over all its targets.
@@ -101,14 +95,12 @@ fn logging(settings: &Settings, options: &cli::Serve) -> Result<LogGuard, StartE
 
 /// A node that is put together.
 struct Node {
-    shared: Arc<Shared>,
-    admin: Arc<Admin>,
+    parts: Parts,
     exporter: Arc<Exporter>,
     shipper: Arc<Shipper>,
     reloading: Reloading,
     rotating: Rotating,
     trail: TrailWriter,
-    drain: Arc<Drain>,
 }
 
 impl Node {
@@ -143,7 +135,7 @@ impl Node {
             retries: RetryBudget::default(),
             repeats: Arc::default(),
             failures: failures(settings),
-            nonces: Nonces::new(NONCES, clock.unix_ms().div_euclid(1000)),
+            nonces: proofs::nonces(&settings.data_dir, clock.unix_ms().div_euclid(1000))?,
             trail: Arc::new(notes),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
@@ -171,29 +163,38 @@ impl Node {
         })
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
-        let (admin, drain) = (Arc::new(admin), Arc::default());
-        Ok(Self { shared, admin, exporter, shipper, reloading, rotating, trail, drain })
+        let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
+        Ok(Self { parts, exporter, shipper, reloading, rotating, trail })
     }
 
     /// Serves until a signal comes and everything under way has ended.
     async fn serve(&self, settings: &Settings) -> Result<(), StartError> {
         let (alive, mut ended) = channel::<Infallible>(1);
-        let api = self.api(settings, alive)?;
-        let monitoring = self.monitoring(settings)?;
+        let (part, beside) = match settings.server.admin_bind {
+            Some(address) => {
+                let own = listen::serve(&self.parts, (Part::Administration, address), settings, &alive)?;
+                (Part::Applications, Some(own))
+            }
+            None => (Part::Whole, None),
+        };
+        let api = listen::serve(&self.parts, (part, settings.server.bind), settings, &alive)?;
+        drop(alive);
+        let monitoring = listen::monitoring(Arc::clone(&self.exporter), settings)?;
         let mut signals = Signals::new().map_err(StartError::Signals)?;
-        let handle = api.handle();
-        let mut api = pin!(api);
+        let handles: Vec<ServerHandle> =
+            [Some(&api), beside.as_ref()].into_iter().flatten().map(Server::handle).collect();
+        let (mut api, beside) = (pin!(api), beside.map(actix_web::rt::spawn));
         let monitoring = actix_web::rt::spawn(monitoring);
-        actix_web::rt::spawn(checks::run(Arc::clone(&self.shared), Arc::clone(&self.drain)));
+        actix_web::rt::spawn(checks::run(Arc::clone(&self.parts.shared), Arc::clone(&self.parts.drain)));
         tokio::select! {
             served = &mut api => return served.map_err(StartError::Server),
             () = signals.next() => {}
         }
-        self.drain.begin();
+        self.parts.drain.begin();
         tracing::info!("draining: no new connections; what is under way may finish; signal again to hurry");
-        let _sent = handle.stop(true);
+        let _sent: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
         tokio::select! {
-            _drained = &mut api => {}
+            () = drained(api, beside) => {}
             () = signals.next() => {
                 tracing::warn!("hurrying: what is under way is cut and booked as it stands");
                 System::current().stop();
@@ -206,78 +207,24 @@ impl Node {
         Ok(())
     }
 
-    fn api(&self, settings: &Settings, alive: Sender<Infallible>) -> Result<Server, StartError> {
-        let (shared, drain) = (Arc::clone(&self.shared), Arc::clone(&self.drain));
-        let admin = Arc::clone(&self.admin);
-        let forwarding = forwarding(settings);
-        let tls = Tls::new(None)?;
-        let aws_host = aws_host(&settings.aws);
-        let server = HttpServer::new(move || {
-            let worker = web::Data::new(Worker {
-                admin: Arc::clone(&admin),
-                engine: Rc::new(Engine {
-                    shared: Arc::clone(&shared),
-                    transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
-                        .with_aws_host(aws_host.clone()),
-                    dice: Box::new(WorkerDice::new()),
-                    known: Known::default(),
-                    alive: Some(alive.clone()),
-                }),
-                clean: Clean::default(),
-                forwarding: forwarding.clone(),
-                drain: Arc::clone(&drain),
-            });
-            App::new().app_data(worker).configure(route::routes)
-        })
-        .workers(settings.server.workers)
-        .tcp_nodelay(true)
-        .h1_allow_half_closed(false)
-        .h1_write_buffer_size(WRITE_BYTES)
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_secs(5))
-        .client_disconnect_timeout(Duration::from_secs(2))
-        .max_connections(25_000)
-        .backlog(4096)
-        .shutdown_timeout(settings.server.drain_seconds)
-        .disable_signals();
-        let address = settings.server.bind;
-        let server = server
-            .bind(address)
-            .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
-        for address in server.addrs() {
-            tracing::info!(%address, "serving applications");
-        }
-        Ok(server.run())
-    }
-
-    fn monitoring(&self, settings: &Settings) -> Result<Server, StartError> {
-        let exporter = web::Data::new(Arc::clone(&self.exporter));
-        let address = settings.monitoring;
-        let server =
-            HttpServer::new(move || App::new().app_data(exporter.clone()).configure(route::monitoring))
-                .workers(1)
-                .tcp_nodelay(true)
-                .h1_allow_half_closed(false)
-                .shutdown_timeout(1)
-                .disable_signals()
-                .bind(address)
-                .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
-        for address in server.addrs() {
-            tracing::info!(%address, "serving metrics");
-        }
-        Ok(server.run())
-    }
-
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { shared, shipper, reloading, rotating, trail, .. } = self;
+        let Self { parts, shipper, reloading, rotating, trail, .. } = self;
         drop((reloading, rotating));
         // The estimator books what it still has to count when it is dropped with the last share.
-        drop(shared);
+        drop(parts);
         // With it went the trail's near end: what was noted is written.
         drop(trail);
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
+    }
+}
+
+/// Waits until nothing is under way any more.
+async fn drained(api: Pin<&mut Server>, beside: Option<JoinHandle<std::io::Result<()>>>) {
+    let _ended = api.await;
+    if let Some(beside) = beside {
+        let _ended = beside.await;
     }
 }
 
@@ -313,20 +260,6 @@ fn sign_in(settings: &mut Settings) -> Result<SignIn, StartError> {
         None => None,
     };
     Ok(SignIn::new(oidc))
-}
-
-/// What the operator lets providers take of this host's identity.
-fn aws_host(settings: &Aws) -> AwsHost {
-    let sources = settings.host_credentials.iter().filter_map(|word| AwsSource::read(word)).collect();
-    AwsHost::new(sources, |name| settings.variables.get(name).map(|text| text.expose().to_owned()))
-}
-
-fn forwarding(settings: &Settings) -> Forwarding {
-    let named = match settings.server.forwarded_header {
-        ForwardedHeader::XForwardedFor => Named::InList,
-        ForwardedHeader::Forwarded => Named::InPairs,
-    };
-    Forwarding { trusted: settings.server.trusted_proxies.clone(), named }
 }
 
 /// A burst as large as a minute's worth.
@@ -371,15 +304,5 @@ impl Signals {
 
     async fn next(&mut self) {
         tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_source_of_keys_that_can_be_set_is_known() {
-        assert_eq!(Aws::SOURCES, AwsSource::ALL.map(AwsSource::as_str));
     }
 }

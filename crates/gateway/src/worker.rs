@@ -11,7 +11,7 @@ use std::{
 use nexus_engine::shared::Engine;
 use nexus_transport::HttpTransport;
 
-use crate::{admin::Admin, forwarded::Forwarding, structure::Clean};
+use crate::{admin::Admin, forwarded::Forwarding, structure::Clean, tarpit::Tarpit};
 
 /// A worker's own world of handlers.
 pub struct Worker {
@@ -20,7 +20,15 @@ pub struct Worker {
     /// What this worker has found to be no attack.
     pub clean: Clean,
     pub forwarding: Forwarding,
+    pub tarpit: Tarpit,
     pub drain: Arc<Drain>,
+}
+
+impl Worker {
+    /// Waits before somebody who goes on guessing is answered.
+    pub async fn hold(&self) {
+        self.tarpit.hold(self.engine.shared.clock.monotonic_us()).await;
+    }
 }
 
 /// Whether the node takes new work. Set once, never taken back.

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     UnknownUrl,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// The request names a host that is not the gateway.
+    Misdirected,
     /// The body cannot be served as it stands.
     InvalidRequest,
     /// The body cannot be said in the provider's words.
@@ -77,7 +79,7 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 22] = [
+    pub const ALL: [ErrorCode; 23] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::InvalidSignature,
         ErrorCode::Blocked,
@@ -85,6 +87,7 @@ impl ErrorCode {
         ErrorCode::ModelNotFound,
         ErrorCode::UnknownUrl,
         ErrorCode::MethodNotAllowed,
+        ErrorCode::Misdirected,
         ErrorCode::InvalidRequest,
         ErrorCode::UnsupportedParameter,
         ErrorCode::TooLarge,
@@ -113,6 +116,7 @@ impl ErrorCode {
             Self::ModelNotFound => row(404, REQUEST, Some("model_not_found"), "the model does not exist or this key has no access to it; `GET /v1/models` lists what there is"),
             Self::UnknownUrl => row(404, REQUEST, Some("unknown_url"), "there is nothing at this URL; check the base URL, it ends with `/v1`"),
             Self::MethodNotAllowed => row(405, REQUEST, Some("method_not_allowed"), "this URL does not take this method"),
+            Self::Misdirected => row(421, REQUEST, Some("misdirected_request"), "the gateway does not go by the name in `host`; call it by its own, or let whoever runs it add this one to `server.allowed_hosts`"),
             Self::InvalidRequest => row(400, REQUEST, None, "the request cannot be served as it stands"),
             Self::UnsupportedParameter => row(400, REQUEST, Some("unsupported_parameter"), "the model's provider does not support this parameter; leave it away"),
             Self::TooLarge => row(413, REQUEST, Some("request_too_large"), "the request is larger than the limit; make it smaller"),
@@ -225,6 +229,7 @@ mod tests {
             (404, "invalid_request_error", Some("model_not_found")),
             (404, "invalid_request_error", Some("unknown_url")),
             (405, "invalid_request_error", Some("method_not_allowed")),
+            (421, "invalid_request_error", Some("misdirected_request")),
             (400, "invalid_request_error", None),
             (400, "invalid_request_error", Some("unsupported_parameter")),
             (413, "invalid_request_error", Some("request_too_large")),

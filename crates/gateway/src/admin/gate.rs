@@ -111,7 +111,11 @@ async fn recognise(request: &HttpRequest, worker: &Worker) -> Result<Known, Prob
         judge(&head, actor.team, &world, worker)?;
         return Ok(Known { actor, scope: Scope::default(), signature: None });
     }
-    by_key(&head, &world, worker)
+    let known = by_key(&head, &world, worker);
+    if known.as_ref().is_err_and(|problem| problem.retry_after_s.is_some()) {
+        worker.hold().await;
+    }
+    known
 }
 
 /// What the pipeline does about an attack, for those who show no key.
@@ -156,6 +160,9 @@ fn refused(refusal: Refusal) -> Problem {
         }
         Refusal::BadSignature { code } => {
             Problem::new(Kind::NotSignedIn, format!("the request is not signed as this key needs it: {code}"))
+        }
+        Refusal::TooManyFailures { wait_ms } => {
+            Problem { retry_after_s: Some(wait_ms.div_ceil(1000)), ..Kind::NotSignedIn.into() }
         }
         _ => Kind::NotSignedIn.into(),
     }

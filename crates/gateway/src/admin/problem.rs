@@ -33,6 +33,7 @@ pub enum Kind {
     Stale,
     TooLarge,
     UnsupportedMediaType,
+    Misdirected,
     Invalid,
     KeyReused,
     NotConditional,
@@ -73,6 +74,7 @@ impl Kind {
             Self::Stale => row(412, "stale", "It has changed since you read it"),
             Self::TooLarge => row(413, "too_large", "The request is larger than the limit"),
             Self::UnsupportedMediaType => row(415, "unsupported_media_type", "The body is not JSON"),
+            Self::Misdirected => row(421, "misdirected", "The gateway does not go by this name; see `server.allowed_hosts`"),
             Self::Invalid => row(422, "invalid", "The request says something that cannot be"),
             Self::KeyReused => row(422, "idempotency_key_reused", "Another request was made with this key"),
             Self::NotConditional => row(428, "if_match_required", "The version to change is not named"),
@@ -102,7 +104,7 @@ pub struct Problem {
     pub errors: Vec<Flaw>,
     /// The methods the URL takes, for [`Kind::MethodNotAllowed`].
     pub allow: Vec<Method>,
-    /// For [`Kind::TooManyTries`].
+    /// For [`Kind::TooManyTries`], and for a key after too many bad ones.
     pub retry_after_s: Option<u64>,
 }
 

@@ -25,6 +25,7 @@ pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpRespon
         let models: Vec<_> = named.filter(|named| rights.may_call(named.alias)).map(model).collect();
         Ok(list_body(&models))
     })
+    .await
 }
 
 pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
@@ -33,13 +34,14 @@ pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Da
         Some(named) if rights.may_call(&name) => Ok(one(&model(named))),
         _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
     })
+    .await
 }
 
 fn model(named: Named<'_>) -> Model<'_> {
     Model { id: named.alias, created_s: named.created_at_s, owned_by: OWNER }
 }
 
-fn answer(
+async fn answer(
     request: &HttpRequest,
     worker: &Worker,
     body: impl FnOnce(&World, &Rights<'_>, Option<TeamId>) -> Result<bytes::Bytes, Refusal>,
@@ -52,6 +54,6 @@ fn answer(
         .and_then(|caller| body(&world, &world.snapshot.rights(&caller), caller.team));
     match json {
         Ok(json) => respond::json(id, json),
-        Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker),
+        Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker).await,
     }
 }

@@ -29,6 +29,6 @@ async fn serve(
     let arrival = Arrival { head: inbound::head(request, worker), body: inbound::Body::new(payload) };
     match pipeline::serve(&worker.engine, operation, arrival).await {
         Ok(reply) => respond::reply(reply),
-        Err(denial) => respond::denial(&denial, worker),
+        Err(denial) => respond::denial(&denial, worker).await,
     }
 }

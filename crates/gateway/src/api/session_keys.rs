@@ -30,7 +30,7 @@ pub async fn create(request: HttpRequest, payload: web::Payload, worker: web::Da
             Ok(body) => respond::json(id, body.into()),
             Err(_) => respond::error(id, &PublicError::new(ErrorCode::Internal), &worker),
         },
-        Err(Denied::Here(refused)) => respond::denial(&Denial::new(id, refused), &worker),
+        Err(Denied::Here(refused)) => respond::denial(&Denial::new(id, refused), &worker).await,
         Err(Denied::There(problem)) => respond::error(id, &public(&problem), &worker),
     }
 }

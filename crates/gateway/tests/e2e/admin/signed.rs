@@ -89,3 +89,24 @@ fn an_application_that_must_sign_makes_no_session_key_unsigned() {
     let made = ask("nonce-02", "{}");
     assert_eq!(made.status, 200, "{}", made.text());
 }
+
+#[test]
+fn a_signature_that_was_used_is_used_up_after_the_node_died_and_came_back() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let made = Api::new(&node, &key).make("/keys", &json!({ "level": "admin", "signing": "required" }));
+    // a signer whose clock is ahead: what it signed is still good when the node is there again
+    let ask = |node: &Node<'_>, nonce: &str| {
+        let signer = Signer::new(node, &made);
+        let created_s = signer.created_s + 200;
+        Signer { created_s, ..signer }.send("GET", "/admin/v1/teams", nonce, "", "")
+    };
+    assert_eq!(ask(&node, "nonce-01").status, 200);
+    drop(node);
+    let node = site.start();
+    let again = ask(&node, "nonce-01");
+    assert_problem(&again, 401, "not_signed_in");
+    assert!(again.text().contains("nonce_replayed"), "{}", again.text());
+    assert_eq!(ask(&node, "nonce-02").status, 200);
+}

@@ -1,0 +1,151 @@
+//! What a request passes before anything of it is looked at, and what becomes of one that meets a bug.
+//!
+//! A request that names a host of somebody else's goes no further. One whose handling panics is answered like any
+//! other failure inside, in its own dialect; the worker goes on.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    Error, HttpResponse,
+    dev::{Service, ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{StatusCode, header},
+    web,
+};
+use nexus_core::{host::Hosts, id::RequestId};
+use nexus_engine::identity;
+use nexus_wire::error::{ErrorCode, PublicError};
+
+use crate::{
+    admin::{
+        problem::{Kind, Problem},
+        route::PREFIX,
+    },
+    bug,
+    connections::TurnedAway,
+    respond,
+    worker::Worker,
+};
+
+/// Why a request does not come to its handler, or not out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The request is for a host that is not this one.
+    Misdirected,
+    Bug,
+}
+
+/// In whose words trouble is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    OpenAi,
+    Administration,
+}
+
+impl Dialect {
+    fn of(path: &str) -> Self {
+        if path.starts_with(PREFIX) { Dialect::Administration } else { Dialect::OpenAi }
+    }
+}
+
+type Tell = Rc<dyn Fn(Dialect, Trouble) -> HttpResponse>;
+
+/// The entrance of one listener, as one worker sees it.
+#[derive(Clone)]
+pub struct Entrance {
+    hosts: Hosts,
+    tell: Tell,
+}
+
+impl Entrance {
+    pub fn new(hosts: Hosts, worker: web::Data<Worker>) -> Self {
+        Self { hosts, tell: Rc::new(move |dialect, trouble| tell(&worker, dialect, trouble)) }
+    }
+
+    /// For a listener that has no words of its own.
+    pub fn mute(hosts: Hosts) -> Self {
+        let status = |trouble| match trouble {
+            Trouble::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Trouble::Bug => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { hosts, tell: Rc::new(move |_, trouble| HttpResponse::new(status(trouble))) }
+    }
+
+    /// Lets a request through to `inner`.
+    pub fn pass<S>(&self, request: ServiceRequest, inner: &S) -> Passage<S::Future>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    {
+        let dialect = Dialect::of(request.path());
+        if request.conn_data::<TurnedAway>().is_some() {
+            // nobody hears it any more
+            return Passage::Turned(Some(request.into_response(HttpResponse::ServiceUnavailable().finish())));
+        }
+        if self.is_for_another(&request) {
+            let response = (self.tell)(dialect, Trouble::Misdirected);
+            return Passage::Turned(Some(request.into_response(response)));
+        }
+        match bug::caught(|| inner.call(request)) {
+            Some(answer) => Passage::Open { answer, dialect, tell: Rc::clone(&self.tell) },
+            None => Passage::Lost(Some((self.tell)(dialect, Trouble::Bug))),
+        }
+    }
+
+    /// A request that names no host, as HTTP/1.0 may, is for nobody else.
+    fn is_for_another(&self, request: &ServiceRequest) -> bool {
+        if self.hosts == Hosts::Any {
+            return false;
+        }
+        let named = request.headers().get_all(header::HOST).map(|host| host.to_str().unwrap_or_default());
+        let mut all = named.chain(request.uri().authority().map(|authority| authority.as_str()));
+        all.any(|host| !self.hosts.admits(host))
+    }
+}
+
+/// A request on its way through.
+pub enum Passage<F> {
+    Open { answer: F, dialect: Dialect, tell: Tell },
+    Turned(Option<ServiceResponse>),
+    Lost(Option<HttpResponse>),
+}
+
+impl<F> Future for Passage<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>> + Unpin,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let lost = |response| Poll::Ready(Err(InternalError::from_response("a bug", response).into()));
+        match self.get_mut() {
+            Passage::Open { answer, dialect, tell } => match bug::caught(|| Pin::new(answer).poll(cx)) {
+                Some(poll) => poll,
+                None => lost(tell(*dialect, Trouble::Bug)),
+            },
+            Passage::Turned(response) => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
+            Passage::Lost(response) => response.take().map_or(Poll::Pending, lost),
+        }
+    }
+}
+
+fn tell(worker: &Worker, dialect: Dialect, trouble: Trouble) -> HttpResponse {
+    let id = RequestId(identity::mint(&*worker.engine.shared.clock, &*worker.engine.dice));
+    let (code, kind) = match trouble {
+        Trouble::Misdirected => (ErrorCode::Misdirected, Kind::Misdirected),
+        Trouble::Bug => (ErrorCode::Internal, Kind::Internal),
+    };
+    match dialect {
+        Dialect::OpenAi => respond::error(id, &PublicError::new(code), worker),
+        Dialect::Administration => Problem::from(kind).respond(id),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The listeners: one for applications, one for the administration where it has an address of its own, one for
+//! metrics. What may be held open by clients is bounded here, before anything is read.
+
+use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::Server, web};
+use nexus_config::settings::{self, Aws, ForwardedHeader, Settings};
+use nexus_engine::{
+    shared::{Engine, Shared},
+    stage::authenticate::Known,
+};
+use nexus_telemetry::exporter::Exporter;
+use nexus_transport::{AwsHost, AwsSource, HttpTransport, Tls};
+use tokio::sync::mpsc::Sender;
+
+use crate::{
+    admin::Admin,
+    connections::{Bounds, Connections},
+    dice::WorkerDice,
+    entrance::Entrance,
+    forwarded::{Forwarding, Named},
+    route::{self, Part},
+    start::StartError,
+    structure::Clean,
+    tarpit::Tarpit,
+    worker::{Drain, Worker},
+};
+
+/// A stream's output leaves for the socket when there is so much of it, or when nothing more has come.
+const WRITE_BYTES: usize = 16 << 10;
+/// How long a client may take over the head of a request.
+const HEAD: Duration = Duration::from_secs(5);
+/// How long a connection stays open on which nothing is asked.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to leave.
+const LEAVE: Duration = Duration::from_secs(2);
+/// Threads that serve the administration where it has a listener of its own.
+const ADMIN_WORKERS: usize = 2;
+/// Connections that scrape metrics at once.
+const SCRAPERS: usize = 64;
+
+/// What all workers share.
+pub struct Parts {
+    pub shared: Arc<Shared>,
+    pub admin: Arc<Admin>,
+    pub drain: Arc<Drain>,
+}
+
+/// The listener at `address` for a part of the URLs. `alive` is dropped with the last of its workers.
+pub fn serve(
+    parts: &Parts,
+    (part, address): (Part, SocketAddr),
+    settings: &Settings,
+    alive: &Sender<Infallible>,
+) -> Result<Server, StartError> {
+    let (shared, admin, drain) = (&parts.shared, &parts.admin, &parts.drain);
+    let (shared, admin, drain) = (Arc::clone(shared), Arc::clone(admin), Arc::clone(drain));
+    let connections = Connections::new(bounds(&settings.server), Arc::clone(&shared.meters));
+    let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
+    let tls = Tls::new(None)?;
+    let aws_host = aws_host(&settings.aws);
+    let hosts = settings.server.hosts(address);
+    let workers = match part {
+        Part::Administration => settings.server.workers.min(ADMIN_WORKERS),
+        Part::Whole | Part::Applications => settings.server.workers,
+    };
+    let server = HttpServer::new(move || {
+        let worker = web::Data::new(Worker {
+            admin: Arc::clone(&admin),
+            engine: Rc::new(Engine {
+                shared: Arc::clone(&shared),
+                transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
+                    .with_aws_host(aws_host.clone()),
+                dice: Box::new(WorkerDice::new()),
+                known: Known::default(),
+                alive: Some(alive.clone()),
+            }),
+            clean: Clean::default(),
+            forwarding: forwarding.clone(),
+            tarpit: Tarpit::default(),
+            drain: Arc::clone(&drain),
+        });
+        let entrance = Entrance::new(hosts.clone(), worker.clone());
+        App::new()
+            .app_data(worker)
+            .wrap_fn(move |request, inner| entrance.pass(request, inner))
+            .configure(|config| route::routes(part, config))
+    });
+    let server = server
+        .on_connect(move |socket, marks| connections.opened(socket, marks))
+        .workers(workers)
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .h1_write_buffer_size(WRITE_BYTES)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD)
+        .client_disconnect_timeout(LEAVE)
+        .max_connections(settings.server.connections.div_ceil(workers.max(1)))
+        .backlog(4096)
+        .shutdown_timeout(settings.server.drain_seconds)
+        .disable_signals()
+        .bind(address)
+        .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+    for address in server.addrs() {
+        tracing::info!(%address, "serving {}", part.what());
+    }
+    Ok(server.run())
+}
+
+/// The listener for metrics.
+pub fn monitoring(exporter: Arc<Exporter>, settings: &Settings) -> Result<Server, StartError> {
+    let (exporter, address) = (web::Data::new(exporter), settings.monitoring);
+    let hosts = settings.server.hosts(address);
+    let server = HttpServer::new(move || {
+        let entrance = Entrance::mute(hosts.clone());
+        App::new()
+            .app_data(exporter.clone())
+            .wrap_fn(move |request, inner| entrance.pass(request, inner))
+            .configure(route::monitoring)
+    });
+    let server = server
+        .workers(1)
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .max_connections(SCRAPERS)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .bind(address)
+        .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
+    for address in server.addrs() {
+        tracing::info!(%address, "serving metrics");
+    }
+    Ok(server.run())
+}
+
+fn bounds(server: &settings::Server) -> Bounds {
+    Bounds {
+        per_address: server.connections_per_address,
+        unread: Duration::from_secs(server.unread_seconds),
+        proxies: server.trusted_proxies.clone(),
+    }
+}
+
+/// What the operator lets providers take of this host's identity.
+fn aws_host(settings: &Aws) -> AwsHost {
+    let sources = settings.host_credentials.iter().filter_map(|word| AwsSource::read(word)).collect();
+    AwsHost::new(sources, |name| settings.variables.get(name).map(|text| text.expose().to_owned()))
+}
+
+fn forwarding(server: &settings::Server) -> Forwarding {
+    let named = match server.forwarded_header {
+        ForwardedHeader::XForwardedFor => Named::InList,
+        ForwardedHeader::Forwarded => Named::InPairs,
+    };
+    Forwarding { trusted: server.trusted_proxies.clone(), named }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_of_keys_that_can_be_set_is_known() {
+        assert_eq!(Aws::SOURCES, AwsSource::ALL.map(AwsSource::as_str));
+    }
+}

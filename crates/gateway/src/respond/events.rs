@@ -1,0 +1,50 @@
+//! A stream of events as a body. Where making the next piece panics, an error event is the last one.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    body::{BodySize, MessageBody},
+    web::{Bytes, BytesMut},
+};
+use futures_core::Stream;
+use nexus_wire::{
+    error::{ErrorCode, PublicError},
+    sse::encode,
+};
+
+use crate::bug;
+
+/// actix asks for more only when the socket took what it had.
+pub struct Events<S>(Option<S>);
+
+impl<S> Events<S> {
+    pub fn new(stream: S) -> Self {
+        Self(Some(stream))
+    }
+}
+
+impl<S: Stream<Item = Bytes> + Unpin> MessageBody for Events<S> {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let events = self.get_mut();
+        let Some(stream) = events.0.as_mut() else { return Poll::Ready(None) };
+        if let Some(poll) = bug::caught(|| Pin::new(stream).poll_next(cx)) {
+            return poll.map(|piece| piece.map(Ok));
+        }
+        // what is left of the stream books what it has seen, if it still can
+        let broken = events.0.take();
+        let _booked = bug::caught(move || drop(broken));
+        let mut last = BytesMut::new();
+        encode::data(&PublicError::new(ErrorCode::Internal).to_json(), &mut last);
+        Poll::Ready(Some(Ok(last.freeze())))
+    }
+}
