@@ -13,7 +13,7 @@ pub enum Role {
     Viewer,
     /// A viewer who also sees the audit log and who the users are.
     Auditor,
-    /// Manages one team: its keys, its users.
+    /// Manages one team: its keys, its users, its quotas.
     TeamAdmin,
     /// Manages everything.
     PlatformAdmin,
@@ -63,6 +63,8 @@ pub enum Permission {
     RoutesWrite,
     SettingsRead,
     SettingsWrite,
+    QuotasRead,
+    QuotasWrite,
     AuditRead,
     AnomaliesRead,
     AnomaliesWrite,
@@ -71,7 +73,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 16] = [
+    pub const ALL: [Permission; 18] = [
         Permission::TeamsRead,
         Permission::TeamsWrite,
         Permission::UsersRead,
@@ -84,6 +86,8 @@ impl Permission {
         Permission::RoutesWrite,
         Permission::SettingsRead,
         Permission::SettingsWrite,
+        Permission::QuotasRead,
+        Permission::QuotasWrite,
         Permission::AuditRead,
         Permission::AnomaliesRead,
         Permission::AnomaliesWrite,
@@ -107,6 +111,8 @@ impl Permission {
             Self::RoutesWrite    => (Role::PlatformAdmin, Holding::Platform),
             Self::SettingsRead   => (Role::Viewer,        Holding::Platform),
             Self::SettingsWrite  => (Role::PlatformAdmin, Holding::Platform),
+            Self::QuotasRead     => (Role::Viewer,        Holding::Team),
+            Self::QuotasWrite    => (Role::TeamAdmin,     Holding::Team),
             Self::AuditRead      => (Role::Auditor,       Holding::Team),
             Self::AnomaliesRead  => (Role::Viewer,        Holding::Team),
             Self::AnomaliesWrite => (Role::TeamAdmin,     Holding::Team),
@@ -236,7 +242,12 @@ mod tests {
     #[test]
     fn only_admins_change_things_and_viewers_see_no_audit() {
         for actor in actors() {
-            let changes = [Permission::KeysWrite, Permission::UsersWrite, Permission::AnomaliesWrite];
+            let changes = [
+                Permission::KeysWrite,
+                Permission::UsersWrite,
+                Permission::AnomaliesWrite,
+                Permission::QuotasWrite,
+            ];
             for permission in changes {
                 assert_eq!(actor.may(permission).is_some(), actor.role >= Role::TeamAdmin, "{actor:?}");
             }

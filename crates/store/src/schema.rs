@@ -223,6 +223,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        team_id -> Nullable<Text>,
+        is_own -> Bool,
     }
 }
 

@@ -38,6 +38,8 @@ fn word(permission: Permission) -> &'static str {
         Permission::RoutesWrite => "routes:write",
         Permission::SettingsRead => "settings:read",
         Permission::SettingsWrite => "settings:write",
+        Permission::QuotasRead => "quotas:read",
+        Permission::QuotasWrite => "quotas:write",
         Permission::AuditRead => "audit:read",
         Permission::AnomaliesRead => "anomalies:read",
         Permission::AnomaliesWrite => "anomalies:write",

@@ -1,10 +1,12 @@
 //! Quotas: who may use how much of what in which time, how full they are, and who holds what of them.
 
 mod object;
+mod rights;
 
 use nexus_core::{
     id::Uuid,
     quota::{Quota, Subject, Window},
+    role::Reach,
     scope::Pattern,
 };
 use nexus_store::repo::{
@@ -12,7 +14,10 @@ use nexus_store::repo::{
     quota::{self, StoredQuota},
 };
 
-use self::object::{HolderBody, HoldersBody, NewQuota, QuotaBody, QuotaPatch, SubjectWord, WindowWord};
+use self::{
+    object::{HolderBody, HoldersBody, NewQuota, QuotaBody, QuotaPatch, SubjectWord, WindowWord},
+    rights::Set,
+};
 use super::{
     answer::{Created, Gone, Recorded, Shown, Told},
     body::Json,
@@ -28,15 +33,15 @@ use super::{
 const HOLDERS_MAX: usize = 1_000;
 
 pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<QuotaBody>, Problem> {
-    let page = call.query.page();
-    let rows = call.read(move |conn| quota::page(conn, &page)).await?;
+    let (own, page) = (call.caller.reach.team(), call.query.page());
+    let rows = call.read(move |conn| quota::page(conn, own, &page)).await?;
     let key = |row: &StoredQuota| (row.created_at_ms, row.quota.id.to_string());
     Ok(call.query.listing(&call.admin().secrets.cursors, rows, key, QuotaBody::new))
 }
 
 pub async fn show(call: Call) -> Result<Shown<QuotaBody>, Problem> {
-    let id = call.id("id")?;
-    Ok(shown(&found(call.read(move |conn| quota::show(conn, id)).await?)?))
+    let (id, own) = (call.id("id")?, call.caller.reach.team());
+    Ok(shown(&found(call.read(move |conn| quota::show(conn, id, own)).await?)?))
 }
 
 fn shown(stored: &StoredQuota) -> Shown<QuotaBody> {
@@ -110,13 +115,16 @@ pub async fn create(call: Call<(), Json<NewQuota>>) -> Result<Recorded<Created<Q
         limit: wish.limit,
         mode: wish.mode.into(),
     };
-    let stored = StoredQuota { quota, created_at_ms: now_ms, updated_at_ms: now_ms, version: 1 };
+    let reach = call.caller.reach;
     call.change("quota.create", move |conn| {
+        let Set { team, is_own } = rights::may_set(conn, reach, &quota)?;
+        let stored =
+            StoredQuota { quota, team, is_own, created_at_ms: now_ms, updated_at_ms: now_ms, version: 1 };
         quota::create(conn, &stored)?;
         let body = QuotaBody::new(&stored);
         let location = format!("{PREFIX}/quotas/{}", stored.quota.id);
         let answer = Created { body: body.clone(), version: stored.version, location };
-        Ok(Change::of("quota", stored.quota.id, None, answer).to(&body))
+        Ok(Change::of("quota", stored.quota.id, team, answer).to(&body))
     })
     .await
 }
@@ -131,14 +139,18 @@ pub async fn update(call: Call<(), Json<QuotaPatch>>) -> Result<Recorded<Shown<Q
     check.finish()?;
     let change =
         quota::Change { name: patch.name.clone(), limit: patch.limit, mode: patch.mode.map(Into::into) };
-    let now_ms = call.now_ms();
+    let (reach, now_ms) = (call.caller.reach, call.now_ms());
     call.change("quota.update", move |conn| {
-        let before = found(quota::show(conn, id)?)?;
+        let before = found(quota::show(conn, id, reach.team())?)?;
+        rights::may_change(reach, &before)?;
+        if let (Reach::Team(own), Some(limit)) = (reach, change.limit) {
+            rights::within_ceiling(conn, own, &Quota { limit, ..before.quota.clone() })?;
+        }
         match quota::update(conn, id, &change, version, now_ms)? {
             Changed::Unknown => Err(Kind::NotFound.into()),
             Changed::Stale => Err(Kind::Stale.into()),
             Changed::Now(after) => {
-                let change = Change::of("quota", id, None, shown(&after));
+                let change = Change::of("quota", id, after.team, shown(&after));
                 Ok(change.from(&QuotaBody::new(&before)).to(&QuotaBody::new(&after)))
             }
         }
@@ -147,21 +159,22 @@ pub async fn update(call: Call<(), Json<QuotaPatch>>) -> Result<Recorded<Shown<Q
 }
 
 pub async fn delete(call: Call) -> Result<Recorded<Gone>, Problem> {
-    let id: Uuid = call.id("id")?;
+    let (id, reach): (Uuid, _) = (call.id("id")?, call.caller.reach);
     call.change("quota.delete", move |conn| {
-        let before = found(quota::show(conn, id)?)?;
+        let before = found(quota::show(conn, id, reach.team())?)?;
+        rights::may_change(reach, &before)?;
         if quota::delete(conn, id)? == Removed::Unknown {
             return Err(Kind::NotFound.into());
         }
-        Ok(Change::of("quota", id, None, Gone).from(&QuotaBody::new(&before)))
+        Ok(Change::of("quota", id, before.team, Gone).from(&QuotaBody::new(&before)))
     })
     .await
 }
 
 /// Who holds what of a quota right now, and how full it is on this node.
 pub async fn holders(call: Call) -> Result<Told<HoldersBody>, Problem> {
-    let id: Uuid = call.id("id")?;
-    let stored = found(call.read(move |conn| quota::show(conn, id)).await?)?;
+    let (id, own): (Uuid, _) = (call.id("id")?, call.caller.reach.team());
+    let stored = found(call.read(move |conn| quota::show(conn, id, own)).await?)?;
     let quotas = &call.worker().engine.shared.quotas;
     let level = quotas.level(&stored.quota, call.now_ms());
     let holders = quotas.holders(&stored.quota);

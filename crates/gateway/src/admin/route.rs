@@ -123,12 +123,12 @@ fn money() -> Vec<Row> {
 
         get("/usage", Needs(Permission::KeysRead), "Show what was used and what it cost", usage::show),
 
-        get("/quotas", Needs(Permission::SettingsRead), "List quotas", quotas::list),
-        post("/quotas", Needs(Permission::SettingsWrite), "Make a quota", quotas::create),
-        get("/quotas/{id}", Needs(Permission::SettingsRead), "Show a quota", quotas::show),
-        patch("/quotas/{id}", Needs(Permission::SettingsWrite), "Change a quota's name, limit or mode", quotas::update),
-        delete("/quotas/{id}", Needs(Permission::SettingsWrite), "Delete a quota", quotas::delete),
-        get("/quotas/{id}/holders", Needs(Permission::SettingsRead), "Show how full a quota is and who holds what of it", quotas::holders),
+        get("/quotas", Needs(Permission::QuotasRead), "List quotas", quotas::list),
+        post("/quotas", Needs(Permission::QuotasWrite), "Make a quota", quotas::create),
+        get("/quotas/{id}", Needs(Permission::QuotasRead), "Show a quota", quotas::show),
+        patch("/quotas/{id}", Needs(Permission::QuotasWrite), "Change a quota's name, limit or mode", quotas::update),
+        delete("/quotas/{id}", Needs(Permission::QuotasWrite), "Delete a quota", quotas::delete),
+        get("/quotas/{id}/holders", Needs(Permission::QuotasRead), "Show how full a quota is and who holds what of it", quotas::holders),
     ]
 }
 

@@ -6,7 +6,7 @@ use diesel::{
     dsl::{delete as delete_from, insert_into, update as change_in},
 };
 use nexus_core::{
-    id::Uuid,
+    id::{TeamId, Uuid},
     quota::{Measure, Mode, Quota, Subject, Window},
     scope::Pattern,
 };
@@ -23,6 +23,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredQuota {
     pub quota: Quota,
+    /// Whose use it bounds, where that is one team's.
+    pub team: Option<TeamId>,
+    /// Whether the team set it itself.
+    pub is_own: bool,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -53,6 +57,8 @@ pub(crate) struct QuotaRow {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    team_id: Option<String>,
+    is_own: bool,
 }
 
 #[derive(AsChangeset)]
@@ -84,6 +90,7 @@ impl QuotaRow {
         let window = row.word("window_kind", &self.window_kind, |word| {
             Window::from_word(word, offset, self.rolling_ms)
         })?;
+        let team = self.team_id.as_deref().map(|team| row.id("team_id", team)).transpose()?;
         let quota = Quota {
             id: row.id("id", &self.id)?,
             measure: row.word("measure", &self.measure, Measure::from_word)?,
@@ -95,7 +102,8 @@ impl QuotaRow {
             window,
         };
         let (created_at_ms, updated_at_ms) = (self.created_at, self.updated_at);
-        Ok(StoredQuota { quota, created_at_ms, updated_at_ms, version: self.version })
+        let (is_own, version) = (self.is_own, self.version);
+        Ok(StoredQuota { quota, team, is_own, created_at_ms, updated_at_ms, version })
     }
 }
 
@@ -140,6 +148,8 @@ pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), Stor
         created_at: stored.created_at_ms,
         updated_at: stored.updated_at_ms,
         version: stored.version,
+        team_id: stored.team.map(|team| team.to_string()),
+        is_own: stored.is_own,
     };
     insert_into(quotas::table).values(row).execute(conn)?;
     Ok(())
@@ -151,11 +161,18 @@ pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredQuota>, StoreError> {
     rows.into_iter().map(QuotaRow::read).collect()
 }
 
-/// The quotas of a page, oldest first; damaged rows are logged and left out.
-pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredQuota>, StoreError> {
+/// The quotas of a page, of this team where one is named, oldest first; damaged rows are logged and left out.
+pub fn page(
+    conn: &mut AnyConnection,
+    own: Option<TeamId>,
+    page: &Page,
+) -> Result<Vec<StoredQuota>, StoreError> {
     use quotas::dsl as row;
     let load = |page: &Page| {
         let mut query = row::quotas.into_boxed().order((row::created_at, row::id)).limit(page.limit.into());
+        if let Some(own) = own {
+            query = query.filter(row::team_id.eq(own.to_string()));
+        }
         if let Some((at, id)) = &page.after {
             query = query.filter(row::created_at.gt(*at).or(row::created_at.eq(*at).and(row::id.gt(id))));
         }
@@ -164,10 +181,23 @@ pub fn page(conn: &mut AnyConnection, page: &Page) -> Result<Vec<StoredQuota>, S
     page_of(page, load, |row: &QuotaRow| (row.created_at, row.id.clone()), QuotaRow::read)
 }
 
-/// The quota of this id.
-pub fn show(conn: &mut AnyConnection, id: Uuid) -> Result<Option<StoredQuota>, StoreError> {
+/// The quota of this id, of this team where one is named.
+pub fn show(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    own: Option<TeamId>,
+) -> Result<Option<StoredQuota>, StoreError> {
     let row: Option<QuotaRow> = quotas::table.find(id.to_string()).first(conn).optional()?;
-    row.map(QuotaRow::read).transpose()
+    let stored = row.map(QuotaRow::read).transpose()?;
+    Ok(stored.filter(|stored| own.is_none() || stored.team == own))
+}
+
+/// What the platform set for a team as a whole, and not for one of its keys.
+pub fn set_for(conn: &mut AnyConnection, team: TeamId) -> Result<Vec<StoredQuota>, StoreError> {
+    use quotas::dsl as row;
+    let of_team = row::quotas.filter(row::team_id.eq(team.to_string())).filter(row::is_own.eq(false));
+    let rows: Vec<QuotaRow> = of_team.filter(row::subject_kind.eq("team")).load(conn)?;
+    rows.into_iter().map(QuotaRow::read).collect()
 }
 
 /// Changes a quota; [`StoreError::Conflict`] where the new name is taken.
@@ -186,7 +216,7 @@ pub fn update(
     };
     let row = quotas::table.find(id.to_string()).filter(quotas::version.eq(expected_version));
     let rows = change_in(row).set((change, quotas::version.eq(quotas::version + 1))).execute(conn)?;
-    Ok(changed(rows, show(conn, id)?))
+    Ok(changed(rows, show(conn, id, None)?))
 }
 
 /// Deletes a quota.
@@ -211,7 +241,7 @@ mod tests {
             limit: 7,
             mode: Mode::Hard,
         };
-        StoredQuota { quota, created_at_ms: 1, updated_at_ms: 1, version: 1 }
+        StoredQuota { quota, team: None, is_own: false, created_at_ms: 1, updated_at_ms: 1, version: 1 }
     }
 
     #[test]
@@ -240,7 +270,37 @@ mod tests {
         );
         assert_eq!(update(1), Changed::Stale);
         assert_eq!(store.write_blocking(|conn| delete(conn, stored[0].quota.id)).unwrap(), Removed::Now);
-        let page = |after| store.read_blocking(|conn| page(conn, &Page { after, limit: 2 })).unwrap();
+        let page = |after| store.read_blocking(|conn| page(conn, None, &Page { after, limit: 2 })).unwrap();
         assert_eq!(page(Some((1, stored[2].quota.id.to_string()))), &stored[3..]);
+    }
+
+    #[test]
+    fn a_team_sees_what_bounds_it_and_only_the_platforms_word_for_the_whole_of_it_is_its_ceiling() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let [red, blue] = [1, 2].map(|number| TeamId(sample::uuid(number)));
+        let key = Subject::Key(KeyId(sample::uuid(9)));
+        let of = |number, subject, team, is_own| StoredQuota {
+            team,
+            is_own,
+            ..quota(number, subject, Window::Minute)
+        };
+        let stored = [
+            of(11, Subject::Team(red), Some(red), false),
+            of(12, Subject::Team(red), Some(red), true),
+            of(13, key, Some(red), false),
+            of(14, Subject::Team(blue), Some(blue), false),
+            of(15, Subject::Platform, None, false),
+        ];
+        store.write_blocking(|conn| stored.iter().try_for_each(|quota| create(conn, quota))).unwrap();
+        let all = Page { after: None, limit: 9 };
+        let page = |own| store.read_blocking(|conn| page(conn, own, &all)).unwrap();
+        assert_eq!(
+            (page(Some(red)), page(Some(blue)), page(None)),
+            (stored[..3].into(), stored[3..4].into(), stored.to_vec())
+        );
+        let show = |own| store.read_blocking(|conn| show(conn, stored[0].quota.id, own)).unwrap().is_some();
+        assert_eq!([None, Some(red), Some(blue)].map(show), [true, true, false]);
+        assert_eq!(store.read_blocking(|conn| set_for(conn, red)).unwrap(), stored[..1]);
     }
 }

@@ -57,6 +57,10 @@ pub struct QuotaBody {
     rolling_seconds: Option<u32>,
     limit: u64,
     mode: ModeWord,
+    /// The team whose use it bounds, where that is one team's.
+    team_id: Option<Uuid>,
+    /// Whether that team set it itself.
+    is_own: bool,
     /// The `ETag` without its quotes.
     version: i64,
     /// Unix seconds, as `updated_at`.
@@ -94,6 +98,8 @@ impl QuotaBody {
             rolling_seconds,
             limit: *limit,
             mode: (*mode).into(),
+            team_id: stored.team.map(|team| team.0),
+            is_own: stored.is_own,
             version: stored.version,
             created_at: stored.created_at_ms.div_euclid(1000),
             updated_at: stored.updated_at_ms.div_euclid(1000),

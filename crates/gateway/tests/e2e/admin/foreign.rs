@@ -46,8 +46,11 @@ fn what_belongs_to_another_team_answers_like_what_does_not_exist() {
     let session = node.request("POST", "/v1/session-keys", &headers, r#"{"expires_in_seconds":600}"#).json();
     let user = json!({ "email": "blue@example.com", "name": "Blue", "role": "viewer", "team_id": blue });
     let user = api.make("/users", &user);
+    let quota = json!({ "name": "theirs", "subject": "key", "subject_value": app["id"], "measure": "requests",
+                        "window": "day", "limit": 5 });
+    let quota = api.make("/quotas", &quota);
     let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-    let theirs = [blue, text(&app), text(&session), text(&user)];
+    let theirs = [blue, text(&app), text(&session), text(&user), text(&quota)];
     assert!(theirs.iter().all(|id| id.parse::<Uuid>().is_ok()), "{theirs:?}");
 
     let operations = operations(&api.get("/openapi.json").json());
@@ -68,12 +71,13 @@ fn what_belongs_to_another_team_answers_like_what_does_not_exist() {
         }
     }
     assert_eq!(mock.requests().len(), calls_before, "no provider was asked");
-    let [team, app, session, user] = &theirs;
+    let [team, app, session, user, quota] = &theirs;
     for (path, state) in [
         (format!("/teams/{team}"), None),
         (format!("/keys/{app}"), Some("active")),
         (format!("/session-keys/{session}"), Some("active")),
         (format!("/users/{user}"), None),
+        (format!("/quotas/{quota}"), None),
     ] {
         let shown = api.get(&path);
         assert_eq!(shown.status, 200, "{path}");
