@@ -150,10 +150,11 @@ fn open_sqlite(path: &Path, access: Access) -> Result<SqliteConnection, OpenErro
     let path = path.to_str().ok_or_else(|| OpenError("the database path is not UTF-8".to_owned()))?;
     let mut conn = SqliteConnection::establish(path).map_err(|error| OpenError(error.to_string()))?;
     // the busy time-out comes first: switching to WAL already needs it when two processes start at once
+    // what is deleted is overwritten, so that a sealed secret is gone with its row
     let pragmas = match access {
         Access::Write => {
             "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+             PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;"
         }
         Access::Read => {
             "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \

@@ -147,3 +147,31 @@ fn each_change_moves_the_world() {
         assert!(store.read_blocking(world::revision).unwrap() > before, "step {at}");
     }
 }
+
+#[test]
+fn a_secret_that_was_replaced_or_deleted_is_in_no_byte_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, [provider, _]) = scratch(folder.path());
+    let [kept, gone] = [1, 2].map(|number| CredentialId(sample::uuid(number)));
+    let [first, next, last] = ["the-first-sealed-text", "the-next-sealed-text", "the-last-sealed-text"];
+    store
+        .write_blocking(|conn| {
+            for (text, at) in [(first, 1), (next, 2)] {
+                apply(conn, kept, provider, &sample::secret(text, at), at)?;
+            }
+            let other = Credential {
+                id: gone,
+                name: "other".into(),
+                secret: sample::secret(last, 0),
+                ..show(conn, kept)?.unwrap()
+            };
+            create(conn, &other)
+        })
+        .unwrap();
+    store.write_blocking(|conn| delete(conn, gone)).unwrap();
+    drop(store);
+    let bytes = std::fs::read(folder.path().join("nexus.db")).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(!folder.path().join("nexus.db-wal").exists(), "the log is in the file");
+    assert_eq!([first, next, last].map(holds), [false, true, false]);
+}
