@@ -291,3 +291,20 @@ async fn the_trail_is_told_of_denials_and_first_sights_and_of_use_once_a_minute(
         [("level", true, Some(HERE)), ("revoked", true, Some(HERE)), ("form", false, Some(HERE))]
     );
 }
+
+#[tokio::test]
+async fn a_token_that_begins_like_a_proven_one_is_proven_by_itself() {
+    let bench = bench(1, std::iter::repeat_with(|| json(WHOLE)).take(64));
+    let good = bearer(Level::App);
+    assert_eq!(status(&bench, &good).await, 200);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    // every one of them has all of the good one but its signature, or some of that too
+    for length in [0, 1, 20, signature.len() - 1] {
+        let altered = format!("{head}.{}{}", &signature[..length], "A".repeat(signature.len() - length));
+        assert_eq!(status(&bench, &altered).await, 401, "{length}");
+    }
+    for more in ["A", ".", " x", "="] {
+        assert_eq!(status(&bench, &format!("{good}{more}")).await, 401, "{more}");
+    }
+    assert_eq!(status(&bench, &good).await, 200);
+}

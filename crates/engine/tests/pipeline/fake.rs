@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -214,17 +214,24 @@ impl Trail for FakeTrail {
 #[derive(Default)]
 pub struct StillClock {
     moved_us: AtomicU64,
+    /// By how much the wall clock was set.
+    set_ms: AtomicI64,
 }
 
 impl StillClock {
     pub fn advance(&self, us: u64) {
         self.moved_us.fetch_add(us, Ordering::Relaxed);
     }
+
+    /// Sets the wall clock; what is monotonic about it goes on.
+    pub fn set_ms_from_now(&self, ms: i64) {
+        self.set_ms.store(ms, Ordering::Relaxed);
+    }
 }
 
 impl Clock for StillClock {
     fn unix_ms(&self) -> i64 {
-        i64::try_from(NOW_S).unwrap() * 1000
+        i64::try_from(NOW_S).unwrap() * 1000 + self.set_ms.load(Ordering::Relaxed)
     }
 
     fn monotonic_us(&self) -> u64 {

@@ -11,6 +11,7 @@
 
 mod access;
 mod budgets;
+mod clocks;
 mod continuing;
 mod fake;
 mod hedging;

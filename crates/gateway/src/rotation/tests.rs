@@ -1,5 +1,7 @@
 //! Turning under a squeezed clock: every row opens at every step, whoever reads, seals or dies meanwhile.
 
+mod steps;
+
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
