@@ -108,12 +108,17 @@ impl Site {
 
     /// The same with another `DB_ENCRYPTION_KEY`.
     pub fn start_under(&self, encryption_key: &str, arguments: &[&str]) -> Node<'_> {
+        self.start_among(&[("DB_ENCRYPTION_KEY", encryption_key)], arguments)
+    }
+
+    /// The same with these variables beside or in the place of the usual ones.
+    pub fn start_among(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Node<'_> {
         let port = self.api.port().to_string();
         let mut all = vec!["serve", "--config", "nexus.yaml", "--port", &port, "--workers", "2"];
         all.extend(arguments);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.file("nexus.log")).unwrap();
         let mut command = self.command(&all);
-        command.env("DB_ENCRYPTION_KEY", encryption_key).stderr(log);
+        command.envs(variables.iter().copied()).stderr(log);
         let mut node = Node { site: self, child: command.spawn().unwrap() };
         until("the gateway is ready", || {
             if let Some(status) = node.child.try_wait().unwrap() {

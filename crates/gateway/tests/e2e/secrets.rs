@@ -1,5 +1,10 @@
 //! The canary sweep: planted secrets and prompts are in no log, metric, answer or database file.
 
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+
 use crate::node::{ENCRYPTION_KEY, PROVIDER_KEY, SECRET_KEY, ask_stream, mocked};
 
 const PROMPT: &str = "the canary prompt 4f9c21 about nothing";
@@ -59,5 +64,44 @@ pub fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 /// Whether a text stands somewhere in there.
 pub fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    String::from_utf8_lossy(bytes).contains(text)
+}
+
+/// Whether one of these stands somewhere in there.
+pub fn holds_any(text: &str, codings: &[String]) -> bool {
+    codings.iter().any(|coding| text.contains(coding.as_str()))
+}
+
+/// A secret as it may stand in a text: plain, escaped for a URL, in hexadecimal, in base64 wherever it begins.
+pub fn codings(secret: &str) -> Vec<String> {
+    let bytes = secret.as_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let escaped: String = url::form_urlencoded::byte_serialize(bytes).collect();
+    let mut codings = vec![secret.to_owned(), hex.to_uppercase(), hex, escaped.replace('+', "%20"), escaped];
+    for before in 0..3 {
+        let shifted = [&b"\0\0\0"[..before], bytes].concat();
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let text = engine.encode(&shifted);
+            // the first and the last letters depend on what stands beside the secret
+            codings.push(text[(before * 8).div_ceil(6)..text.len() - 2].to_owned());
+        }
+    }
+    codings
+}
+
+#[test]
+fn a_secret_is_found_in_every_coding() {
+    const SECRET: &str = "sk-canary with / and + 93c1f0";
+    for text in [
+        SECRET.to_owned(),
+        "736b2d63616e6172792077697468202f20616e64202b20393363316630".to_owned(),
+        "sk-canary+with+%2F+and+%2B+93c1f0".to_owned(),
+        STANDARD_NO_PAD.encode(format!("{SECRET} behind")),
+        STANDARD_NO_PAD.encode(format!("a{SECRET} behind")),
+        STANDARD_NO_PAD.encode(format!("ab{SECRET} behind")),
+        URL_SAFE_NO_PAD.encode(format!("abc{SECRET}")),
+    ] {
+        assert!(holds_any(&format!("<<{text}>>"), &codings(SECRET)), "{text}");
+    }
+    assert!(!holds_any("sk-canary with something else", &codings(SECRET)));
 }
