@@ -4,6 +4,7 @@
 mod docs;
 mod files;
 mod migrations;
+mod threats;
 
 use anyhow::Result;
 
@@ -39,6 +40,7 @@ fn check(files: &[SourceFile]) -> Vec<String> {
     let mut findings: Vec<String> = files.iter().flat_map(check_file).collect();
     findings.extend(migrations::check(files));
     findings.extend(docs::check(files));
+    findings.extend(threats::check(files));
     findings
 }
 
