@@ -125,6 +125,17 @@ impl Plan {
         }
     }
 
+    /// A fresh target for a second attempt beside the one under way, paid for out of the budget. Nothing is waited for,
+    /// and none is asked that is better left alone.
+    pub fn beside(&mut self, outlook: &Outlook<'_>, dice: impl FnMut(u64) -> u64) -> Option<Choice> {
+        let is_spent = self.is_over || self.tries >= self.tries_max || self.tried.is_full();
+        if is_spent || outlook.ask.now_us >= self.deadline_us {
+            return None;
+        }
+        let chosen = select::choose(outlook.route, outlook.rule, &outlook.ask, &self.tried, dice).ok()?;
+        (chosen.entry == Entry::Asked && outlook.budget.take()).then_some(chosen)
+    }
+
     /// Where no fresh target may be had: one that was tried and may be again, or a pause until either can.
     fn second_best(&mut self, outlook: &Outlook<'_>, nobody: Nobody, now_us: u64) -> Step {
         let soonest = self.again.iter().flatten().min_by_key(|again| again.from_us).copied();

@@ -5,7 +5,7 @@
 
 use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
-use nexus_core::{catalogue::Target, failover::Step, fault::Fault, select::Choice};
+use nexus_core::{catalogue::Target, fault::Fault, select::Choice};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -116,16 +116,11 @@ async fn second<'a, T: Transport>(
     trip: &Trip<'_>,
 ) -> Option<Runner<'a>> {
     let routed = first.routed;
-    if !trip.has_time(engine) || !routed.to.route.hedges.take() {
+    if !routed.to.route.hedges.take() {
         return None;
     }
-    let Step::Try(choice) = debug_span!("select").in_scope(|| course.next(engine, world)) else {
-        return None;
-    };
+    let choice = debug_span!("select").in_scope(|| course.beside(engine, world))?;
     let (target, backend) = world.stand(&routed.to.route, choice.place).ok()?;
-    if Arc::ptr_eq(target, first.target) {
-        return None;
-    }
     let beside =
         reserve::beside(routed, world, trip.request, &engine.shared).instrument(debug_span!("reserve"));
     let hold = beside.await.ok()?;

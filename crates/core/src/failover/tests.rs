@@ -135,3 +135,34 @@ fn where_others_failed_for_good_a_shut_target_is_tried_at_last() {
     let (tried, _, why) = bench.run(&mut Plan::new(3, u64::MAX), &fault);
     assert_eq!((tried, why), (vec![0, 1], Why::Exhausted));
 }
+
+#[test]
+fn a_second_attempt_beside_the_first_is_fresh_well_in_time_and_paid_for() {
+    let roll = |bound: u64| bound / 2;
+    let begun = |bench: &Bench| {
+        let mut plan = Plan::new(4, 9 * S);
+        let Step::Try(first) = plan.step(&bench.outlook(S), roll) else { panic!("no first") };
+        plan.begun(first);
+        (plan, first)
+    };
+    let bench = Bench::new(2);
+    let (mut plan, first) = begun(&bench);
+    let second = plan.beside(&bench.outlook(S), roll).unwrap();
+    assert_ne!(second.place, first.place);
+    plan.begun(second);
+    assert_eq!(plan.beside(&bench.outlook(S), roll), None, "nobody fresh is left");
+    let (mut plan, _) = begun(&bench);
+    assert_eq!(plan.beside(&bench.outlook(9 * S), roll), None, "the client's time is over");
+    let other = |bench: &Bench, first: Choice| bench.route.targets[1 - first.place].health.clone();
+    let (mut plan, first) = begun(&bench);
+    other(&bench, first).rest(S, S);
+    assert_eq!(plan.beside(&bench.outlook(S), roll), None, "it is to be left alone");
+    let bench = Bench::new(2);
+    let (mut plan, first) = begun(&bench);
+    other(&bench, first).breaker().open(S);
+    assert_eq!(plan.beside(&bench.outlook(2 * S), roll), None, "its breaker is open");
+    let bench = Bench::new(2);
+    let (mut plan, _) = begun(&bench);
+    while bench.budget.take() {}
+    assert_eq!(plan.beside(&bench.outlook(S), roll), None, "there were too many retries");
+}

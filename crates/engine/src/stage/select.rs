@@ -54,6 +54,20 @@ impl<'a> Course<'a> {
 
     /// What to do now.
     pub fn next<T: Transport>(&mut self, engine: &Engine<T>, world: &World) -> Step {
+        self.decide(engine, world, |plan, outlook, dice| plan.step(outlook, dice))
+    }
+
+    /// Another target beside the one that is being asked, where there is one to spare.
+    pub fn beside<T: Transport>(&mut self, engine: &Engine<T>, world: &World) -> Option<Choice> {
+        self.decide(engine, world, |plan, outlook, dice| plan.beside(outlook, dice))
+    }
+
+    fn decide<T: Transport, D>(
+        &mut self,
+        engine: &Engine<T>,
+        world: &World,
+        decide: impl FnOnce(&mut Plan, &Outlook<'_>, &mut dyn FnMut(u64) -> u64) -> D,
+    ) -> D {
         let routed = self.routed;
         let rights = world.snapshot.rights(&routed.caller);
         let is_bound = rights.is_bound_to_providers();
@@ -69,7 +83,7 @@ impl<'a> Course<'a> {
         };
         let (route, rule) = (&routed.to.route, &routed.to.rule);
         let outlook = Outlook { route, rule, ask, budget: &engine.shared.retries };
-        self.plan.step(&outlook, |bound| engine.dice.roll(bound))
+        decide(&mut self.plan, &outlook, &mut |bound| engine.dice.roll(bound))
     }
 
     /// A target that was chosen had no place after all, or no words for the request; nothing was sent.
