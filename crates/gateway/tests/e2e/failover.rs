@@ -199,20 +199,18 @@ fn a_target_slower_than_usual_is_outrun_by_another_and_both_are_in_the_ledger() 
     }
     let before = b.counts().requests;
     a.set_script("fault=hang_before_head").unwrap();
-    // what is usual is read once a second
-    let decision = until("the slow one is outrun", || {
+    // what is usual is read once a second, and what is outrun is counted behind the request's back
+    let outrun = r#"nexus_upstream_attempts_total{provider="a",model="gpt",outcome="outrun"}"#;
+    let mut decisions = Vec::new();
+    until("the slow one is outrun", || {
         let answer = node.chat(&app, &ask_stream("gpt"));
         assert_eq!((answer.status, answer.is_complete), (200, true), "{}", answer.text());
-        node.metrics()
-            .contains(r#"outcome="outrun"} 1"#)
-            .then(|| answer.header("x-nexus-decision").map(str::to_owned))
+        decisions.push(answer.header("x-nexus-decision").unwrap().to_owned());
+        node.metrics().contains(outrun).then_some(())
     });
-    assert_eq!(decision.as_deref(), Some("provider=b; model=mock-gpt; attempts=2; policy=priority"));
+    let both = "provider=b; model=mock-gpt; attempts=2; policy=priority";
+    assert!(decisions.iter().any(|decision| decision == both), "{decisions:?}");
     assert!(b.counts().requests > before);
-    assert!(
-        node.metrics()
-            .contains(r#"nexus_upstream_attempts_total{provider="a",model="gpt",outcome="outrun"} 1"#)
-    );
     until("both are in the ledger", || {
         let rows = api.get("/usage?by=provider").json()["rows"].clone();
         (rows[1]["attempts"].as_u64()? > 0 && rows[0]["attempts"].as_u64()? >= 26).then_some(())
