@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     endpoint::Endpoint,
+    flow::{Limits, Short, line::Line, place::Place},
     health::{Health, peers::Compared},
     hedge_budget::HedgeBudget,
     id::{ProviderId, RouteId, TeamId},
-    limit::RateLimit,
     need::Fit,
     policy::{CHAIN_MAX, Rule, Rules},
     select::turns::Turns,
@@ -30,8 +30,8 @@ pub struct Provider {
     pub allow_private_network: bool,
     /// Share among the providers of one alias; 0 takes no traffic while another can.
     pub weight: u32,
-    /// Requests a minute to this provider over all its models.
-    pub rate_limit: Option<Arc<RateLimit>>,
+    /// Over all its models.
+    pub limits: Limits,
 }
 
 /// One real model at one provider: what a request is finally sent to.
@@ -43,8 +43,8 @@ pub struct Target {
     pub real_model: Arc<str>,
     /// The vendor's region it is had in; `None`: the provider's own, where it has one.
     pub region: Option<Arc<str>>,
-    /// Requests a minute to this model at this provider.
-    pub rate_limit: Option<Arc<RateLimit>>,
+    /// Of this model at this provider.
+    pub limits: Limits,
     /// Targets of a lower tier go before those of a higher, as long as one of them can.
     pub tier: u32,
     /// Share among the targets of its tier; 0 takes requests when no other can, of whatever tier.
@@ -63,6 +63,28 @@ impl Target {
     /// The name to send upstream when `asked` was asked for.
     pub fn model_for<'a>(&'a self, asked: &'a str) -> &'a str {
         if &*self.real_model == WILDCARD { asked } else { &self.real_model }
+    }
+
+    /// Its own limits and its provider's.
+    fn both_limits(&self) -> [&Limits; 2] {
+        [&self.limits, &self.provider.limits]
+    }
+
+    /// Where requests wait for room here: what is bounded for a whole provider is waited for together.
+    pub fn line(&self) -> Option<&Arc<Line>> {
+        self.provider.limits.line.as_ref().or(self.limits.line.as_ref())
+    }
+
+    /// Takes a place for a request of so many tokens, or says what there is not enough of: here (0), or at the
+    /// provider (1).
+    pub fn place(&self, tokens: u64, now_us: u64) -> Result<Place, (usize, Short)> {
+        Place::take(self.both_limits(), self.line(), tokens, now_us)
+    }
+
+    /// What there is not enough of for a request of so many tokens.
+    pub fn short(&self, tokens: u64, now_us: u64) -> Option<Short> {
+        let [here, there] = self.both_limits().map(|limits| limits.short(tokens, now_us));
+        here.into_iter().chain(there).max_by_key(|short| short.wait_us)
     }
 }
 

@@ -25,6 +25,8 @@ const AGAIN_MAX: u32 = 1;
 pub enum Step {
     /// Send to the target that was chosen.
     Try(Choice),
+    /// Wait in the line of the target that was chosen until there is room, then send to it; or pass it over.
+    Queue(Choice),
     /// Wait so long, and ask again.
     Pause { us: u64 },
     /// Nothing is left to try.
@@ -117,7 +119,7 @@ impl Plan {
             Err(nobody) => self.second_best(outlook, nobody, now_us),
         };
         match step {
-            Step::Try(_) if self.tries > 0 && !self.is_paid => {
+            Step::Try(_) | Step::Queue(_) if self.tries > 0 && !self.is_paid => {
                 self.is_paid = outlook.budget.take();
                 if self.is_paid { step } else { Step::GiveUp(Why::RetryBudget) }
             }
@@ -149,6 +151,7 @@ impl Plan {
             (Some(again), _) if again.from_us <= now_us => {
                 Step::Try(Choice { place: again.place, entry: Entry::Forced })
             }
+            (_, Nobody::Full { choice, .. }) => Step::Queue(choice),
             (Some(again), Nobody::Until { until_us, .. }) => {
                 self.pause(until_us.min(again.from_us), now_us, nobody)
             }

@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod check;
 pub mod histogram;
+pub mod learned;
 pub mod pace;
 pub mod peers;
 pub mod usual;
@@ -19,6 +20,7 @@ use std::sync::{
 use self::{
     breaker::{Breaker, State},
     check::{Check, Says},
+    learned::Learned,
     pace::Pace,
     usual::Usual,
     window::{Sample, Span, Summary, Tally, Window},
@@ -40,6 +42,8 @@ pub struct Health {
     wholes: Pace,
     in_flight: AtomicU32,
     rests_until_us: AtomicU64,
+    /// What the provider said last of its own limits, and when.
+    learned: Mutex<Option<(u64, Learned)>>,
     window: Mutex<Window>,
     usual: Usual,
     check: Mutex<Option<Check>>,
@@ -72,6 +76,17 @@ impl Health {
     /// Leaves the target alone for a while.
     pub fn rest(&self, wait_us: u64, now_us: u64) {
         self.rests_until_us.fetch_max(now_us.saturating_add(wait_us.min(REST_MAX_US)), Ordering::Relaxed);
+    }
+
+    /// The provider said what is left of its own limits.
+    pub fn learn(&self, learned: Learned, now_us: u64) {
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_us, learned));
+    }
+
+    /// What it said last, as of now.
+    pub fn learned(&self, now_us: u64) -> Option<Learned> {
+        let (at_us, learned) = (*self.learned.lock().unwrap_or_else(PoisonError::into_inner))?;
+        learned.after(now_us.saturating_sub(at_us))
     }
 
     /// Takes everything back that keeps requests away; by hand.

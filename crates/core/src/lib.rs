@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod endpoint;
 pub mod failover;
 pub mod fault;
+pub mod flow;
 pub mod health;
 pub mod hedge_budget;
 pub mod host;

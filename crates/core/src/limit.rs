@@ -69,9 +69,14 @@ impl RateLimit {
 
     /// In how many microseconds a unit will be there; `None`: one is.
     pub fn wait_us(&self, now_us: u64) -> Option<u64> {
+        self.wait_many_us(1, now_us)
+    }
+
+    /// The same of so many units.
+    pub fn wait_many_us(&self, units: u64, now_us: u64) -> Option<u64> {
         let now_ns = now_us.saturating_mul(1000);
         let arrival = self.tat_ns.load(Ordering::Relaxed).max(now_ns);
-        Some(self.excess_ns(arrival, 1, now_ns).div_ceil(1000)).filter(|wait_us| *wait_us > 0)
+        Some(self.excess_ns(arrival, units, now_ns).div_ceil(1000)).filter(|wait_us| *wait_us > 0)
     }
 
     /// Puts right what was taken as an estimate: more is taken, or what was too much given back.

@@ -102,7 +102,16 @@ pub struct Need<'a> {
     pub headers: Option<&'a dyn HeaderLookup>,
 }
 
+/// Tokens an answer has, where the request does not say.
+pub const OUTPUT_TOKENS: u64 = 512;
+
 impl Need<'_> {
+    /// What it will use of everything that is limited by tokens, roughly: the prompt, and the most that may be
+    /// answered.
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens.unwrap_or(OUTPUT_TOKENS))
+    }
+
     /// A request that needs nothing and comes from nowhere.
     pub const NOTHING: Need<'static> = Need {
         abilities: Abilities(0),

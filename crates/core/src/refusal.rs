@@ -1,5 +1,7 @@
 //! Why the gateway itself says no, before any provider is asked.
 
+use crate::flow::Short;
+
 /// A request the gateway does not serve. The words are for the caller: what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -13,6 +15,14 @@ pub enum Refusal {
     TooManyFailures { wait_ms: u64 },
     /// A session key has made all the requests it is good for.
     AllowanceUsed { requests: u64 },
+    /// A limit of the caller's team or key has no room now.
+    AtLimit {
+        /// `key` or `team`.
+        whose: &'static str,
+        short: Short,
+        /// Tokens the request was taken for.
+        tokens: u64,
+    },
     /// A quota the call falls under has no room for it.
     QuotaExhausted { name: String, measure: &'static str, limit: u64 },
     /// Nobody has said what the model costs, and the call falls under a budget.

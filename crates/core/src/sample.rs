@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     catalogue::{Provider, Route, Target},
     endpoint::Endpoint,
+    flow::Limits,
     health::Health,
     id::{ProviderId, RouteId, Uuid},
     need::{Fit, Need},
@@ -22,14 +23,14 @@ pub fn target(number: usize) -> Target {
         options: Default::default(),
         allow_private_network: false,
         weight: 1,
-        rate_limit: None,
+        limits: Limits::OPEN,
     };
     Target {
         route: RouteId(id),
         provider: Arc::new(provider),
         real_model: "m".into(),
         region: None,
-        rate_limit: None,
+        limits: Limits::OPEN,
         tier: 0,
         weight: 1,
         fit: Fit::default(),

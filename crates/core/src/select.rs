@@ -15,7 +15,8 @@ use self::{
     verdict::{Against, Ask},
 };
 use crate::{
-    catalogue::Route,
+    catalogue::{Route, Target},
+    flow::line::WAIT_MAX_US,
     health::{Entry, Health},
     policy::Rule,
 };
@@ -62,6 +63,8 @@ pub struct Choice {
 pub enum Nobody {
     /// One will be there at this moment: what stands against it passes.
     Until { until_us: u64, against: Against },
+    /// This one has no room now, and soon will: whoever waits in its line gets some.
+    Full { choice: Choice, against: Against },
     /// What stands against the last of them does not pass.
     Never(Against),
     /// Those that were not tried are all shut; this one for the shortest time.
@@ -79,7 +82,7 @@ pub fn choose(
     mut dice: impl FnMut(u64) -> u64,
 ) -> Result<Choice, Nobody> {
     route.compared.compare(route.targets.iter().map(|target| &target.health), ask.now_us);
-    let mut rest = Rest::default();
+    let mut rest = Rest { now_us: ask.now_us, ..Rest::default() };
     for tier in tiers(route) {
         let fitting = Fitting { route, ask, tried, tier };
         let look = fitting.look(&mut rest);
@@ -107,31 +110,54 @@ fn tiers(route: &Route) -> impl Iterator<Item = std::ops::Range<usize>> {
 /// shortest time goes all the same: the last target of a route is never taken out.
 #[derive(Debug, Default)]
 struct Rest {
+    now_us: u64,
     has_tried: bool,
     shut: Option<(u64, usize)>,
+    /// The one with room soonest, and of those the one for which fewest wait: when, how many, which.
+    full: Option<(u64, usize, usize, Against)>,
     later: Option<(u64, Against)>,
     never: Option<Against>,
 }
 
 impl Rest {
-    fn note(&mut self, place: usize, against: Against) {
+    fn note(&mut self, place: usize, target: &Target, against: Against) {
         match against {
             Against::Shut { until_us } => {
                 if self.shut.is_none_or(|(soonest, _)| until_us < soonest) {
                     self.shut = Some((until_us, place));
                 }
             }
-            Against::Resting { until_us } | Against::AtLimit { until_us } => {
-                if self.later.is_none_or(|(soonest, _)| until_us < soonest) {
-                    self.later = Some((until_us, against));
-                }
+            Against::Resting { until_us } => self.note_later(until_us, against),
+            Against::AtLimit { until_us: Some(until_us), .. }
+                if until_us > self.now_us.saturating_add(WAIT_MAX_US) =>
+            {
+                self.note_later(until_us, against);
             }
+            Against::AtLimit { until_us, .. } => self.note_full(until_us, place, target, against),
+            Against::Queued => self.note_full(None, place, target, against),
             Against::Tried => self.has_tried = true,
             against => self.never = Some(against),
         }
     }
 
+    fn note_later(&mut self, until_us: u64, against: Against) {
+        if self.later.is_none_or(|(soonest, _)| until_us < soonest) {
+            self.later = Some((until_us, against));
+        }
+    }
+
+    fn note_full(&mut self, until_us: Option<u64>, place: usize, target: &Target, against: Against) {
+        let until_us = until_us.unwrap_or(self.now_us);
+        let waiting = target.line().map_or(0, |line| line.waiting());
+        if self.full.is_none_or(|(soonest_us, fewest, ..)| (until_us, waiting) < (soonest_us, fewest)) {
+            self.full = Some((until_us, waiting, place, against));
+        }
+    }
+
     fn choice(self) -> Result<Choice, Nobody> {
+        if let Some((.., place, against)) = self.full {
+            return Err(Nobody::Full { choice: Choice { place, entry: Entry::Asked }, against });
+        }
         match (self.shut, self.later, self.never) {
             (Some((_, place)), ..) => {
                 let choice = Choice { place, entry: Entry::Forced };

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     catalogue::Catalogue,
+    flow::Limits,
     id::{KeyId, TeamId},
     price::PriceBook,
     principal::{Level, Principal},
@@ -83,6 +84,7 @@ pub struct KeyPolicy {
     pub is_disabled: bool,
     /// When a key that was replaced ends, Unix milliseconds; before its own expiry.
     pub retires_at_ms: Option<i64>,
+    pub limits: Limits,
 }
 
 /// What is known of a team.
@@ -90,6 +92,7 @@ pub struct KeyPolicy {
 pub struct TeamPolicy {
     pub scope: Scope,
     pub shield: ShieldMode,
+    pub limits: Limits,
 }
 
 /// A key in its short form, found by its digest.
@@ -151,6 +154,13 @@ impl Snapshot {
             of_key(principal.key),
             principal.scope.as_deref(),
         ])
+    }
+
+    /// How much may pass of the caller's key and of its team. A session key's requests are its parent's.
+    pub fn limits(&self, principal: &Principal) -> [&Limits; 2] {
+        let key = self.keys.get(&principal.parent.unwrap_or(principal.key)).map(|policy| &policy.limits);
+        let team = principal.team.and_then(|team| self.teams.get(&team)).map(|policy| &policy.limits);
+        [key, team].map(|limits| limits.unwrap_or(const { &Limits::OPEN }))
     }
 
     /// Whether the key's requests must be signed. A session key's are judged as its parent's.

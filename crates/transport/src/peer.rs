@@ -126,7 +126,7 @@ pub(crate) mod tests {
             options: Default::default(),
             allow_private_network,
             weight: 1,
-            rate_limit: None,
+            limits: Default::default(),
         }
     }
 

@@ -40,6 +40,7 @@ impl Bench {
                     pauses.push(us);
                     now_us += us;
                 }
+                Step::Queue(_) => panic!("nothing is limited here"),
                 Step::GiveUp(why) => return (tried, pauses, why),
             }
         }

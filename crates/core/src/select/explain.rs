@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     catalogue::{Route, Target},
-    health::breaker::State,
+    flow::Left,
+    health::{breaker::State, learned::Learned},
     policy::{Policy, Rule},
 };
 
@@ -24,6 +25,12 @@ pub struct Candidate {
     pub cost_nano_usd: Option<u64>,
     /// When its limits have room, in microseconds from now; 0: they have.
     pub wait_us: u64,
+    /// What is left of its own limits and its provider's, whichever are tighter.
+    pub left: Left,
+    /// How many wait for room.
+    pub waiting: usize,
+    /// What the provider said last is left of its own limits.
+    pub learned: Option<Learned>,
 }
 
 /// Everything that bears on a choice, and the choice itself.
@@ -54,7 +61,8 @@ fn candidate(route: &Route, place: usize, target: &Arc<Target>, rule: &Rule, ask
     let health = &target.health;
     let cost_nano_usd = (ask.cost_nano_usd)(target);
     let number = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
-    let limits = [&target.rate_limit, &target.provider.rate_limit].into_iter().flatten();
+    let now_us = ask.now_us;
+    let short = target.short(ask.need.tokens(), now_us);
     Candidate {
         target: Arc::clone(target),
         against: judge(target, ask).err(),
@@ -68,6 +76,9 @@ fn candidate(route: &Route, place: usize, target: &Arc<Target>, rule: &Rule, ask
         },
         in_flight: health.in_flight(),
         cost_nano_usd,
-        wait_us: limits.filter_map(|limit| limit.wait_us(ask.now_us)).max().unwrap_or_default(),
+        wait_us: short.and_then(|short| short.wait_us).unwrap_or_default(),
+        left: target.limits.left(now_us).tighter(target.provider.limits.left(now_us)),
+        waiting: target.line().map_or(0, |line| line.waiting()),
+        learned: health.learned(now_us),
     }
 }

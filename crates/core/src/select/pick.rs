@@ -44,7 +44,7 @@ impl<'a> Fitting<'a> {
                     look.probed = Some(place);
                     return look;
                 }
-                Err(against) => rest.note(place, against),
+                Err(against) => rest.note(place, target, against),
             }
         }
         look

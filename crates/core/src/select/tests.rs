@@ -1,13 +1,11 @@
 //! Which target each policy chooses; health, dice and time are given.
 
-use std::sync::Arc;
-
 use super::{explain::explain, *};
 use crate::{
     catalogue::Target,
     fault::{Class, Fault},
+    flow::{Bounds, Limits, Scarce, line::LENGTH_MAX},
     health::Seat,
-    limit::RateLimit,
     need::{Ability, Fit, Need, Unfit},
     policy::Policy,
     sample::{ask, route, target, weighted},
@@ -90,11 +88,11 @@ fn a_tier_is_left_only_when_none_of_it_can_and_weight_zero_comes_last() {
 
 #[test]
 fn what_stands_against_a_target_is_told_and_the_rest_is_offered() {
-    let limited = Arc::new(RateLimit::new(1));
-    limited.take(S).unwrap();
+    let limited = Limits::new(Bounds { requests: Some(1), ..Bounds::default() });
+    limited.requests.as_ref().unwrap().take(S).unwrap();
     let blind = Fit { abilities: Some([Ability::Tools].into_iter().collect()), ..Fit::default() };
     let targets = [
-        Target { rate_limit: Some(Arc::clone(&limited)), ..target(0) },
+        Target { limits: limited, ..target(0) },
         Target { fit: blind, ..target(1) },
         target(2),
         target(3),
@@ -110,7 +108,7 @@ fn what_stands_against_a_target_is_told_and_the_rest_is_offered() {
     let explained = explain(&route, &Rule::default(), &ask, |_| 0);
     let against: Vec<_> = explained.candidates.iter().map(|candidate| candidate.against).collect();
     let expected = [
-        Some(Against::AtLimit { until_us: 61 * S }),
+        Some(Against::AtLimit { scarce: Scarce::Requests, until_us: Some(61 * S) }),
         Some(Against::Unfit(Unfit::Lacks(Ability::Vision))),
         Some(Against::Shut { until_us: 6 * S }),
         Some(Against::Resting { until_us: 2 * S }),
@@ -180,4 +178,56 @@ fn what_begins_alike_stays_together_until_its_target_is_overloaded_or_gone() {
     drop(seats);
     fail(&route.targets[home], Class::Credential, S);
     assert_ne!(taken(&route, &keeping, &at(7)), Some(home));
+}
+
+#[test]
+fn who_has_no_room_is_passed_over_and_where_nobody_has_the_shortest_wait_is_chosen() {
+    let bounded = |number, requests, tokens, concurrent| {
+        let limits = Limits::new(Bounds { requests, tokens, concurrent });
+        Target { limits, ..target(number) }
+    };
+    let need = Need { input_tokens: 900, output_tokens: Some(100), ..Need::NOTHING };
+    let ask = Ask { need: &need, ..ask(S) };
+    let route = route([
+        bounded(0, Some(12), None, None),
+        bounded(1, None, Some(6_000), None),
+        bounded(2, None, None, Some(1)),
+        bounded(3, None, None, Some(1)),
+    ]);
+    let against = || -> Vec<_> {
+        let explained = explain(&route, &rule(Policy::Priority), &ask, |_| 0);
+        explained.candidates.iter().map(|one| one.against.map_or("-", Against::as_str)).collect()
+    };
+    let chosen = || choose(&route, &rule(Policy::Priority), &ask, &Tried::default(), |_| 0);
+    let mut held = Vec::new();
+    for (at, expected) in ["at_limit", "out_of_tokens", "full", "full"].into_iter().enumerate() {
+        assert_eq!(chosen().unwrap().place, at);
+        while let Ok(place) = route.targets[at].place(need.tokens(), S) {
+            held.push(place);
+        }
+        assert_eq!(against()[at], expected);
+    }
+    let full =
+        |place: usize, against| Err(Nobody::Full { choice: Choice { place, entry: Entry::Asked }, against });
+    let gate = Against::AtLimit { scarce: Scarce::Concurrent, until_us: None };
+    assert_eq!(chosen(), full(2, gate));
+    let line = route.targets[2].line().unwrap();
+    let _ticket = line.join(&route.targets[2], None, 1).unwrap();
+    assert_eq!(chosen(), full(3, gate), "fewer wait there");
+    drop(held);
+    assert_eq!(against(), ["at_limit", "-", "others_wait", "-"], "what was taken of tokens is given back");
+    assert_eq!(chosen().unwrap().place, 1);
+    assert!(line.waiting() < LENGTH_MAX);
+}
+
+#[test]
+fn a_limit_that_has_no_room_for_long_is_not_waited_for() {
+    let limits = Limits::new(Bounds { requests: Some(1), ..Bounds::default() });
+    let route = route([Target { limits, ..target(0) }]);
+    drop(route.targets[0].place(1, S).unwrap());
+    let nobody = choose(&route, &Rule::default(), &ask(S), &Tried::default(), |_| 0);
+    let against = Against::AtLimit { scarce: Scarce::Requests, until_us: Some(61 * S) };
+    assert_eq!(nobody, Err(Nobody::Until { until_us: 61 * S, against }));
+    let later = choose(&route, &Rule::default(), &ask(52 * S), &Tried::default(), |_| 0);
+    assert!(matches!(later, Err(Nobody::Full { .. })), "{later:?}");
 }

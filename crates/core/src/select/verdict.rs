@@ -2,6 +2,7 @@
 
 use crate::{
     catalogue::Target,
+    flow::{Scarce, Short},
     health::breaker::State,
     need::{Need, Unfit},
 };
@@ -34,8 +35,10 @@ pub enum Against {
     Shut { until_us: u64 },
     /// Its provider asked to be left alone.
     Resting { until_us: u64 },
-    /// Its limit of requests or tokens is used up.
-    AtLimit { until_us: u64 },
+    /// There is not enough left of one of its limits; `None`: until somebody is done.
+    AtLimit { scarce: Scarce, until_us: Option<u64> },
+    /// Others wait for room there.
+    Queued,
 }
 
 impl Against {
@@ -47,7 +50,10 @@ impl Against {
             Against::Unfit(unfit) => unfit.as_str(),
             Against::Shut { .. } => "breaker_open",
             Against::Resting { .. } => "resting",
-            Against::AtLimit { .. } => "at_limit",
+            Against::AtLimit { scarce: Scarce::Requests, .. } => "at_limit",
+            Against::AtLimit { scarce: Scarce::Tokens, .. } => "out_of_tokens",
+            Against::AtLimit { scarce: Scarce::Concurrent, .. } => "full",
+            Against::Queued => "others_wait",
         }
     }
 }
@@ -70,14 +76,18 @@ pub(super) fn judge(target: &Target, ask: &Ask<'_>) -> Result<Favour, Against> {
     if let Some(until_us) = target.health.rests_until(now_us) {
         return Err(Against::Resting { until_us });
     }
-    let limits = [&target.rate_limit, &target.provider.rate_limit].into_iter().flatten();
-    if let Some(wait_us) = limits.filter_map(|limit| limit.wait_us(now_us)).max() {
-        return Err(Against::AtLimit { until_us: now_us.saturating_add(wait_us) });
+    let favour = match target.health.state(now_us) {
+        State::Closed => Favour::Fit,
+        State::HalfOpen { is_probe_free: true } => Favour::Probe,
+        State::HalfOpen { is_probe_free: false } => return Err(Against::Shut { until_us: now_us }),
+        State::Open { until_us } => return Err(Against::Shut { until_us }),
+    };
+    if let Some(Short { scarce, wait_us, .. }) = target.short(ask.need.tokens(), now_us) {
+        let until_us = wait_us.map(|wait_us| now_us.saturating_add(wait_us));
+        return Err(Against::AtLimit { scarce, until_us });
     }
-    match target.health.state(now_us) {
-        State::Closed => Ok(Favour::Fit),
-        State::HalfOpen { is_probe_free: true } => Ok(Favour::Probe),
-        State::HalfOpen { is_probe_free: false } => Err(Against::Shut { until_us: now_us }),
-        State::Open { until_us } => Err(Against::Shut { until_us }),
+    if target.line().is_some_and(|line| line.waiting() > 0) {
+        return Err(Against::Queued);
     }
+    Ok(favour)
 }

@@ -154,6 +154,7 @@ impl Day {
                     self.events.push(Reverse((now_us + us, number)));
                     break;
                 }
+                Step::Queue(_) => unreachable!("nothing is limited here"),
                 Step::Try(choice) => {
                     self.inspect(&request, choice, now_us);
                     let target = &self.route.targets[choice.place];

@@ -10,6 +10,7 @@
 )]
 
 mod day;
+mod neighbours;
 mod world;
 
 use day::{Day, Report};

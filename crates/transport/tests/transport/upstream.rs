@@ -208,7 +208,7 @@ pub(crate) fn provider(endpoint: &str) -> Provider {
         options: Default::default(),
         allow_private_network: true,
         weight: 1,
-        rate_limit: None,
+        limits: Default::default(),
     }
 }
 
