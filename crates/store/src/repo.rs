@@ -59,6 +59,19 @@ fn changed<T>(rows: usize, now: Option<T>) -> Changed<T> {
     }
 }
 
+/// What is to be different about how much may pass; what is `None` stays, `Some(None)` takes a bound away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoundsChange {
+    pub requests: Option<Option<u32>>,
+    pub tokens: Option<Option<u32>>,
+    pub concurrent: Option<Option<u32>>,
+}
+
+/// A number as wide as its column.
+fn wide(number: Option<u32>) -> Option<i64> {
+    number.map(i64::from)
+}
+
 /// What deleting a row did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {

@@ -8,7 +8,7 @@ mod scope;
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use nexus_core::{need::Fit, scope::Scope};
+use nexus_core::{flow::Bounds, need::Fit, scope::Scope};
 
 use crate::{error::StoreError, repo::Page};
 
@@ -77,6 +77,20 @@ impl Reading<'_> {
     /// A number that is neither negative nor beyond 32 bits.
     pub(crate) fn small(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
         u32::try_from(number).map_err(|_| self.problem(column, "is out of range"))
+    }
+
+    /// How much may pass, from the columns of that name.
+    pub(crate) fn bounds(
+        self,
+        rate_limit: Option<i64>,
+        token_limit: Option<i64>,
+        max_concurrent: Option<i64>,
+    ) -> Result<Bounds, StoreError> {
+        Ok(Bounds {
+            requests: self.small_or_none("rate_limit", rate_limit)?,
+            tokens: self.small_or_none("token_limit", token_limit)?,
+            concurrent: self.small_or_none("max_concurrent", max_concurrent)?,
+        })
     }
 
     /// A number that may be absent.

@@ -13,6 +13,9 @@ diesel::table! {
         scope -> Text,
         shield -> Text,
         version -> BigInt,
+        rate_limit -> Nullable<BigInt>,
+        token_limit -> Nullable<BigInt>,
+        max_concurrent -> Nullable<BigInt>,
     }
 }
 
@@ -42,6 +45,9 @@ diesel::table! {
         created_by -> Text,
         updated_at -> BigInt,
         version -> BigInt,
+        rate_limit -> Nullable<BigInt>,
+        token_limit -> Nullable<BigInt>,
+        max_concurrent -> Nullable<BigInt>,
     }
 }
 
@@ -91,6 +97,8 @@ diesel::table! {
         updated_at -> BigInt,
         version -> BigInt,
         options -> Text,
+        token_limit -> Nullable<BigInt>,
+        max_concurrent -> Nullable<BigInt>,
     }
 }
 
@@ -128,6 +136,8 @@ diesel::table! {
         version -> BigInt,
         tier -> BigInt,
         fit -> Text,
+        token_limit -> Nullable<BigInt>,
+        max_concurrent -> Nullable<BigInt>,
     }
 }
 

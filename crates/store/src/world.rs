@@ -12,9 +12,9 @@ use std::{collections::HashMap, sync::Arc};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use nexus_core::{
     catalogue::Catalogue,
+    flow::{Bounds, Limits},
     health::Health,
     id::{CredentialId, ProviderId, RouteId, TeamId},
-    limit::RateLimit,
     price::PriceBook,
     snapshot::Snapshot,
 };
@@ -62,39 +62,39 @@ pub fn revision(conn: &mut AnyConnection) -> Result<i64, StoreError> {
     Ok(world_revision::table.select(world_revision::revision).first(conn)?)
 }
 
-/// Reads the present state. `previous` lends the rate limits whose rates still stand.
+/// Reads the present state. `previous` lends the limits that still stand.
 pub fn load(
     conn: &mut AnyConnection,
     previous: Option<&Snapshot>,
     now_ms: i64,
 ) -> Result<StoredWorld, StoreError> {
     let revision = revision(conn)?;
-    let mut limits = previous.map(Limits::of).unwrap_or_default();
+    let mut earlier = previous.map(Earlier::of).unwrap_or_default();
     let rows = service_providers::table
         .filter(service_providers::is_active.eq(true))
         .order((service_providers::created_at, service_providers::id));
     let mut providers = HashMap::new();
     for stored in readable(rows.load(conn)?, ProviderRow::read) {
-        providers.insert(stored.id, targets::Offered::new(stored, &mut limits));
+        providers.insert(stored.id, targets::Offered::new(stored, &earlier));
     }
     let rows = model_routes::table
         .filter(model_routes::is_active.eq(true))
         .order((model_routes::created_at, model_routes::id));
     let stored = readable(rows.load(conn)?, RouteRow::read);
-    let routes = targets::routes(stored, &mut providers, &mut limits);
+    let routes = targets::routes(stored, &mut providers, &mut earlier);
     let mut catalogue = Catalogue::new(routes).ruled(rule::rules(conn)?);
     if let Some(previous) = previous {
         catalogue = catalogue.resume(&previous.catalogue);
     }
     let prices = price_book(conn)?;
     let quotas = quota::list(conn)?.into_iter().map(|stored| stored.quota).collect();
-    let (teams, disabled_teams) = access::teams(conn)?;
+    let (teams, disabled_teams) = access::teams(conn, previous)?;
     let snapshot = Snapshot {
         catalogue,
         revoked_keys: access::revoked_keys(conn, now_ms)?,
         disabled_teams,
         teams,
-        keys: access::policies(conn, now_ms)?,
+        keys: access::policies(conn, previous, now_ms)?,
         opaque_keys: access::opaque_keys(conn, now_ms)?,
         prices: Arc::new(prices),
         quotas,
@@ -142,34 +142,30 @@ type Place = (ProviderId, Arc<str>, Option<Arc<str>>);
 
 /// The limits and the healths of an earlier world by what they are of.
 #[derive(Default)]
-struct Limits {
-    providers: HashMap<ProviderId, Arc<RateLimit>>,
-    routes: HashMap<RouteId, Arc<RateLimit>>,
+struct Earlier {
+    providers: HashMap<ProviderId, Limits>,
+    routes: HashMap<RouteId, Limits>,
     healths: HashMap<Place, Arc<Health>>,
 }
 
-impl Limits {
+impl Earlier {
     fn of(snapshot: &Snapshot) -> Self {
-        let mut limits = Self::default();
+        let mut earlier = Self::default();
         for route in snapshot.catalogue.all() {
             for target in &route.targets {
                 let of = (target.provider.id, Arc::clone(&target.real_model), target.region.clone());
-                limits.healths.insert(of, Arc::clone(&target.health));
-                if let Some(limit) = &target.rate_limit {
-                    limits.routes.insert(target.route, Arc::clone(limit));
-                }
-                if let Some(limit) = &target.provider.rate_limit {
-                    limits.providers.insert(target.provider.id, Arc::clone(limit));
-                }
+                earlier.healths.insert(of, Arc::clone(&target.health));
+                earlier.routes.insert(target.route, target.limits.clone());
+                earlier.providers.insert(target.provider.id, target.provider.limits.clone());
             }
         }
-        limits
+        earlier
     }
 }
 
-fn kept(earlier: Option<Arc<RateLimit>>, per_minute: u32) -> Arc<RateLimit> {
-    let fresh = RateLimit::new(per_minute);
-    earlier.filter(|earlier| earlier.per_minute() == fresh.per_minute()).unwrap_or_else(|| Arc::new(fresh))
+/// Limits of these bounds that go on where earlier ones stand.
+fn kept(bounds: Bounds, earlier: Option<&Limits>) -> Limits {
+    Limits::following(bounds, earlier.unwrap_or(const { &Limits::OPEN }))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod tests;
 
 use diesel::{Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, dsl::insert_into};
 use nexus_core::{
+    flow::Bounds,
     id::{KeyId, TeamId},
     principal::Level,
     role::Role,
@@ -56,6 +57,8 @@ pub struct Key {
     pub max_requests: Option<u64>,
     /// Whether the token is worth nothing where this row is not known, so that no bound on it can be missed.
     pub is_bound: bool,
+    /// How much may pass of it, and of the session keys made from it.
+    pub bounds: Bounds,
     /// `None`: does not expire.
     pub expires_at_ms: Option<i64>,
     /// When a key that was replaced ends.
@@ -89,6 +92,7 @@ impl Key {
             is_disabled: false,
             max_requests: None,
             is_bound: false,
+            bounds: Bounds::default(),
             expires_at_ms: None,
             retires_at_ms: None,
             replaced_by: None,
@@ -171,6 +175,9 @@ struct KeyRow {
     created_by: String,
     updated_at: i64,
     version: i64,
+    rate_limit: Option<i64>,
+    token_limit: Option<i64>,
+    max_concurrent: Option<i64>,
 }
 
 impl KeyRow {
@@ -201,6 +208,7 @@ impl KeyRow {
             token_last_four: self.token_last_four,
             is_disabled: self.is_disabled,
             is_bound: self.is_bound,
+            bounds: row.bounds(self.rate_limit, self.token_limit, self.max_concurrent)?,
             expires_at_ms: self.expires_at,
             retires_at_ms: self.retires_at,
             revoked_at_ms: self.revoked_at,
@@ -240,6 +248,9 @@ impl From<&Key> for KeyRow {
             created_by: key.created_by.clone(),
             updated_at: key.updated_at_ms,
             version: key.version,
+            rate_limit: key.bounds.requests.map(i64::from),
+            token_limit: key.bounds.tokens.map(i64::from),
+            max_concurrent: key.bounds.concurrent.map(i64::from),
         }
     }
 }

@@ -40,6 +40,10 @@ pub struct StoredProvider {
     pub weight: u32,
     /// Requests a minute over all its models.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute over all its models.
+    pub token_limit: Option<u32>,
+    /// Requests at once over all its models.
+    pub max_concurrent: Option<u32>,
     pub allow_private_network: bool,
     pub is_active: bool,
     pub created_at_ms: i64,
@@ -58,6 +62,8 @@ pub struct Change {
     pub weight: Option<u32>,
     /// `Some(None)`: as many as there are.
     pub rate_limit: Option<Option<u32>>,
+    pub token_limit: Option<Option<u32>>,
+    pub max_concurrent: Option<Option<u32>>,
     pub allow_private_network: Option<bool>,
     pub is_active: Option<bool>,
 }
@@ -77,6 +83,8 @@ pub(crate) struct ProviderRow {
     updated_at: i64,
     version: i64,
     options: String,
+    token_limit: Option<i64>,
+    max_concurrent: Option<i64>,
 }
 
 #[derive(AsChangeset)]
@@ -88,6 +96,8 @@ struct ProviderChange<'a> {
     options: Option<String>,
     weight: Option<i64>,
     rate_limit: Option<Option<i64>>,
+    token_limit: Option<Option<i64>>,
+    max_concurrent: Option<Option<i64>>,
     allow_private_network: Option<bool>,
     is_active: Option<bool>,
     updated_at: i64,
@@ -102,6 +112,8 @@ impl ProviderRow {
             options: row.texts("options", &self.options)?.into_iter().collect(),
             weight: row.small("weight", self.weight)?,
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
+            token_limit: row.small_or_none("token_limit", self.token_limit)?,
+            max_concurrent: row.small_or_none("max_concurrent", self.max_concurrent)?,
             name: self.name,
             kind: self.kind,
             allow_private_network: self.allow_private_network,
@@ -120,6 +132,8 @@ impl ProviderRow {
             endpoint: provider.endpoint.to_string(),
             weight: provider.weight.into(),
             rate_limit: provider.rate_limit.map(i64::from),
+            token_limit: provider.token_limit.map(i64::from),
+            max_concurrent: provider.max_concurrent.map(i64::from),
             allow_private_network: provider.allow_private_network,
             is_active: provider.is_active,
             created_at: provider.created_at_ms,
@@ -223,6 +237,8 @@ pub fn update(
         options: change.options.as_ref().map(texts),
         weight: change.weight.map(i64::from),
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
+        token_limit: change.token_limit.map(|limit| limit.map(i64::from)),
+        max_concurrent: change.max_concurrent.map(|limit| limit.map(i64::from)),
         allow_private_network: change.allow_private_network,
         is_active: change.is_active,
         updated_at: now_ms,

@@ -34,6 +34,10 @@ pub struct StoredRoute {
     pub cost_multiplier_ppm: i64,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute, of this model at this provider.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     /// Shares by region; empty where the provider has no regions.
     pub region_weights: BTreeMap<String, u32>,
     pub is_active: bool,
@@ -55,6 +59,8 @@ pub struct Change {
     pub real_model: Option<String>,
     pub cost_multiplier_ppm: Option<i64>,
     pub rate_limit: Option<Option<u32>>,
+    pub token_limit: Option<Option<u32>>,
+    pub max_concurrent: Option<Option<u32>>,
     pub region_weights: Option<BTreeMap<String, u32>>,
     pub is_active: Option<bool>,
     pub weight: Option<Option<u32>>,
@@ -86,6 +92,8 @@ pub(crate) struct RouteRow {
     version: i64,
     tier: i64,
     fit: String,
+    token_limit: Option<i64>,
+    max_concurrent: Option<i64>,
 }
 
 #[derive(AsChangeset)]
@@ -96,6 +104,8 @@ struct RouteChange<'a> {
     real_model_name: Option<&'a str>,
     cost_multiplier_ppm: Option<i64>,
     rate_limit: Option<Option<i64>>,
+    token_limit: Option<Option<i64>>,
+    max_concurrent: Option<Option<i64>>,
     region_weights: Option<Option<String>>,
     is_active: Option<bool>,
     weight: Option<Option<i64>>,
@@ -111,6 +121,8 @@ impl RouteRow {
             id: row.id("id", &self.id)?,
             provider: row.id("provider_id", &self.provider_id)?,
             rate_limit: row.small_or_none("rate_limit", self.rate_limit)?,
+            token_limit: row.small_or_none("token_limit", self.token_limit)?,
+            max_concurrent: row.small_or_none("max_concurrent", self.max_concurrent)?,
             weight: row.small_or_none("weight", self.weight)?,
             tier: row.small("tier", self.tier)?,
             fit: row.fit("fit", &self.fit)?,
@@ -137,6 +149,8 @@ impl RouteRow {
             real_model_name: route.real_model.clone(),
             cost_multiplier_ppm: route.cost_multiplier_ppm,
             rate_limit: route.rate_limit.map(i64::from),
+            token_limit: route.token_limit.map(i64::from),
+            max_concurrent: route.max_concurrent.map(i64::from),
             region_weights: shares(&route.region_weights),
             is_active: route.is_active,
             created_at: route.created_at_ms,
@@ -154,8 +168,7 @@ fn shares(weights: &BTreeMap<String, u32>) -> Option<String> {
 }
 
 /// Makes the route of this alias, provider and real model be as given, and says which id it has: its own
-/// where it is there already, `route.id` where it is new. The times and the version given are not looked at,
-/// nor, where it is there already, are tier and fit: files have no words for them.
+/// where it is there already, `route.id` where it is new. The times and the version given are not looked at.
 pub fn apply(
     conn: &mut AnyConnection,
     route: &StoredRoute,
@@ -173,11 +186,8 @@ pub fn apply(
         return Ok((route.id, Applied::Created));
     };
     let id = Reading { table: "model_routes", id: &present.id }.id("id", &present.id)?;
-    let own = Reading { table: "model_routes", id: &present.id };
     let wanted = StoredRoute {
         id,
-        tier: own.small("tier", present.tier).unwrap_or(route.tier),
-        fit: own.fit("fit", &present.fit).unwrap_or_else(|_| route.fit.clone()),
         created_at_ms: present.created_at,
         updated_at_ms: now_ms,
         version: present.version.saturating_add(1),
@@ -247,6 +257,8 @@ pub fn update(
         real_model_name: change.real_model.as_deref(),
         cost_multiplier_ppm: change.cost_multiplier_ppm,
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
+        token_limit: change.token_limit.map(|limit| limit.map(i64::from)),
+        max_concurrent: change.max_concurrent.map(|limit| limit.map(i64::from)),
         region_weights: change.region_weights.as_ref().map(shares),
         is_active: change.is_active,
         weight: change.weight.map(|weight| weight.map(i64::from)),

@@ -5,12 +5,12 @@ use diesel::{
     Queryable, RunQueryDsl,
     dsl::{delete as delete_from, exists, insert_into, select, update as change_in},
 };
-use nexus_core::{id::TeamId, scope::Scope, snapshot::ShieldMode};
+use nexus_core::{flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::{Changed, Page, Removed, changed},
+    repo::{BoundsChange, Changed, Page, Removed, changed, wide},
     row::{Reading, page_of, readable, written},
     schema::{keys, teams, users},
 };
@@ -25,6 +25,8 @@ pub struct Team {
     /// What all of its keys may reach at most.
     pub scope: Scope,
     pub shield: ShieldMode,
+    /// How much may pass of all its keys together.
+    pub bounds: Bounds,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -37,6 +39,7 @@ pub struct Change {
     pub is_active: Option<bool>,
     pub scope: Option<Scope>,
     pub shield: Option<ShieldMode>,
+    pub bounds: BoundsChange,
 }
 
 #[derive(Queryable, Insertable)]
@@ -50,6 +53,9 @@ struct TeamRow {
     scope: String,
     shield: String,
     version: i64,
+    rate_limit: Option<i64>,
+    token_limit: Option<i64>,
+    max_concurrent: Option<i64>,
 }
 
 impl TeamRow {
@@ -59,6 +65,7 @@ impl TeamRow {
             id: row.id("id", &self.id)?,
             scope: row.scope("scope", &self.scope)?,
             shield: row.word("shield", &self.shield, ShieldMode::from_word)?,
+            bounds: row.bounds(self.rate_limit, self.token_limit, self.max_concurrent)?,
             name: self.name,
             is_active: self.is_active,
             created_at_ms: self.created_at,
@@ -75,6 +82,9 @@ struct TeamChange<'a> {
     is_active: Option<bool>,
     scope: Option<String>,
     shield: Option<&'static str>,
+    rate_limit: Option<Option<i64>>,
+    token_limit: Option<Option<i64>>,
+    max_concurrent: Option<Option<i64>>,
     updated_at: i64,
 }
 
@@ -89,6 +99,9 @@ pub fn create(conn: &mut AnyConnection, team: &Team) -> Result<(), StoreError> {
         scope: written(&team.scope),
         shield: team.shield.as_str().to_owned(),
         version: team.version,
+        rate_limit: team.bounds.requests.map(i64::from),
+        token_limit: team.bounds.tokens.map(i64::from),
+        max_concurrent: team.bounds.concurrent.map(i64::from),
     };
     insert_into(teams::table).values(row).execute(conn)?;
     Ok(())
@@ -143,6 +156,9 @@ pub fn update(
         is_active: change.is_active,
         scope: change.scope.as_ref().map(written),
         shield: change.shield.map(ShieldMode::as_str),
+        rate_limit: change.bounds.requests.map(wide),
+        token_limit: change.bounds.tokens.map(wide),
+        max_concurrent: change.bounds.concurrent.map(wide),
         updated_at: now_ms,
     };
     let row = teams::table.find(id.to_string()).filter(teams::version.eq(expected_version));
@@ -183,16 +199,20 @@ mod tests {
         let mut now = Team {
             scope: sample::scope("gpt-*"),
             shield: ShieldMode::Block,
+            bounds: Bounds { requests: Some(7), tokens: None, concurrent: Some(2) },
             is_active: false,
             ..sample::team(1, "red")
         };
         store.write_blocking(|conn| create(conn, &now)).unwrap();
-        let changes: [fn(&mut Team, &mut Change); 5] = [
+        let changes: [fn(&mut Team, &mut Change); 8] = [
             |team, change| team.name = change.name.insert("crimson".into()).clone(),
             |team, change| team.is_active = *change.is_active.insert(true),
             |team, change| team.scope = change.scope.insert(sample::scope("claude-*")).clone(),
             |team, change| team.scope = change.scope.insert(Scope::default()).clone(),
             |team, change| team.shield = *change.shield.insert(ShieldMode::Off),
+            |team, change| team.bounds.requests = *change.bounds.requests.insert(None),
+            |team, change| team.bounds.tokens = *change.bounds.tokens.insert(Some(9)),
+            |team, change| team.bounds.concurrent = *change.bounds.concurrent.insert(Some(3)),
         ];
         for (at, apply) in changes.into_iter().enumerate() {
             let mut change = Change::default();

@@ -9,12 +9,14 @@ use std::{
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl};
 use nexus_core::{
+    flow::{Bounds, Limits},
     id::{KeyId, TeamId},
     principal::Level,
     role::Role,
-    snapshot::{KeyPolicy, OpaqueKey, ShieldMode, Signing, TeamPolicy},
+    snapshot::{KeyPolicy, OpaqueKey, ShieldMode, Signing, Snapshot, TeamPolicy},
 };
 
+use super::kept;
 use crate::{
     connection::AnyConnection,
     error::StoreError,
@@ -29,18 +31,32 @@ const SESSIONS_END_MS: i64 = 2 * 86_400_000;
 /// The word of the open scope in rows.
 const OPEN: &str = "{}";
 
+/// Requests a minute, tokens a minute, requests at once.
+type BoundsRow = (Option<i64>, Option<i64>, Option<i64>);
+
+type TeamRow = (String, bool, String, String, BoundsRow);
+
+fn read_bounds(row: Reading<'_>, (requests, tokens, concurrent): BoundsRow) -> Result<Bounds, StoreError> {
+    row.bounds(requests, tokens, concurrent)
+}
+
 /// The teams' policies, and the teams whose keys are all refused.
 pub(super) fn teams(
     conn: &mut AnyConnection,
+    previous: Option<&Snapshot>,
 ) -> Result<(HashMap<TeamId, TeamPolicy>, HashSet<TeamId>), StoreError> {
-    let columns = (teams::id, teams::is_active, teams::scope, teams::shield);
-    let rows: Vec<(String, bool, String, String)> = teams::table.select(columns).load(conn)?;
+    let bounds = (teams::rate_limit, teams::token_limit, teams::max_concurrent);
+    let columns = (teams::id, teams::is_active, teams::scope, teams::shield, bounds);
+    let rows: Vec<TeamRow> = teams::table.select(columns).load(conn)?;
     let (mut policies, mut disabled) = (HashMap::new(), HashSet::new());
-    let read = |(id, is_active, scope, shield): (String, bool, String, String)| {
+    let read = |(id, is_active, scope, shield, bounds): TeamRow| {
         let row = Reading { table: "teams", id: &id };
         let team: TeamId = row.id("id", &id)?;
         let policy = row.scope("scope", &scope).and_then(|scope| {
-            Ok(TeamPolicy { scope, shield: row.word("shield", &shield, ShieldMode::from_word)? })
+            let shield = row.word("shield", &shield, ShieldMode::from_word)?;
+            let earlier = previous.and_then(|world| world.teams.get(&team)).map(|policy| &policy.limits);
+            let limits = kept(read_bounds(row, bounds)?, earlier);
+            Ok(TeamPolicy { scope, shield, limits })
         });
         Ok((team, is_active, policy))
     };
@@ -78,10 +94,11 @@ struct PolicyRow {
     signing_generation: i64,
     is_disabled: bool,
     retires_at: Option<i64>,
+    bounds: BoundsRow,
 }
 
 impl PolicyRow {
-    fn read(&self, row: Reading<'_>) -> Result<KeyPolicy, StoreError> {
+    fn read(&self, row: Reading<'_>, earlier: Option<&Limits>) -> Result<KeyPolicy, StoreError> {
         let role = self.role.as_deref().map(|role| row.word("role", role, Role::from_word)).transpose()?;
         Ok(KeyPolicy {
             scope: row.scope("scope", &self.scope)?,
@@ -90,6 +107,7 @@ impl PolicyRow {
             signing_generation: row.small("signing_generation", self.signing_generation)?,
             is_disabled: self.is_disabled,
             retires_at_ms: self.retires_at,
+            limits: kept(read_bounds(row, self.bounds)?, earlier),
         })
     }
 }
@@ -101,17 +119,22 @@ impl PolicyRow {
 /// is here.
 pub(super) fn policies(
     conn: &mut AnyConnection,
+    previous: Option<&Snapshot>,
     now_ms: i64,
 ) -> Result<HashMap<KeyId, Arc<KeyPolicy>>, StoreError> {
     use keys::dsl as row;
     let has_bounds = row::scope.ne(OPEN).or(row::role.is_not_null());
     let is_signed = row::signing.ne(Signing::Off.as_str());
     let may_end = row::is_disabled.eq(true).or(row::retires_at.is_not_null());
+    let is_limited = row::rate_limit
+        .is_not_null()
+        .or(row::token_limit.is_not_null())
+        .or(row::max_concurrent.is_not_null());
     let rows: Vec<PolicyRow> = row::keys
         .filter(row::revoked_at.is_null())
         .filter(row::expires_at.is_null().or(row::expires_at.gt(now_ms)))
         .filter(row::level.ne(Level::Session.as_str()).or(row::version.gt(1)))
-        .filter(has_bounds.or(is_signed).or(may_end).or(row::is_bound.eq(true)))
+        .filter(has_bounds.or(is_signed).or(may_end).or(is_limited).or(row::is_bound.eq(true)))
         .select((
             row::id,
             row::scope,
@@ -120,11 +143,14 @@ pub(super) fn policies(
             row::signing_generation,
             row::is_disabled,
             row::retires_at,
+            (row::rate_limit, row::token_limit, row::max_concurrent),
         ))
         .load(conn)?;
     let read = |stored: PolicyRow| {
         let row = Reading { table: "keys", id: &stored.id };
-        Ok((row.id("id", &stored.id)?, stored.read(row)))
+        let id = row.id("id", &stored.id)?;
+        let earlier = previous.and_then(|world| world.keys.get(&id)).map(|policy| &policy.limits);
+        Ok((id, stored.read(row, earlier)))
     };
     let refused = || KeyPolicy { is_disabled: true, ..KeyPolicy::default() };
     let policies = readable(rows, read).into_iter();

@@ -9,12 +9,12 @@ use std::{
 
 use nexus_core::{
     catalogue::{Provider, Route, Target},
+    flow::{Bounds, Limits},
     id::ProviderId,
-    limit::RateLimit,
     site::Site,
 };
 
-use super::{Limits, kept};
+use super::{Earlier, kept};
 use crate::repo::{provider::StoredProvider, route::StoredRoute};
 
 /// What weights are multiplied by where one of an alias is shared out by region, so that small ones can be.
@@ -25,17 +25,22 @@ pub(super) struct Offered {
     stored: StoredProvider,
     name: Arc<str>,
     kind: Arc<str>,
-    rate_limit: Option<Arc<RateLimit>>,
+    limits: Limits,
     /// By region; `None` where its endpoint could not be filled.
     sites: HashMap<Option<String>, Option<Arc<Provider>>>,
 }
 
 impl Offered {
-    pub(super) fn new(stored: StoredProvider, limits: &mut Limits) -> Self {
+    pub(super) fn new(stored: StoredProvider, earlier: &Earlier) -> Self {
+        let bounds = Bounds {
+            requests: stored.rate_limit,
+            tokens: stored.token_limit,
+            concurrent: stored.max_concurrent,
+        };
         Self {
             name: stored.name.as_str().into(),
             kind: stored.kind.as_str().into(),
-            rate_limit: stored.rate_limit.map(|rate| kept(limits.providers.remove(&stored.id), rate)),
+            limits: kept(bounds, earlier.providers.get(&stored.id)),
             sites: HashMap::new(),
             stored,
         }
@@ -43,7 +48,7 @@ impl Offered {
 
     /// The provider as it is in one region, or where it is by itself.
     fn at(&mut self, region: Option<&str>) -> Option<Arc<Provider>> {
-        let Self { stored, name, kind, rate_limit, sites } = self;
+        let Self { stored, name, kind, limits, sites } = self;
         let site = sites.entry(region.map(str::to_owned)).or_insert_with(|| {
             let endpoint = stored.endpoint.fill(Site { region, options: &stored.options });
             let endpoint = endpoint.inspect_err(|unfilled| {
@@ -58,7 +63,7 @@ impl Offered {
                 options: stored.options.clone(),
                 allow_private_network: stored.allow_private_network,
                 weight: stored.weight,
-                rate_limit: rate_limit.clone(),
+                limits: limits.clone(),
             }))
         });
         site.clone()
@@ -69,7 +74,7 @@ impl Offered {
 pub(super) fn routes(
     stored: Vec<StoredRoute>,
     providers: &mut HashMap<ProviderId, Offered>,
-    limits: &mut Limits,
+    earlier: &mut Earlier,
 ) -> Vec<Route> {
     let shared_out: HashSet<_> = stored
         .iter()
@@ -79,7 +84,7 @@ pub(super) fn routes(
     let route = |stored: StoredRoute| {
         let provider = providers.get_mut(&stored.provider)?;
         let fineness = if shared_out.contains(&stored.alias) { FINENESS } else { 1 };
-        let targets = targets(&stored, provider, fineness, limits);
+        let targets = targets(&stored, provider, fineness, earlier);
         let created_at_s = stored.created_at_ms.div_euclid(1000);
         (!targets.is_empty()).then(|| Route::new(stored.alias.into(), created_at_s, targets))
     };
@@ -90,9 +95,11 @@ fn targets(
     stored: &StoredRoute,
     provider: &mut Offered,
     fineness: u64,
-    limits: &mut Limits,
+    earlier: &mut Earlier,
 ) -> Vec<Arc<Target>> {
-    let rate_limit = stored.rate_limit.map(|rate| kept(limits.routes.remove(&stored.id), rate));
+    let bounds =
+        Bounds { requests: stored.rate_limit, tokens: stored.token_limit, concurrent: stored.max_concurrent };
+    let limits = kept(bounds, earlier.routes.get(&stored.id));
     let real_model: Arc<str> = stored.real_model.as_str().into();
     let whole = u64::from(stored.weight.unwrap_or(provider.stored.weight)) * fineness;
     let mut target = |region: Option<&str>, weight: u64| {
@@ -106,8 +113,8 @@ fn targets(
             region,
             tier: stored.tier,
             fit: stored.fit.clone(),
-            health: Arc::clone(limits.healths.entry(place).or_default()),
-            rate_limit: rate_limit.clone(),
+            health: Arc::clone(earlier.healths.entry(place).or_default()),
+            limits: limits.clone(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
         }))
     };

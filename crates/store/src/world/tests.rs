@@ -3,13 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use nexus_core::{endpoint::Template, id::Uuid, principal::Level};
+use nexus_core::{endpoint::Template, id::Uuid, limit::RateLimit, principal::Level};
 
 use super::*;
 use crate::{
     exec::Store,
     repo::{
-        credential, key,
+        self, credential, key,
         provider::{self, StoredProvider},
         route::{self, StoredRoute},
         team,
@@ -56,8 +56,8 @@ fn the_world_holds_active_routes_of_active_providers() {
     let gpt = found.snapshot.catalogue.resolve("gpt", None).unwrap().route;
     assert_eq!((gpt.targets.len(), gpt.created_at_s), (2, 7));
     assert_eq!(&*gpt.targets[0].provider.name, "azure");
-    assert_eq!(gpt.targets[0].rate_limit.as_ref().unwrap().per_minute(), 300);
-    assert_eq!(gpt.targets[0].provider.rate_limit.as_ref().unwrap().per_minute(), 60);
+    assert_eq!(gpt.targets[0].limits.requests.as_ref().unwrap().per_minute(), 300);
+    assert_eq!(gpt.targets[0].provider.limits.requests.as_ref().unwrap().per_minute(), 60);
     assert!(found.snapshot.catalogue.resolve("anything", None).is_some());
     let off = StoredProvider { is_active: false, ..sample::provider(1, "azure") };
     store.write_blocking(|conn| provider::apply(conn, &off, 8)).unwrap();
@@ -107,7 +107,7 @@ fn a_routes_own_weight_takes_the_place_of_its_providers_and_shares_its_limit() {
     let gpt = found.snapshot.catalogue.resolve("gpt", None).unwrap().route;
     assert_eq!([0, 1].map(|at: usize| gpt.targets[at].weight), [7, 100]);
     let wild = found.snapshot.catalogue.resolve("*", None).unwrap().route;
-    let limits = [&gpt, &wild].map(|route| route.targets[0].provider.rate_limit.clone().unwrap());
+    let limits = [&gpt, &wild].map(|route| route.targets[0].provider.limits.requests.clone().unwrap());
     assert!(Arc::ptr_eq(&limits[0], &limits[1]));
 }
 
@@ -144,7 +144,7 @@ fn a_route_is_a_target_in_each_of_its_regions_with_its_share_of_the_weight() {
         ("https://off.acme.example", Some("off"), 0),
     ];
     assert_eq!(seen, expected.map(|(endpoint, region, weight)| (endpoint.to_owned(), region, weight)));
-    let limits: Vec<_> = gpt.targets.iter().map(|target| target.rate_limit.as_ref()).collect();
+    let limits: Vec<_> = gpt.targets.iter().map(|target| target.limits.requests.as_ref()).collect();
     assert!(Arc::ptr_eq(limits[0].unwrap(), limits[1].unwrap()), "the regions of a route share its limit");
     let wild = found.snapshot.catalogue.resolve("*", None).unwrap().route;
     assert_eq!(wild.targets[0].provider.endpoint.to_string(), "https://home.acme.example");
@@ -158,7 +158,8 @@ fn a_rate_limit_lives_on_while_its_rate_stands() {
     let limits = |world: &StoredWorld| {
         let gpt = world.snapshot.catalogue.resolve("gpt", None).unwrap().route.targets[0].clone();
         let wild = world.snapshot.catalogue.resolve("*", None).unwrap().route.targets[0].clone();
-        [gpt.rate_limit.clone(), gpt.provider.rate_limit.clone(), wild.rate_limit.clone()].map(Option::unwrap)
+        [gpt.limits.requests.clone(), gpt.provider.limits.requests.clone(), wild.limits.requests.clone()]
+            .map(Option::unwrap)
     };
     let same =
         |a: &[Arc<RateLimit>; 3], b: &[Arc<RateLimit>; 3]| [0, 1, 2].map(|at| Arc::ptr_eq(&a[at], &b[at]));
@@ -169,6 +170,33 @@ fn a_rate_limit_lives_on_while_its_rate_stands() {
     store.write_blocking(|conn| provider::apply(conn, &faster, 8)).unwrap();
     let third = loaded(&store, Some(&second.snapshot));
     assert_eq!(same(&limits(&second), &limits(&third)), [true, false, true]);
+}
+
+#[test]
+fn what_bounds_a_team_and_a_key_stands_in_the_world_and_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = world(folder.path());
+    let bounds = Bounds { requests: Some(60), tokens: Some(6_000), concurrent: Some(2) };
+    let team = team::Team { bounds, ..sample::team(5, "red") };
+    let key = key::Key { bounds, expires_at_ms: None, ..sample::key(6) };
+    store.write_blocking(|conn| team::create(conn, &team).and_then(|()| key::create(conn, &key))).unwrap();
+    let limits = |world: &StoredWorld| {
+        let snapshot = &world.snapshot;
+        [snapshot.teams[&team.id].limits.clone(), snapshot.keys[&key.id].limits.clone()]
+    };
+    let first = loaded(&store, None);
+    assert_eq!(limits(&first).map(|limits| limits.bounds()), [bounds, bounds]);
+    let fewer = repo::BoundsChange { tokens: Some(None), ..repo::BoundsChange::default() };
+    let change = key::Change { bounds: fewer, ..key::Change::default() };
+    let before = store.read_blocking(revision).unwrap();
+    store.write_blocking(|conn| key::update(conn, key.id, None, &change, 1, 9)).unwrap();
+    assert!(store.read_blocking(revision).unwrap() > before, "the nodes have to know");
+    let second = loaded(&store, Some(&first.snapshot));
+    assert_eq!(limits(&second)[1].bounds(), Bounds { tokens: None, ..bounds });
+    for (earlier, later) in limits(&first).iter().zip(&limits(&second)) {
+        let requests = [earlier, later].map(|limits| limits.requests.clone().unwrap());
+        assert!(Arc::ptr_eq(&requests[0], &requests[1]));
+    }
 }
 
 #[test]

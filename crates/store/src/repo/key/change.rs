@@ -16,7 +16,7 @@ use super::{Key, KeyRow, show};
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::{Changed, changed},
+    repo::{BoundsChange, Changed, changed, wide},
     row::written,
     schema::keys,
 };
@@ -30,6 +30,7 @@ pub struct Change {
     pub scope: Option<Scope>,
     pub signing: Option<Signing>,
     pub is_disabled: Option<bool>,
+    pub bounds: BoundsChange,
 }
 
 /// What revoking a key did.
@@ -61,6 +62,9 @@ struct KeyChange<'a> {
     scope: Option<String>,
     signing: Option<&'static str>,
     is_disabled: Option<bool>,
+    rate_limit: Option<Option<i64>>,
+    token_limit: Option<Option<i64>>,
+    max_concurrent: Option<Option<i64>>,
 }
 
 /// Changes a key.
@@ -81,6 +85,9 @@ pub fn update(
         scope: change.scope.as_ref().map(written),
         signing: change.signing.map(Signing::as_str),
         is_disabled: change.is_disabled,
+        rate_limit: change.bounds.requests.map(wide),
+        token_limit: change.bounds.tokens.map(wide),
+        max_concurrent: change.bounds.concurrent.map(wide),
     };
     let row = keys::table.find(id.to_string()).filter(keys::version.eq(expected_version));
     let version = (keys::version.eq(keys::version + 1), keys::updated_at.eq(now_ms));

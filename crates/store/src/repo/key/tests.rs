@@ -38,6 +38,7 @@ fn a_key_is_shown_as_it_was_stored_and_each_change_alone() {
         is_disabled: true,
         max_requests: Some(10),
         is_bound: true,
+        bounds: Bounds { requests: None, tokens: Some(90), concurrent: Some(1) },
         retires_at_ms: Some(11),
         replaced_by: Some(id(8)),
         revoked_at_ms: Some(12),
@@ -48,13 +49,16 @@ fn a_key_is_shown_as_it_was_stored_and_each_change_alone() {
     store.write_blocking(|conn| create(conn, &now)).unwrap();
     assert_eq!(shown(&store, now.id), Some(now.clone()));
     assert_eq!(store.read_blocking(list).unwrap(), std::slice::from_ref(&now));
-    let changes: [fn(&mut Key, &mut Change); 6] = [
+    let changes: [fn(&mut Key, &mut Change); 9] = [
         |key, change| key.name = change.name.insert("other".into()).clone(),
         |key, change| key.role = *change.role.insert(Some(Role::Auditor)),
         |key, change| key.role = *change.role.insert(None),
         |key, change| key.scope = change.scope.insert(Scope::default()).clone(),
         |key, change| key.signing = *change.signing.insert(Signing::Required),
         |key, change| key.is_disabled = *change.is_disabled.insert(false),
+        |key, change| key.bounds.requests = *change.bounds.requests.insert(Some(7)),
+        |key, change| key.bounds.tokens = *change.bounds.tokens.insert(None),
+        |key, change| key.bounds.concurrent = *change.bounds.concurrent.insert(Some(2)),
     ];
     for apply in changes {
         let mut change = Change::default();

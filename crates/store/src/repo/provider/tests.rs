@@ -13,12 +13,14 @@ fn applying_creates_then_changes_nothing_then_updates_what_differs() {
     let store = Store::scratch(folder.path());
     let first = sample::provider(1, "azure");
     let other_id = StoredProvider { id: sample::provider(2, "").id, ..first.clone() };
-    let changes: [fn(&mut StoredProvider); 7] = [
+    let changes: [fn(&mut StoredProvider); 9] = [
         |p| p.kind = "deepseek".into(),
         |p| p.endpoint = Template::parse("https://{region}.example").unwrap(),
         |p| p.options = [("region", "eu"), ("a\"b", "")].into_iter().collect(),
         |p| p.weight = 0,
         |p| p.rate_limit = None,
+        |p| p.token_limit = Some(9),
+        |p| p.max_concurrent = Some(3),
         |p| p.allow_private_network = true,
         |p| p.is_active = false,
     ];
@@ -44,7 +46,7 @@ fn a_provider_is_shown_as_it_was_stored_and_each_change_alone() {
     let mut now = sample::provider(1, "azure");
     let twin = sample::provider(2, "spare");
     store.write_blocking(|conn| create(conn, &now).and_then(|()| create(conn, &twin))).unwrap();
-    let changes: [fn(&mut StoredProvider, &mut Change); 10] = [
+    let changes: [fn(&mut StoredProvider, &mut Change); 12] = [
         |p, c| p.name = c.name.insert("other".into()).clone(),
         |p, c| p.kind = c.kind.insert("deepseek".into()).clone(),
         |p, c| p.endpoint = c.endpoint.insert(Template::parse("https://{region}.example").unwrap()).clone(),
@@ -53,6 +55,8 @@ fn a_provider_is_shown_as_it_was_stored_and_each_change_alone() {
         |p, c| p.weight = *c.weight.insert(0),
         |p, c| p.rate_limit = *c.rate_limit.insert(None),
         |p, c| p.rate_limit = *c.rate_limit.insert(Some(7)),
+        |p, c| p.token_limit = *c.token_limit.insert(Some(8)),
+        |p, c| p.max_concurrent = *c.max_concurrent.insert(Some(2)),
         |p, c| p.allow_private_network = *c.allow_private_network.insert(true),
         |p, c| p.is_active = *c.is_active.insert(false),
     ];

@@ -19,12 +19,16 @@ fn applying_creates_then_changes_nothing_then_updates_what_differs() {
     let (store, [provider, _]) = scratch(folder.path());
     let first = sample::route(1, "gpt", provider);
     let other_id = StoredRoute { id: RouteId(sample::uuid(9)), ..first.clone() };
-    let changes: [fn(&mut StoredRoute); 5] = [
+    let changes: [fn(&mut StoredRoute); 9] = [
         |r| r.cost_multiplier_ppm = PPM / 2,
         |r| r.rate_limit = Some(300),
+        |r| r.token_limit = Some(9),
+        |r| r.max_concurrent = Some(3),
         |r| r.region_weights = [("eastus".into(), 60), ("westus".into(), 40)].into(),
         |r| r.is_active = false,
         |r| r.weight = Some(3),
+        |r| r.tier = 2,
+        |r| r.fit.context_tokens = Some(8),
     ];
     let apply = |route: &StoredRoute, at| store.write_blocking(|conn| apply(conn, route, at)).unwrap();
     assert_eq!(apply(&first, 7), (first.id, Applied::Created));
@@ -55,13 +59,15 @@ fn a_route_is_shown_as_it_was_stored_and_each_change_alone() {
     let (store, [provider, _]) = scratch(folder.path());
     let mut now = StoredRoute { weight: Some(5), ..sample::route(1, "gpt", provider) };
     store.write_blocking(|conn| create(conn, &now)).unwrap();
-    let changes: [fn(&mut StoredRoute, &mut Change); 10] = [
+    let changes: [fn(&mut StoredRoute, &mut Change); 12] = [
         |r, c| r.alias = c.alias.insert("other".into()).clone(),
         |r, c| r.provider = *c.provider.insert(sample::provider(2, "").id),
         |r, c| r.real_model = c.real_model.insert("gpt-4o".into()).clone(),
         |r, c| r.cost_multiplier_ppm = *c.cost_multiplier_ppm.insert(7),
         |r, c| r.rate_limit = *c.rate_limit.insert(Some(7)),
         |r, c| r.rate_limit = *c.rate_limit.insert(None),
+        |r, c| r.token_limit = *c.token_limit.insert(Some(8)),
+        |r, c| r.max_concurrent = *c.max_concurrent.insert(Some(2)),
         |r, c| r.region_weights = c.region_weights.insert([("eu".into(), 1)].into()).clone(),
         |r, c| r.region_weights = c.region_weights.insert([].into()).clone(),
         |r, c| r.weight = *c.weight.insert(None),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use nexus_core::{principal::Principal, scope::Scope, snapshot::Snapshot};
+use nexus_core::{principal::Principal, snapshot::Snapshot};
 
 use super::*;
 use crate::{
@@ -123,8 +123,8 @@ fn teams_are_disabled_or_bounded() {
     let found = loaded(&store, 10);
     assert_eq!(found.disabled_teams, [teams[1].id].into());
     let policies = [
-        (teams[2].id, TeamPolicy { scope: sample::scope("gpt-*"), shield: ShieldMode::Flag }),
-        (teams[3].id, TeamPolicy { scope: Scope::default(), shield: ShieldMode::Block }),
+        (teams[2].id, TeamPolicy { scope: sample::scope("gpt-*"), ..TeamPolicy::default() }),
+        (teams[3].id, TeamPolicy { shield: ShieldMode::Block, ..TeamPolicy::default() }),
     ];
     assert_eq!(found.teams, policies.into());
 }
