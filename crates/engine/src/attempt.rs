@@ -9,6 +9,7 @@ use bytes::Bytes;
 use nexus_core::{
     catalogue::Target,
     fault::Fault,
+    flow::place::Place,
     health::Seat,
     id::{AttemptId, RequestId},
     select::Choice,
@@ -27,13 +28,13 @@ use crate::{
     port::Transport,
     shared::Engine,
     stage::{
-        account::{Attempt, Bill},
+        account::{Attempt, Bill, Held},
         adapt::{self, Adapted},
         admit,
         draw::Drawing,
         normalise::{self, Begun},
         resolve::Routed,
-        send,
+        select, send,
     },
     tally::Tally,
     world::Backend,
@@ -73,6 +74,7 @@ pub(crate) struct Ready<'a> {
     adapted: Adapted<'a>,
     encoded: Encoded,
     seat: Seat,
+    place: Option<Arc<Place>>,
     member: Option<&'a Member>,
     /// What is held for it beside what the request holds.
     hold: Option<Arc<Hold>>,
@@ -91,15 +93,17 @@ impl<'a> There<'a> {
         self,
         engine: &Engine<T>,
         choice: Choice,
+        given: Option<Place>,
     ) -> Result<Ready<'a>, Refused> {
         let Self { routed, target, backend } = self;
         let (adapted, encoded) = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend))?;
         let (is_stream, now_us) = (routed.asked.call.is_stream, engine.shared.clock.monotonic_us());
-        let seat = debug_span!("admit").in_scope(|| admit::admit(target, choice, is_stream, now_us));
-        let seat = seat.map_err(Refused::There)?;
+        let wish = (is_stream, select::tokens(&routed.asked));
+        let admitted = debug_span!("admit").in_scope(|| admit::admit(target, choice, given, wish, now_us));
+        let (seat, place) = admitted.map_err(Refused::There)?;
         let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
         let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
-        Ok(Ready { adapted, encoded, seat, member, hold: None })
+        Ok(Ready { adapted, encoded, seat, place, member, hold: None })
     }
 
     /// One try at one target: an exchange, or as many as the operation takes there, each with a bill of its own.
@@ -112,7 +116,8 @@ impl<'a> There<'a> {
     ) -> Result<Served<T::Body>, Fault> {
         loop {
             let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
-            let run = Run { seat: ready.seat, member: ready.member, hold: &ready.hold, race };
+            let held = (ready.seat, ready.place.as_ref());
+            let run = Run { held, member: ready.member, hold: &ready.hold, race };
             let (begun, bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
             let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
             let settling = bill.settle(decoded.consumed, decoded.text);
@@ -138,7 +143,8 @@ pub(crate) enum Served<B> {
 
 /// How an exchange goes on its way.
 struct Run<'a, 'b> {
-    seat: Seat,
+    /// At the target and in its limits.
+    held: (Seat, Option<&'b Arc<Place>>),
     member: Option<&'a Member>,
     hold: &'b Option<Arc<Hold>>,
     race: &'b Race,
@@ -150,7 +156,7 @@ async fn pool<'a, T: Transport>(
     there: There<'a>,
     encoded: &Encoded,
     adapted: &mut Adapted<'_>,
-    Run { mut seat, mut member, hold, race }: Run<'a, '_>,
+    Run { held: (mut seat, place), mut member, hold, race }: Run<'a, '_>,
     trip: &Trip<'_>,
 ) -> Result<(Begun<T::Body>, Bill), Fault> {
     let There { routed, target, backend } = there;
@@ -161,7 +167,8 @@ async fn pool<'a, T: Transport>(
         trip.attempts.set(trip.attempts.get().saturating_add(1));
         let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
         let attempt = Attempt { id, request: trip.request, number: trip.attempts.get() };
-        let mut bill = Bill::open(shared, &backend.meters, routed, target, seat, attempt, adapted.prompt());
+        let held = Held { seat, place: place.cloned() };
+        let mut bill = Bill::open(shared, &backend.meters, routed, target, held, attempt, adapted.prompt());
         bill.runs(race.clone(), hold.clone());
         let credential = member.map(|member| &member.credential);
         let exchange =
@@ -178,12 +185,12 @@ async fn pool<'a, T: Transport>(
             true => drawing.draw(&tried, &*engine.dice).ok(),
             false => None,
         };
-        let Some((next, place)) = other.zip(drawing.another_seat(routed.asked.call.is_stream).ok()) else {
+        let Some((next, another)) = other.zip(drawing.another_seat(routed.asked.call.is_stream).ok()) else {
             bill.fail(&fault, status);
             return Err(fault);
         };
         bill.turn_away(&fault, status);
-        (seat, member) = (place, next);
+        (seat, member) = (another, next);
     }
 }
 
@@ -205,5 +212,8 @@ async fn exchange<T: Transport>(
         .instrument(debug_span!("send"))
         .await?;
     bill.named(inbound.provider_request_id.take());
+    if let Some(learned) = inbound.learned.take() {
+        Drawing::new(shared, target, backend, &routed.to.name).learned(credential, *learned);
+    }
     normalise::begin(inbound, adapted, &shared.limits).instrument(debug_span!("normalise")).await
 }

@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use nexus_core::{
     catalogue::Target,
+    flow::place::{Place, Taken},
     id::{AttemptId, RequestId},
     usage::{Bearer, Cost, Outcome, Pricing, Repeat, Source, Usage, UsageRecord},
 };
 use nexus_telemetry::target::TargetMeters;
 
-use crate::{hold::Hold, port::Ledger, pricing::Priced, shared::Shared, stage::resolve::Routed};
+use crate::{
+    hold::Hold,
+    port::{Clock, Ledger},
+    pricing::Priced,
+    shared::Shared,
+    stage::resolve::Routed,
+};
 
 /// On whose account an attempt goes.
 #[derive(Clone)]
@@ -17,13 +24,39 @@ pub struct Account {
     pub meters: Arc<TargetMeters>,
     pub priced: Priced,
     pub hold: Option<Arc<Hold>>,
+    pub tokens: Option<Arc<Tokens>>,
+}
+
+/// What was taken of token limits, to be put right by what is booked.
+pub struct Tokens {
+    /// Of the caller's; what a failed attempt used is not the caller's to bear.
+    own: Option<Arc<Taken>>,
+    /// Of the target's.
+    there: Option<Arc<Taken>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Tokens {
+    pub fn of(own: Option<&Place>, there: Option<&Place>, clock: &Arc<dyn Clock>) -> Option<Arc<Self>> {
+        let [own, there] = [own, there].map(|place| place?.taken());
+        let is_any = own.is_some() || there.is_some();
+        is_any.then(|| Arc::new(Self { own, there, clock: Arc::clone(clock) }))
+    }
+
+    fn settle(&self, record: &UsageRecord) {
+        let (used, now_us) = (record.usage.tokens(), self.clock.monotonic_us());
+        let own = self.own.as_ref().filter(|_| record.bearer() == Bearer::Team);
+        for taken in own.into_iter().chain(&self.there) {
+            taken.settle(used, now_us);
+        }
+    }
 }
 
 /// Prices a closed record, makes it durable, settles what was held for it and counts what it used. A ledger
 /// that cannot take it is reported and counted; the answer, which exists and may have been paid for, is not
 /// held back for it.
 pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
-    let Account { meters, priced, hold } = account;
+    let Account { meters, priced, hold, tokens } = account;
     record.cost = priced.cost(&record.usage, record.source, record.cost.tier);
     meters.attempt(word(record.outcome));
     for (quantity, count) in record.usage.counts() {
@@ -43,6 +76,9 @@ pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
     }
     if ledger.book(&record).is_err() {
         tracing::error!(attempt = %record.attempt, "usage could not be booked");
+    }
+    if let Some(tokens) = tokens {
+        tokens.settle(&record);
     }
     if let Some(hold) = hold {
         hold.settle(&record);

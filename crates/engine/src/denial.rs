@@ -2,12 +2,13 @@
 
 use nexus_core::{
     fault::{Class, Fault},
+    flow::{Left, Scarce, Short},
     id::RequestId,
     refusal::Refusal,
 };
 use nexus_wire::error::{ErrorCode, PublicError};
 
-use crate::pipeline::Refused;
+use crate::{pipeline::Refused, stage::admit::BUSY_MS};
 
 /// What a client gets in place of an answer.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Denial {
     pub is_final: bool,
     /// Whether too many bad keys came before it: such an answer need not be quick.
     pub is_guess: bool,
+    /// What is left of the caller's own limits; `None` where it has none, or nobody knows who it is.
+    pub left: Option<Left>,
 }
 
 impl Denial {
@@ -29,6 +32,9 @@ impl Denial {
                 let is_guess = matches!(refusal, Refusal::TooManyFailures { .. });
                 let retry_after_ms = match refusal {
                     Refusal::TooManyFailures { wait_ms } => Some(wait_ms),
+                    Refusal::AtLimit { short, .. } => {
+                        Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
+                    }
                     _ => None,
                 };
                 Self {
@@ -37,6 +43,7 @@ impl Denial {
                     retry_after_ms,
                     is_final: retry_after_ms.is_none(),
                     is_guess,
+                    left: None,
                 }
             }
             Refused::There(fault) => Self {
@@ -46,6 +53,7 @@ impl Denial {
                 is_final: matches!(fault.class, Class::Billing | Class::Credential | Class::ModelNotFound)
                     || fault.retry() == nexus_core::fault::Retry::Never,
                 is_guess: false,
+                left: None,
             },
         }
     }
@@ -62,6 +70,7 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
         Refusal::TooManyFailures { .. } => PublicError::new(ErrorCode::RateLimited).with_message(
             "too many bad keys came from this address; try again after the time in `retry-after`",
         ),
+        Refusal::AtLimit { whose, short, tokens } => at_limit(whose, short, tokens),
         Refusal::AllowanceUsed { requests } => PublicError::new(ErrorCode::InsufficientQuota).with_message(
             format!("this session key was good for {requests} requests, and they are made; ask for another"),
         ),
@@ -110,6 +119,29 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
     }
 }
 
+/// A limit of the caller's own, as OpenAI tells of its.
+fn at_limit(whose: &str, short: Short, tokens: u64) -> PublicError {
+    let Short { scarce, limit, wait_us } = short;
+    let wait_ms = wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000));
+    let remedy = format!("try again in {}.{:03} s", wait_ms / 1000, wait_ms % 1000);
+    let (message, kind) = match scarce {
+        Scarce::Requests => {
+            (format!("the {whose}'s limit of {limit} requests a minute is used up; {remedy}"), scarce)
+        }
+        Scarce::Tokens => (
+            format!(
+                "of the {whose}'s limit of {limit} tokens a minute too few are left for this request, which counts for {tokens}; {remedy}"
+            ),
+            scarce,
+        ),
+        Scarce::Concurrent => (
+            format!("the {whose} has {limit} requests under way, as many as it may; {remedy}"),
+            Scarce::Requests,
+        ),
+    };
+    PublicError::new(ErrorCode::RateLimited).with_message(message).with_kind(Some(kind.as_str()))
+}
+
 /// A fault in public words. What the provider said to a caller about the caller's own request is handed
 /// on; what it said to us about our account is not.
 pub fn of_fault(fault: &Fault) -> PublicError {
@@ -132,10 +164,17 @@ pub fn of_fault(fault: &Fault) -> PublicError {
                 .with_param(said.param.clone())
                 .with_said_code(said_code)
                 .with_more(said.more.clone())
+                .with_kind(limited(fault.class, said.kind.as_deref()))
         }
         (Class::RateLimited, None) => error.with_message(fault.message.as_str()),
         _ => error,
     }
+}
+
+/// Of what there was too much, where a provider says it as OpenAI does.
+fn limited(class: Class, kind: Option<&str>) -> Option<&'static str> {
+    let kinds = [Scarce::Requests, Scarce::Tokens].map(Scarce::as_str);
+    kinds.into_iter().find(|known| class == Class::RateLimited && kind == Some(known))
 }
 
 fn code(class: Class) -> ErrorCode {

@@ -125,7 +125,7 @@ async fn second<'a, T: Transport>(
         reserve::beside(routed, world, trip.request, &engine.shared).instrument(debug_span!("reserve"));
     let hold = beside.await.ok()?;
     let there = There { routed, target, backend };
-    let ready = there.ready(engine, choice).ok()?.holding(hold);
+    let ready = there.ready(engine, choice, None).ok()?.holding(hold);
     course.begun(choice);
     Some(Runner { choice, there, ready })
 }

@@ -24,6 +24,7 @@ use crate::{
     shared::Engine,
     stage::{
         authenticate,
+        limit::Own,
         normalise::Begun,
         parse, repeat, reserve,
         resolve::{self, Routed},
@@ -44,10 +45,13 @@ pub async fn serve<T: Transport, B: BodyStream>(
     let request = RequestId(identity::mint(&*shared.clock, &*engine.dice));
     let tally = Rc::new(Tally::open(shared));
     let span = debug_span!("request", %request);
-    match way(engine, operation, arrival, request, &tally).instrument(span).await {
-        Ok(reply) => Ok(reply),
+    let mut own = Own::default();
+    let answered = way(engine, operation, arrival, request, &tally, &mut own).instrument(span).await;
+    let left = own.left(shared.clock.monotonic_us());
+    match answered {
+        Ok(reply) => Ok(Reply { left, ..reply }),
         Err(refused) => {
-            let denial = Denial::new(request, refused);
+            let denial = Denial { left, ..Denial::new(request, refused) };
             tally.finish(denial.error.status());
             Err(denial)
         }
@@ -73,18 +77,21 @@ async fn way<T: Transport, B: BodyStream>(
     arrival: Arrival<'_, B>,
     request: RequestId,
     tally: &Rc<Tally>,
+    own: &mut Own,
 ) -> Result<Reply<T::Body>, Refused> {
     let shared = &engine.shared;
     let world = shared.worlds.current();
     let Arrival { head, body } = arrival;
     let caller = identify(engine, &head, &world)?;
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
+    *own = Own::of(&caller, &world);
     let signature = signed::head(&head, &caller, &world, shared)?;
     let asked = parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock)
         .instrument(debug_span!("parse"))
         .await?;
     signed::body(signature, &asked.body, &head, &caller, shared)?;
-    let routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    own.admit(&mut routed, shared.clock.monotonic_us())?;
     let wish = repeat::wish(&routed, &head, &world)?;
     let now_us = shared.clock.monotonic_us();
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
@@ -170,7 +177,7 @@ async fn failover<T: Transport>(
                 {
                     relay.inherit(Box::new(rest));
                 }
-                return Ok(Reply { request, decision, sharing, body });
+                return Ok(Reply { request, decision, sharing, left: None, body });
             }
             Err(refused) => match select::cause(&refused) {
                 Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {
@@ -196,8 +203,15 @@ pub(crate) async fn course<T: Transport>(
     let clock = &*engine.shared.clock;
     let mut course = Course::begin(engine, routed, trip.head, trip.deadline_us, but);
     loop {
-        let choice = match debug_span!("select").in_scope(|| course.next(engine, world)) {
-            Step::Try(choice) => choice,
+        let (choice, given) = match debug_span!("select").in_scope(|| course.next(engine, world)) {
+            Step::Try(choice) => (choice, None),
+            Step::Queue(choice) => {
+                let turn = course.queue(engine, choice, trip.deadline_us);
+                match turn.instrument(debug_span!("queue")).await {
+                    Some(place) => (choice, Some(place)),
+                    None => continue,
+                }
+            }
             Step::Pause { us } => {
                 tokio::time::sleep(Duration::from_micros(us)).await;
                 continue;
@@ -207,7 +221,7 @@ pub(crate) async fn course<T: Transport>(
         let (target, backend) = world.stand(&routed.to.route, choice.place)?;
         trip.tally.heads_for(&backend.meters);
         let there = There { routed, target, backend };
-        let ready = match there.ready(engine, choice) {
+        let ready = match there.ready(engine, choice, given) {
             Ok(ready) => ready,
             Err(refused) => {
                 course.passed_over(choice, refused);

@@ -9,6 +9,7 @@ use futures_core::Stream;
 use nexus_core::{
     catalogue::Provider,
     fault::Fault,
+    health::learned::Learned,
     id::{CredentialId, KeyId, ProviderId, TeamId},
     site::Site,
     usage::UsageRecord,
@@ -65,6 +66,8 @@ pub struct Inbound<B> {
     pub retry_after_ms: Option<u64>,
     /// What the vendor calls an error, where it does so in a header.
     pub error_type: Option<String>,
+    /// What the provider says is left of its own limits, where it says it.
+    pub learned: Option<Box<Learned>>,
     /// `x-request-id`, or what the vendor calls it.
     pub provider_request_id: Option<String>,
     pub body: B,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nexus_core::{catalogue::Target, id::RequestId, policy::Policy, usage::Repeat};
+use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
 
 use crate::{relay::Relay, repeat::flight::Listener};
 
@@ -12,6 +12,8 @@ pub struct Reply<B> {
     pub request: RequestId,
     pub decision: Decision,
     pub sharing: Sharing,
+    /// What is left of the caller's own limits; `None` where it has none.
+    pub left: Option<Left>,
     pub body: ReplyBody<B>,
 }
 

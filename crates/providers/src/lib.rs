@@ -7,6 +7,8 @@ pub mod dialect;
 pub mod reference;
 pub mod registry;
 
+pub use part::limits;
+
 mod part {
     pub(crate) mod arguments;
     pub(crate) mod chunks;
@@ -17,6 +19,7 @@ mod part {
     pub(crate) mod eventstream;
     pub(crate) mod fault;
     pub(crate) mod finish;
+    pub mod limits;
     pub(crate) mod lines;
     pub(crate) mod listing;
     pub(crate) mod scrub;

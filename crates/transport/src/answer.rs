@@ -6,6 +6,7 @@ use actix_http::header::HttpDate;
 use httparse::Header;
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Inbound;
+use nexus_providers::limits::Hearing;
 
 /// The headers that are read. From the seventh on, what the vendors call the id of a request: the first of these
 /// names that stands there is taken.
@@ -27,10 +28,14 @@ const READ: [&str; 12] = [
 /// Reads the head of an answer. Of a header that stands there twice the first is taken.
 pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, Fault> {
     let mut values = [None; READ.len()];
+    let mut hearing = None;
     for header in headers {
         let place = READ.iter().zip(&mut values).find(|(name, _)| name.eq_ignore_ascii_case(header.name));
         if let Some((_, value)) = place {
             value.get_or_insert(header.value);
+        } else if Hearing::is_for(header.name) {
+            let hearing = hearing.get_or_insert_with(Hearing::default);
+            hearing.hear(header.name, text(header.value).unwrap_or_default());
         }
     }
     let [content_type, coding, after_ms, after, date, error_type, ids @ ..] =
@@ -48,6 +53,7 @@ pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, F
         content_type: content_type.map(str::to_owned),
         retry_after_ms: retry_after_ms(after_ms, after, date),
         error_type: error_type.map(str::to_owned),
+        learned: hearing.and_then(|hearing| hearing.learned(date.and_then(unix_us))).map(Box::new),
         provider_request_id: id.map(str::to_owned),
         body: (),
     })
@@ -75,6 +81,12 @@ fn number(text: &str, unit_ms: f64) -> Option<u64> {
     let wait_ms = text.parse::<f64>().ok().filter(|wait| wait.is_finite() && *wait >= 0.0)? * unit_ms;
     // saturates: a wait of an age is an age
     Some(wait_ms.ceil() as u64)
+}
+
+/// The provider's own time.
+fn unix_us(date: &str) -> Option<u64> {
+    let since = moment(date)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok()
 }
 
 fn moment(text: &str) -> Option<SystemTime> {
@@ -131,6 +143,19 @@ mod tests {
             let answer = read_lines(lines).unwrap();
             assert_eq!(answer.provider_request_id.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn what_is_left_of_the_providers_limits_is_read() {
+        let lines = [
+            ("date", "Thu, 29 Feb 2024 23:30:00 GMT"),
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("anthropic-ratelimit-requests-reset", "2024-02-29T23:30:20Z"),
+            ("x-ratelimit-remaining-tokens", "12"),
+        ];
+        let learned = *read_lines(&lines).unwrap().learned.unwrap();
+        assert_eq!((learned.rest_us(), learned.tokens.remaining), (Some(20_000_000), Some(12)));
+        assert!(read_lines(&[("x-request-id", "a")]).unwrap().learned.is_none());
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Exchange {
             content_type: head.content_type,
             retry_after_ms: head.retry_after_ms,
             error_type: head.error_type,
+            learned: head.learned,
             provider_request_id: head.provider_request_id,
             body: AnswerBody::new(flow, taken),
         })

@@ -148,6 +148,8 @@ pub struct PublicError {
     pub said_code: Option<String>,
     /// Further members of what the provider said, each with its value as JSON.
     pub more: Vec<(&'static str, Box<str>)>,
+    /// In place of the row's `type`.
+    pub kind: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -168,7 +170,7 @@ struct Body<'a> {
 impl PublicError {
     /// A failure in the row's own words.
     pub fn new(code: ErrorCode) -> Self {
-        Self { code, message: String::new(), param: None, said_code: None, more: Vec::new() }
+        Self { code, message: String::new(), param: None, said_code: None, more: Vec::new(), kind: None }
     }
 
     /// With a message of its own.
@@ -191,6 +193,11 @@ impl PublicError {
         Self { more, ..self }
     }
 
+    /// With a `type` of its own, where it has one.
+    pub fn with_kind(self, kind: Option<&'static str>) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.code.row().status
@@ -202,7 +209,7 @@ impl PublicError {
         let row = self.code.row();
         let error = Body {
             message: if self.message.is_empty() { row.message } else { &self.message },
-            r#type: row.kind,
+            r#type: self.kind.unwrap_or(row.kind),
             param: self.param.as_deref(),
             code: self.said_code.as_deref().or(row.code),
             more: self
@@ -267,6 +274,9 @@ mod tests {
             .with_said_code(Some("1214".into()));
         let json = r#"{"error":{"message":"a \"b\"\nc","type":"invalid_request_error","param":"model","code":"1214"}}"#;
         assert_eq!(error.to_json(), json);
+        let limited = PublicError::new(ErrorCode::RateLimited).with_message("a").with_kind(Some("tokens"));
+        let said = r#"{"error":{"message":"a","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
+        assert_eq!(limited.to_json(), said);
         let more = vec![("innererror", r#"{"b":1.50,"a":[]}"#.into()), ("other", "no json".into())];
         let json = r#"{"error":{"message":"a \"b\"\nc","type":"invalid_request_error","param":"model","code":"1214","innererror":{"b":1.50,"a":[]}}}"#;
         assert_eq!(error.with_more(more).to_json(), json);

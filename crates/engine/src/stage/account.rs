@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nexus_core::{
     catalogue::Target,
     fault::Fault,
+    flow::place::Place,
     health::Seat,
     id::{AttemptId, RequestId},
     usage::{Cost, Outcome, Source, Usage, UsageRecord},
@@ -16,7 +17,7 @@ use nexus_providers::dialect::Consumed;
 use nexus_telemetry::target::TargetMeters;
 
 use crate::{
-    booking::{self, Account},
+    booking::{self, Account, Tokens},
     estimate::{Job, Prompt, count},
     hedge::Race,
     hold::Hold,
@@ -34,11 +35,19 @@ pub struct Bill {
     account: Account,
     opened_us: u64,
     prompt: Prompt,
-    /// The attempt's place at its target.
-    seat: Seat,
+    held: Held,
+    /// What the request has taken of the caller's limits; it is kept until the answer is over.
+    _own: Option<Arc<Place>>,
     race: Race,
     /// `None` once settled.
     record: Option<UsageRecord>,
+}
+
+/// What an attempt has at its target until it is over.
+pub struct Held {
+    pub seat: Seat,
+    /// In the target's limits; none where nothing is bounded.
+    pub place: Option<Arc<Place>>,
 }
 
 /// Whose attempt it is.
@@ -57,7 +66,7 @@ impl Bill {
         meters: &Arc<TargetMeters>,
         routed: &Routed,
         target: &Target,
-        seat: Seat,
+        held: Held,
         attempt: Attempt,
         prompt: Prompt,
     ) -> Self {
@@ -100,9 +109,11 @@ impl Bill {
                 meters: Arc::clone(meters),
                 priced: Priced::find(&routed.prices, target, &record.real_model, record.started_at_ms),
                 hold: routed.hold.clone(),
+                tokens: Tokens::of(routed.place.as_deref(), held.place.as_deref(), &shared.clock),
             },
             prompt,
-            seat,
+            held,
+            _own: routed.place.clone(),
             race: Race::default(),
             record: Some(record),
         }
@@ -128,14 +139,14 @@ impl Bill {
         {
             let elapsed_us = self.shared.clock.monotonic_us().saturating_sub(self.opened_us);
             record.first_token_us = Some(elapsed_us);
-            self.seat.first_token(self.shared.clock.monotonic_us());
+            self.held.seat.first_token(self.shared.clock.monotonic_us());
             self.account.meters.first_token(elapsed_us);
         }
     }
 
     /// Books an attempt that failed before anything could be consumed.
     pub fn fail(mut self, fault: &Fault, status: u16) {
-        self.seat.failed(fault, self.shared.clock.monotonic_us());
+        self.held.seat.failed(fault, self.shared.clock.monotonic_us());
         self.turn_away(fault, status);
     }
 
@@ -213,9 +224,9 @@ impl Bill {
         let duration_us = self.elapsed_us();
         let now_us = self.shared.clock.monotonic_us();
         match outcome {
-            Outcome::Answered => self.seat.answered(output_tokens, now_us),
-            Outcome::Failed(class) => self.seat.failed(&Fault::new(class, ""), now_us),
-            Outcome::Outrun => self.seat.outrun(now_us),
+            Outcome::Answered => self.held.seat.answered(output_tokens, now_us),
+            Outcome::Failed(class) => self.held.seat.failed(&Fault::new(class, ""), now_us),
+            Outcome::Outrun => self.held.seat.outrun(now_us),
             Outcome::Abandoned | Outcome::Repeated(_) => {}
         }
         let mut record = self.record.take()?;

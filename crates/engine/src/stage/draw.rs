@@ -7,11 +7,11 @@ use std::{borrow::Cow, sync::Arc};
 use nexus_core::{
     catalogue::Target,
     fault::{Class, Fault},
-    health::{Entry, Seat},
+    health::{Entry, Seat, learned::Learned},
 };
 
 use crate::{
-    credentials::{Credentials, Drawn, Heard, Member, Tried, limited_as},
+    credentials::{Credential, Credentials, Drawn, Heard, Member, Tried, limited_as},
     port::{Dice, Noted},
     shared::Shared,
     world::Backend,
@@ -63,6 +63,23 @@ impl<'s, 'a> Drawing<'s, 'a> {
                 true
             }
             Heard::Same | Heard::Back => false,
+        }
+    }
+
+    /// The provider said what is left of its own limits: where nothing is, it is left alone until there is again, and
+    /// of several credentials only the one that was shown.
+    pub fn learned(&self, credential: Option<&Credential>, learned: Learned) {
+        let now_us = self.shared.clock.monotonic_us();
+        self.target.health.learn(learned, now_us);
+        let Some(rest_us) = learned.rest_us() else { return };
+        match self.pool.members() {
+            [] | [_] => self.target.health.rest(rest_us, now_us),
+            several => {
+                let shown = |member: &&Member| credential.is_some_and(|shown| shown.id == member.credential.id);
+                if let Some(member) = several.iter().find(shown) {
+                    member.trust.limited(&self.model, Some(rest_us), now_us);
+                }
+            }
         }
     }
 

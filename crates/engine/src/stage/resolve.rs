@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nexus_core::{
     catalogue::Resolved,
+    flow::place::Place,
     policy::{CHAIN_MAX, Cause},
     price::PriceBook,
     principal::Principal,
@@ -22,6 +23,8 @@ pub struct Routed {
     /// The routes that were left for another, most recent last.
     left: Vec<Resolved>,
     pub prices: Arc<PriceBook>,
+    /// What it has taken of the caller's own limits.
+    pub place: Option<Arc<Place>>,
     /// What it holds of the quotas it falls under.
     pub hold: Option<Arc<Hold>>,
 }
@@ -32,7 +35,7 @@ pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed,
     match world.snapshot.catalogue.resolve(&asked.call.alias, caller.team) {
         Some(to) if may_call => {
             let prices = Arc::clone(&world.snapshot.prices);
-            Ok(Routed { asked, caller, to, left: Vec::new(), prices, hold: None })
+            Ok(Routed { asked, caller, to, left: Vec::new(), prices, place: None, hold: None })
         }
         _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
     }

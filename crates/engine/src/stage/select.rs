@@ -4,8 +4,9 @@ use nexus_core::{
     catalogue::Target,
     failover::{Outlook, Plan, Step, Why},
     fault::{Class, Fault},
+    flow::{Scarce, line::WAIT_MAX_US, place::Place},
     health::Entry,
-    need::{Abilities, Ability, HeaderLookup as _, Need, Unfit},
+    need::{Abilities, Ability, HeaderLookup as _, Need, OUTPUT_TOKENS, Unfit},
     policy::Cause,
     price::Tier,
     refusal::Refusal,
@@ -18,7 +19,12 @@ use nexus_core::{
 use nexus_wire::bearing::{self, Needs};
 
 use crate::{
-    arrival::Head, pipeline::Refused, port::Transport, pricing::Priced, shared::Engine, stage::resolve::Routed,
+    arrival::Head,
+    pipeline::Refused,
+    port::Transport,
+    pricing::Priced,
+    shared::Engine,
+    stage::{admit, parse::Asked, queue, resolve::Routed},
     world::World,
 };
 
@@ -86,6 +92,30 @@ impl<'a> Course<'a> {
         decide(&mut self.plan, &outlook, &mut |bound| engine.dice.roll(bound))
     }
 
+    /// What the request is taken for where tokens are limited.
+    pub fn tokens(&self) -> u64 {
+        self.need.tokens()
+    }
+
+    /// Waits for room at a target, no longer than the client does; where none comes the target is passed over.
+    pub async fn queue<T: Transport>(
+        &mut self,
+        engine: &Engine<T>,
+        choice: Choice,
+        deadline_us: u64,
+    ) -> Option<Place> {
+        let clock = &*engine.shared.clock;
+        let target = self.routed.to.route.targets.get(choice.place)?;
+        let until_us = clock.monotonic_us().saturating_add(WAIT_MAX_US).min(deadline_us);
+        let place = queue::turn(target, self.need.team, self.tokens(), until_us, clock).await;
+        if place.is_none() {
+            let short = target.short(self.tokens(), clock.monotonic_us());
+            let (scarce, wait_us) = short.map_or((Scarce::Requests, None), |short| (short.scarce, short.wait_us));
+            self.passed_over(choice, Refused::There(admit::no_room(scarce, wait_us)));
+        }
+        place
+    }
+
     /// A target that was chosen had no place after all, or no words for the request; nothing was sent.
     pub fn passed_over(&mut self, choice: Choice, refused: Refused) {
         self.plan.passed_over(choice);
@@ -127,12 +157,13 @@ impl<'a> Course<'a> {
                 Refusal::Unfit { alias: alias.clone(), against: against.as_str() }.into()
             }
             (None, Why::Later { until_us, against }) => {
-                let message = match against {
-                    Against::AtLimit { .. } => "the limit of requests to the model's providers is used up",
-                    _ => "the model's providers asked to be left alone for a while",
-                };
-                let retry_after_ms = Some(until_us.saturating_sub(now_us).div_ceil(1000));
-                Refused::There(Fault { retry_after_ms, ..Fault::new(Class::RateLimited, message) })
+                let wait_us = until_us.saturating_sub(now_us);
+                let rests = "the model's providers asked to be left alone for a while";
+                let retry_after_ms = Some(wait_us.div_ceil(1000));
+                Refused::There(match against {
+                    Against::AtLimit { scarce, .. } => admit::no_room(scarce, Some(wait_us)),
+                    _ => Fault { retry_after_ms, ..Fault::new(Class::RateLimited, rests) },
+                })
             }
             (None, Why::Deadline) => Refused::There(Fault::new(Class::Timeout, "the client's time is over")),
             (None, Why::Exhausted | Why::Tries | Why::RetryBudget) => Refused::There(Fault::new(
@@ -143,8 +174,15 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Tokens an answer has, where the request does not say.
-const OUTPUT_TOKENS: u64 = 512;
+/// What a request is taken for where tokens are limited, before anybody has counted: its prompt, and the most that
+/// may be answered.
+pub fn tokens(asked: &Asked) -> u64 {
+    input_tokens(&asked.body).saturating_add(asked.request.max_output_tokens().unwrap_or(OUTPUT_TOKENS))
+}
+
+fn input_tokens(body: &[u8]) -> u64 {
+    body.len() as u64 / BYTES_A_TOKEN
+}
 
 /// What the request would cost at a target, by what is known before it is sent.
 fn cost(target: &Target, routed: &Routed, need: &Need<'_>, now_ms: i64) -> Option<u64> {
@@ -177,7 +215,7 @@ fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
     let body = &routed.asked.body;
     Need {
         abilities: if routed.to.route.is_choosy { abilities(bearing::needs(body)) } else { Abilities::default() },
-        input_tokens: body.len() as u64 / BYTES_A_TOKEN,
+        input_tokens: input_tokens(body),
         output_tokens: routed.asked.request.max_output_tokens(),
         team: routed.caller.team,
         tags: head.others.header(TAGS).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use nexus_core::{catalogue::Target, fault::Fault};
+use nexus_core::{catalogue::Target, fault::Fault, health::learned::Learned};
 use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
@@ -37,10 +37,12 @@ pub async fn send<T: Transport>(
     if (200..300).contains(&inbound.status) {
         return Ok(inbound);
     }
+    let reset_us = inbound.learned.as_deref().and_then(Learned::rest_us);
+    let reset_ms = reset_us.map(|reset_us| reset_us.div_ceil(1000));
     let head = Head {
         status: inbound.status,
         content_type: inbound.content_type.as_deref(),
-        retry_after_ms: inbound.retry_after_ms,
+        retry_after_ms: inbound.retry_after_ms.or(reset_ms),
         error_type: inbound.error_type.as_deref(),
     };
     let body = beginning(inbound.body).await;

@@ -21,8 +21,9 @@ use nexus_core::{
     catalogue::{Catalogue, Provider, Route, Target},
     endpoint::Endpoint,
     fault::Fault,
+    flow::{self, Bounds},
+    health::learned::Learned,
     id::{ProviderId, RouteId, Uuid},
-    limit::RateLimit,
     need::Fit,
     retry_budget::RetryBudget,
     site::Options,
@@ -65,8 +66,15 @@ pub enum Piece {
 /// What a provider does with one request.
 #[derive(Clone, Debug)]
 pub enum Act {
-    Answer { status: u16, media: &'static str, retry_after_ms: Option<u64>, body: Vec<Piece> },
+    Answer {
+        status: u16,
+        media: &'static str,
+        retry_after_ms: Option<u64>,
+        body: Vec<Piece>,
+    },
     Fail(Fault),
+    /// A whole answer, with what is left of the provider's limits.
+    Saying(Learned, &'static str),
 }
 
 pub fn json(body: &'static str) -> Act {
@@ -172,19 +180,39 @@ impl Transport for FakeTransport {
         self.sent.borrow_mut().push((request.provider.name.to_string(), body));
         match self.acts.borrow_mut().pop_front().expect("the test scripted no further act") {
             Act::Fail(fault) => Err(fault),
-            Act::Answer { status, media, retry_after_ms, body } => Ok(Inbound {
-                status,
-                content_type: Some(media.to_owned()),
-                retry_after_ms,
-                error_type: None,
-                provider_request_id: Some("upstream-1".to_owned()),
-                body: FakeBody {
-                    pieces: body.into(),
-                    is_over: false,
-                    cancelled: Rc::clone(&self.cancelled),
-                    gate: Rc::clone(&self.gate),
-                },
-            }),
+            Act::Saying(learned, body) => {
+                let Act::Answer { status, media, retry_after_ms, body } = json(body) else { unreachable!() };
+                let answered = self.answered(status, media, retry_after_ms, body);
+                Ok(Inbound { learned: Some(Box::new(learned)), ..answered })
+            }
+            Act::Answer { status, media, retry_after_ms, body } => {
+                Ok(self.answered(status, media, retry_after_ms, body))
+            }
+        }
+    }
+}
+
+impl FakeTransport {
+    fn answered(
+        &self,
+        status: u16,
+        media: &str,
+        retry_after_ms: Option<u64>,
+        body: Vec<Piece>,
+    ) -> Inbound<FakeBody> {
+        Inbound {
+            status,
+            content_type: Some(media.to_owned()),
+            retry_after_ms,
+            error_type: None,
+            learned: None,
+            provider_request_id: Some("upstream-1".to_owned()),
+            body: FakeBody {
+                pieces: body.into(),
+                is_over: false,
+                cancelled: Rc::clone(&self.cancelled),
+                gate: Rc::clone(&self.gate),
+            },
         }
     }
 }
@@ -348,14 +376,17 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             options: Options::default(),
             allow_private_network: false,
             weight: 1,
-            rate_limit: None,
+            limits: flow::Limits::OPEN,
         };
         Arc::new(Target {
             route: RouteId(Uuid::from_u128(at as u128)),
             provider: Arc::new(provider),
             real_model: "gpt-4".into(),
             region: None,
-            rate_limit: per_minute.filter(|_| at == 0).map(|limit| Arc::new(RateLimit::new(limit))),
+            limits: flow::Limits::new(Bounds {
+                requests: per_minute.filter(|_| at == 0),
+                ..Bounds::default()
+            }),
             tier: 0,
             weight: 1,
             fit: Fit::default(),

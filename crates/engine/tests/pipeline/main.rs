@@ -14,6 +14,7 @@ mod budgets;
 mod clocks;
 mod continuing;
 mod fake;
+mod flow;
 mod hedging;
 mod outcomes;
 mod refusals;
