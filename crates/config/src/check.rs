@@ -3,6 +3,8 @@
 //! A setting that is absent here was refused already or is optional; a check that finds a problem adds it
 //! and goes on.
 
+mod routing;
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
@@ -22,7 +24,6 @@ use crate::{
     plain::Plain,
     problem::{Problem, Problems, shown, under},
     raw::{self, Raw},
-    scalar,
     settings::{
         Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings,
         Timeouts,
@@ -72,6 +73,7 @@ impl Check<'_> {
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
         let aws = self.aws(raw.aws.unwrap_or_default());
         let providers = self.providers(raw.providers.unwrap_or_default());
+        let rules = self.rules(raw.rules.unwrap_or_default());
         Some(Settings {
             server: server?,
             timeouts: timeouts(&raw.timeouts.unwrap_or_default())?,
@@ -84,6 +86,7 @@ impl Check<'_> {
             aws,
             default_provider: raw.default_provider,
             providers,
+            rules,
             redacted,
         })
     }
@@ -274,9 +277,16 @@ impl Check<'_> {
             },
             weight: raw.weight,
             rate_limit: raw.rate_limit,
+            token_limit: raw.token_limit,
+            max_concurrent: raw.max_concurrent,
             allow_private_network: raw.allow_private_network,
-            models: raw_models.into_iter().filter_map(model).collect(),
+            models: self.models(raw_models, &format!("{path}.models")),
         })
+    }
+
+    fn models(&mut self, raw: Vec<raw::Model>, path: &str) -> Vec<Model> {
+        let model = |(index, raw)| self.model(raw, &format!("{path}[{index}]"));
+        raw.into_iter().enumerate().filter_map(model).collect()
     }
 
     /// What the kind takes beside the rest; every problem is told.
@@ -361,17 +371,6 @@ fn logging(raw: raw::Logging) -> Option<Logging> {
         _ => LogFormat::Auto,
     };
     Some(Logging { level: raw.level?, format })
-}
-
-fn model(raw: raw::Model) -> Option<Model> {
-    let alias = raw.alias?;
-    Some(Model {
-        real_name: raw.real_name.unwrap_or_else(|| alias.clone()),
-        alias,
-        rate_limit: raw.rate_limit,
-        cost_multiplier_ppm: raw.cost_multiplier.as_deref().and_then(scalar::millionths),
-        region_weights: raw.region_weights,
-    })
 }
 
 /// Whether a URL has one of these schemes and something after it.

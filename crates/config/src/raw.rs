@@ -14,7 +14,8 @@ use crate::{
 
 const PORT: Kind = Kind::Whole { min: 0, max: 65_535 };
 const DURATION_MS: Kind = Kind::Whole { min: 1, max: 86_400_000 };
-const PER_MINUTE: Kind = Kind::Whole { min: 1, max: 1_000_000_000 };
+const LIMIT: Kind = Kind::Whole { min: 1, max: 1_000_000_000 };
+const TOKENS: Kind = Kind::Whole { min: 0, max: 1_000_000_000_000 };
 /// The largest weight.
 pub const WEIGHT_MAX: u64 = 1_000_000;
 
@@ -65,6 +66,8 @@ section! {
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
+        /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, but for what is kept, hedged and continued, which stays as the database has it.
+        rules: Vec<Rule> = Kind::List(Rule::FIELDS), Preset::Absent("none");
     }
 }
 
@@ -208,7 +211,11 @@ section! {
         /// Its share among the providers of one alias; 0 takes requests only when no other can.
         weight: u32 = Kind::Whole { min: 0, max: WEIGHT_MAX }, Preset::Absent("as it is; of a new one, 100");
         /// Requests a minute over all its models.
-        rate_limit: u32 = PER_MINUTE, Preset::Absent("as it is; of a new one, no limit");
+        rate_limit: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
+        /// Tokens a minute over all its models, of prompts and answers together.
+        token_limit: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
+        /// Requests at once over all its models. What is more waits for a moment, each team in turn.
+        max_concurrent: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
         /// Whether addresses inside private networks may be connected to.
         allow_private_network: bool = Kind::Flag, Preset::Absent("as it is; of a new one, `false`");
         /// The models to be had there.
@@ -223,11 +230,73 @@ section! {
         alias: String = Kind::Text, Preset::Required;
         /// The provider's name of the model; `*` hands on the name that was asked for.
         real_name: String = Kind::Text, Preset::Absent("the alias");
+        /// Its share among the models of one alias; 0 takes requests only when no other can.
+        weight: u32 = Kind::Whole { min: 0, max: WEIGHT_MAX }, Preset::Absent("as it is; of a new one, the provider's");
+        /// Models of a lower tier go before those of a higher, as long as one of them can.
+        tier: u32 = Kind::Whole { min: 0, max: 1000 }, Preset::Absent("as it is; of a new one, 0");
+        /// What it can do, and which requests it is there for; all of it, where anything is said.
+        fit: Fit = Kind::Section(Fit::FIELDS), Preset::Absent("as it is; of a new one, for every request");
         /// Requests a minute to this model.
-        rate_limit: u32 = PER_MINUTE, Preset::Absent("as it is; of a new one, no limit");
+        rate_limit: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
+        /// Tokens a minute, of prompts and answers together.
+        token_limit: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
+        /// Requests at once.
+        max_concurrent: u32 = LIMIT, Preset::Absent("as it is; of a new one, no limit");
         /// What the provider's price is multiplied by, at most six decimals.
         cost_multiplier: String = Kind::Decimal, Preset::Absent("as it is; of a new one, 1");
         /// The provider's regions, each with its share of the weight; each stands for the option `region`.
         region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("as it is; of a new one, one region, the endpoint's");
+    }
+}
+
+section! {
+    /// What a model can do, and which requests it is there for. What is left away sets no bound.
+    Fit {
+        /// All it can do beside text, of `tools`, `vision`, `audio` and `json_schema`; a request that needs more is not offered to it.
+        abilities: Vec<String> = Kind::Texts, Preset::Absent("everything");
+        /// How many tokens of prompt and answer together it takes.
+        context_tokens: u64 = TOKENS, Preset::Absent("any number");
+        /// Only prompts of so many tokens or more.
+        min_input_tokens: u64 = TOKENS, Preset::Absent("any number");
+        /// Only prompts of so many tokens or fewer.
+        max_input_tokens: u64 = TOKENS, Preset::Absent("any number");
+        /// Only for teams of these names.
+        teams: Vec<String> = Kind::Texts, Preset::Absent("all");
+        /// Only for requests one of whose `x-nexus-tags` is among these.
+        tags: Vec<String> = Kind::Texts, Preset::Absent("all");
+        /// Only for requests that bear each of these headers with this value; names begin with `x-`.
+        headers: BTreeMap<String, String> = Kind::Named, Preset::Absent("all");
+    }
+}
+
+section! {
+    /// What is set for an alias beside its models.
+    Rule {
+        /// The alias; `*` stands for every name no other alias takes.
+        alias: String = Kind::Text, Preset::Required;
+        /// The name of the team whose rule it is. It goes before everybody's.
+        team: String = Kind::Text, Preset::Absent("everybody's");
+        /// The alias it is only another name of.
+        stands_for: String = Kind::Text, Preset::Absent("it is no other's name");
+        /// How one of its models is chosen.
+        policy: String = Kind::Choice(&["weighted", "least_latency", "least_busy", "cheapest", "priority"]), Preset::Text("weighted");
+        /// Whether requests that begin alike go to the same model, whose prompt cache knows the beginning.
+        affinity: bool = Kind::Flag, Preset::Flag(false);
+        /// The aliases that are asked instead.
+        fallbacks: Fallbacks = Kind::Section(Fallbacks::FIELDS), Preset::Absent("none");
+    }
+}
+
+section! {
+    /// The aliases that are asked instead, in order, by cause.
+    Fallbacks {
+        /// When the prompt fits no model.
+        context_window: Vec<String> = Kind::Texts, Preset::Absent("none");
+        /// When the provider's content policy refused the prompt.
+        content_policy: Vec<String> = Kind::Texts, Preset::Absent("none");
+        /// When no model could answer, for whatever reason.
+        failure: Vec<String> = Kind::Texts, Preset::Absent("none");
+        /// When the caller's money is used up.
+        budget: Vec<String> = Kind::Texts, Preset::Absent("none");
     }
 }

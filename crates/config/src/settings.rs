@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::{endpoint::Template, host::Hosts, proxy::TrustedProxies, role::Role};
+use nexus_core::{endpoint::Template, host::Hosts, need, policy, proxy::TrustedProxies, role::Role};
 
 use crate::plain::Plain;
 
@@ -26,6 +26,7 @@ pub struct Settings {
     pub aws: Aws,
     pub default_provider: Option<String>,
     pub providers: Vec<Provider>,
+    pub rules: Vec<Rule>,
     pub(crate) redacted: String,
 }
 
@@ -158,6 +159,10 @@ pub struct Provider {
     pub weight: Option<u32>,
     /// Requests a minute.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     pub allow_private_network: Option<bool>,
     pub models: Vec<Model>,
 }
@@ -168,9 +173,34 @@ pub struct Model {
     /// Unique within its provider.
     pub alias: String,
     pub real_name: String,
+    pub weight: Option<u32>,
+    pub tier: Option<u32>,
+    pub fit: Option<Fit>,
     /// Requests a minute.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     /// Millionths: 1_000_000 is the provider's own price.
     pub cost_multiplier_ppm: Option<u64>,
     pub region_weights: Option<BTreeMap<String, u32>>,
+}
+
+/// Which requests a model is there for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// Without teams.
+    pub bounds: need::Fit,
+    /// The names of the teams it is for; empty: all.
+    pub teams: Vec<String>,
+}
+
+/// What is set for an alias beside its models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub alias: String,
+    /// A team's name; `None`: everybody.
+    pub team: Option<String>,
+    pub rule: policy::Rule,
 }

@@ -111,6 +111,21 @@ const MISTAKES: &[(&str, &str, u64, &str)] = &[
         "is out of range",
     ),
     (
+        "providers:\n  - name: a\n    kind: openai\n    models:\n      - { alias: m, fit: { abilities: [flying] } }",
+        "providers[0].models[0].fit.abilities[0]",
+        5,
+        "is none of the known words",
+    ),
+    (
+        "providers:\n  - name: a\n    kind: openai\n    models:\n      - { alias: m, fit: { headers: { plan: gold } } }",
+        "providers[0].models[0].fit.headers.plan",
+        5,
+        "is no header that is looked at",
+    ),
+    ("rules:\n  - policy: fast\n    alias: a", "rules[0].policy", 2, "is none of the known words"),
+    ("rules:\n  - { alias: a }\n  - { alias: a }", "rules[1].alias", 3, "repeats the alias and the team"),
+    ("rules:\n  - stands_for: a", "rules[0].alias", 2, "is missing"),
+    (
         "providers:\n  - name: a\n    kind: openai\n    rate_limit: 0",
         "providers[0].rate_limit",
         4,

@@ -7,9 +7,15 @@ use nexus_config::{
     environment::Environment,
     load::{Flags, load, load_text},
     problem::Problems,
-    settings::{ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Settings, Timeouts},
+    settings::{Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts},
 };
-use nexus_core::{host::Hosts, proxy::TrustedProxies, role::Role};
+use nexus_core::{
+    host::Hosts,
+    need::{self, Ability},
+    policy::{Cause, Policy, Rule as Set},
+    proxy::TrustedProxies,
+    role::Role,
+};
 
 const EVERYTHING: &str = r#"
 server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
@@ -39,12 +45,25 @@ providers:
     api_key: ${AZURE_OPENAI_KEY}
     weight: 60
     rate_limit: 60
+    token_limit: 90000
+    max_concurrent: 16
     options: { api_version: 2024-10-21, resource: "${RESOURCE}" }
     allow_private_network: true
     models:
       - alias: nexus-gpt4
         real_name: gpt-4
+        weight: 7
+        tier: 1
+        fit:
+          abilities: [tools, vision]
+          context_tokens: 128000
+          max_input_tokens: 60000
+          teams: [red]
+          tags: [batch]
+          headers: { x-plan: "${RESOURCE}" }
         rate_limit: 300
+        token_limit: 8000
+        max_concurrent: 4
         cost_multiplier: 1.25
         region_weights: { eastus: 60, us-west-2: 40 }
       - alias: "*"
@@ -53,6 +72,14 @@ providers:
     api_key: sk-literal-4711
     models:
       - { alias: nexus-gpt4, cost_multiplier: "0.000001" }
+rules:
+  - alias: gpt-4
+    stands_for: nexus-gpt4
+  - alias: nexus-gpt4
+    team: red
+    policy: least_latency
+    affinity: true
+    fallbacks: { context_window: [nexus-long], failure: [nexus-spare, "*"] }
 "#;
 
 fn environment() -> Environment {
@@ -153,18 +180,53 @@ fn everything_written_is_held() {
     let named = Model {
         alias: "nexus-gpt4".into(),
         real_name: "gpt-4".into(),
+        weight: Some(7),
+        tier: Some(1),
+        fit: Some(Fit {
+            bounds: need::Fit {
+                abilities: Some([Ability::Tools, Ability::Vision].into_iter().collect()),
+                context_tokens: Some(128_000),
+                max_input_tokens: Some(60_000),
+                tags: vec!["batch".into()],
+                headers: vec![("x-plan".into(), "acme".into())],
+                ..need::Fit::default()
+            },
+            teams: vec!["red".into()],
+        }),
         rate_limit: Some(300),
+        token_limit: Some(8_000),
+        max_concurrent: Some(4),
         cost_multiplier_ppm: Some(1_250_000),
         region_weights: Some([("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into()),
     };
     let any = Model {
         alias: "*".into(),
         real_name: "*".into(),
+        weight: None,
+        tier: None,
+        fit: None,
         rate_limit: None,
+        token_limit: None,
+        max_concurrent: None,
         cost_multiplier_ppm: None,
         region_weights: None,
     };
     assert_eq!(azure.models, [named, any]);
+    assert_eq!((azure.token_limit, azure.max_concurrent), (Some(90_000), Some(16)));
+    let fallbacks = [
+        (Cause::ContextWindow, vec!["nexus-long".into()]),
+        (Cause::Failure, vec!["nexus-spare".into(), "*".into()]),
+    ];
+    let [named, fast] = &settings.rules[..] else { panic!("two rules were written") };
+    let stands_for = Set { stands_for: Some("nexus-gpt4".into()), ..Set::default() };
+    assert_eq!(*named, Rule { alias: "gpt-4".into(), team: None, rule: stands_for });
+    let set = Set {
+        policy: Policy::LeastLatency,
+        has_affinity: true,
+        fallbacks: fallbacks.into(),
+        ..Set::default()
+    };
+    assert_eq!(*fast, Rule { alias: "nexus-gpt4".into(), team: Some("red".into()), rule: set });
     assert!(second.endpoint.is_none());
     assert_eq!(second.api_key.as_ref().unwrap().expose(), "sk-literal-4711");
     assert_eq!((second.weight, second.rate_limit, second.allow_private_network), (None, None, None));

@@ -1,7 +1,7 @@
-//! Puts a configuration file's providers into the database: idempotently, in one transaction with its row in the
+//! Puts a configuration file's providers and rules into the database: idempotently, in one transaction with its row in the
 //! trail. What it says is the administration's to plan; here is only where it is done without a request.
 
-use nexus_config::settings;
+use nexus_config::settings::{self, Settings};
 use nexus_core::role::ActorId;
 use nexus_engine::{
     identity,
@@ -11,12 +11,35 @@ use nexus_store::Store;
 
 use crate::{
     admin::{
-        config::{Differences, Fate, Offer, Planner},
+        config::{Differences, Fate, Offer, Offers, Planner},
         credentials::Sealer,
+        problem::Problem,
     },
     command::change::{self, Deed},
     start::StartError,
 };
+
+/// What of a configuration file goes into the database.
+#[derive(Default)]
+pub struct File {
+    pub providers: Vec<settings::Provider>,
+    pub rules: Vec<settings::Rule>,
+}
+
+impl File {
+    /// Takes it out of the settings.
+    pub fn take(settings: &mut Settings) -> Self {
+        Self {
+            providers: std::mem::take(&mut settings.providers),
+            rules: std::mem::take(&mut settings.rules),
+        }
+    }
+
+    fn offers(self) -> Result<Offers, Problem> {
+        let providers = self.providers.into_iter().map(Offer::of_file).collect::<Result<Vec<_>, _>>()?;
+        Ok(Offers { providers, rules: self.rules.into_iter().map(Into::into).collect() })
+    }
+}
 
 /// What applying needs beside the providers.
 pub struct Workshop<'a> {
@@ -34,15 +57,15 @@ pub enum Run {
 }
 
 impl Workshop<'_> {
-    /// Applies the providers of a file. `action` is the trail's word for it.
+    /// Applies what a file says. `action` is the trail's word for it.
     pub fn apply(
         &self,
-        providers: Vec<settings::Provider>,
+        file: File,
         run: Run,
         actor: ActorId,
         action: &'static str,
     ) -> Result<Differences, StartError> {
-        let offers = providers.into_iter().map(Offer::of_file).collect::<Result<Vec<_>, _>>()?;
+        let offers = file.offers()?;
         let now_ms = self.clock.unix_ms();
         let fresh_id = || identity::mint(self.clock, self.dice);
         let planner = Planner { sealer: self.sealer, fresh_id: &fresh_id, now_ms };
@@ -58,8 +81,14 @@ impl Workshop<'_> {
     }
 
     /// At the start of a node.
-    pub fn start(&self, providers: Vec<settings::Provider>) -> Result<(), StartError> {
-        let differences = self.apply(providers, Run::Real, ActorId::System, "config.start")?;
+    pub fn start(&self, file: File) -> Result<(), StartError> {
+        let differences = self.apply(file, Run::Real, ActorId::System, "config.start")?;
+        for rule in differences.rules {
+            if rule.change != Fate::Unchanged {
+                let (alias, change) = (rule.alias, rule.change);
+                tracing::info!(alias, team = rule.team, ?change, "a rule was applied from the configuration");
+            }
+        }
         for provider in differences.providers {
             if provider.change != Fate::Unchanged {
                 let (name, change) = (provider.name, provider.change);

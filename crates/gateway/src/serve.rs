@@ -41,7 +41,7 @@ use tokio::{
 
 use crate::{
     admin::{Admin, credentials::Sealer, oidc::Oidc, session::SignIn},
-    apply::Workshop,
+    apply::{File, Workshop},
     boot, checks, cli,
     clock::SystemClock,
     dice::WorkerDice,
@@ -117,7 +117,7 @@ impl Node {
         rotation.turn()?;
         let sealer = Sealer { vault: &keys.vault, digests: &keys.proofs.digests };
         let workshop = Workshop { store: &store, sealer, clock: &*clock, dice: &WorkerDice::new() };
-        workshop.start(std::mem::take(&mut settings.providers))?;
+        workshop.start(File::take(settings))?;
 
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::entry::ConfigBody;
 pub use self::{
-    entry::Offer,
+    entry::{Offer, Offers},
     export::export,
     plan::{Differences, Fate, Planner},
 };

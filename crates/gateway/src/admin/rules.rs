@@ -12,8 +12,8 @@ use nexus_store::{
     },
 };
 
-use self::object::{NewRule, RulePut};
-pub use self::object::{RuleBody, checked_conduct};
+use self::object::NewRule;
+pub use self::object::{Fallbacks, RuleBody, RulePut, checked_conduct};
 use super::{
     answer::{Created, Gone, Recorded, Shown},
     body::Json,

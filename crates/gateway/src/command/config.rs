@@ -9,7 +9,7 @@ use serde_json::json;
 use super::change;
 use crate::{
     admin::config::{Differences, Fate, export},
-    apply::{Run, Workshop},
+    apply::{File, Run, Workshop},
     boot,
     cli::{Config, ConfigImport, Output, Place},
     clock::SystemClock,
@@ -43,16 +43,16 @@ pub fn run(command: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Puts a file's providers and models into the database; nothing is taken away.
+/// Puts a file's providers, models and rules into the database; nothing is taken away.
 fn import(wish: &ConfigImport) -> Result<(), StartError> {
-    let providers = boot::settings(Some(&wish.file), &Flags::default())?.providers;
+    let file = File::take(&mut boot::settings(Some(&wish.file), &Flags::default())?);
     let place: &Path = wish.config.as_deref().unwrap_or(&wish.file);
     let store = change::store(&Place { config: Some(place.to_owned()) })?;
     let keys = change::keys(&store)?;
     let (clock, dice) = (SystemClock::new(), WorkerDice::new());
     let workshop = Workshop { store: &store, sealer: change::sealer(&keys), clock: &clock, dice: &dice };
     let run = if wish.dry_run { Run::Dry } else { Run::Real };
-    let differences = workshop.apply(providers, run, ActorId::Console, "config.apply")?;
+    let differences = workshop.apply(file, run, ActorId::Console, "config.apply")?;
     match wish.output.unwrap_or_else(terminal::usual_output) {
         Output::Json => say(&json!(differences).to_string()),
         Output::Text => print(&differences),
@@ -67,6 +67,10 @@ fn print(differences: &Differences) {
     for route in &differences.model_routes {
         let what = format!("model {} at {} ({})", route.alias, route.provider, route.real_name);
         say(&line(route.change, &what, &route.fields));
+    }
+    for rule in &differences.rules {
+        let of = rule.team.as_ref().map_or_else(String::new, |team| format!(" of team {team}"));
+        say(&line(rule.change, &format!("rule for {}{of}", rule.alias), &rule.fields));
     }
     for name in &differences.without_key {
         say(&format!("provider {name} has no key"));

@@ -4,6 +4,8 @@
 //! Nothing here is resolved from the environment: whoever may write configuration over the network may not
 //! read the process's variables.
 
+mod rule;
+
 use std::collections::{BTreeMap, HashSet};
 
 use nexus_config::settings;
@@ -11,28 +13,34 @@ use nexus_core::endpoint::Template;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+pub use self::rule::OfferedRule;
+use self::rule::{FitEntry, RuleEntry};
 use crate::admin::{
     check::Check,
     credentials::KeyText,
     problem::Problem,
     providers::{
-        KindText, OptionsObject, TidyText, UrlText, check_kind, check_model, check_name, check_rate,
+        KindText, OptionsObject, TidyText, UrlText, check_kind, check_limits, check_model, check_name,
         check_weight, read_endpoint,
     },
-    routes::{ModelText, Multiplier, RegionShares, check_regions},
+    routes::{ModelText, Multiplier, RegionShares, check_regions, check_tier},
 };
 
-/// Providers and their models, in the shape of the configuration file.
+/// Providers, their models and what is set for aliases, in the shape of the configuration file.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Configuration)]
 pub struct ConfigBody {
-    #[schema(max_items = 1000)]
+    #[serde(default)]
+    #[schema(required = false, max_items = 1000)]
     providers: Vec<ProviderEntry>,
+    #[serde(default)]
+    #[schema(required = false, max_items = 1000)]
+    rules: Vec<RuleEntry>,
 }
 
-/// The most providers taken at once.
-const PROVIDERS_MAX: usize = 1000;
+/// The most entries of a list taken at once.
+const ENTRIES_MAX: usize = 1000;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +70,12 @@ pub struct ProviderEntry {
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     rate_limit: Option<u32>,
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    token_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    max_concurrent: Option<u32>,
+    #[serde(default)]
     allow_private_network: Option<bool>,
     #[serde(default)]
     #[schema(required = false)]
@@ -78,13 +92,34 @@ pub struct ModelEntry {
     #[schema(value_type = Option<ModelText>)]
     real_name: Option<String>,
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    weight: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1000)]
+    tier: Option<u32>,
+    #[serde(default)]
+    fit: Option<FitEntry>,
+    #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     rate_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    token_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    max_concurrent: Option<u32>,
     #[serde(default)]
     cost_multiplier: Option<Multiplier>,
     #[serde(default)]
     #[schema(value_type = Option<RegionShares>)]
     region_weights: Option<BTreeMap<String, u32>>,
+}
+
+/// Everything that is to be.
+#[derive(Default)]
+pub struct Offers {
+    pub providers: Vec<Offer>,
+    pub rules: Vec<OfferedRule>,
 }
 
 /// A provider as it is to be; `None`: what is there stays.
@@ -99,6 +134,8 @@ pub struct Offer {
     pub api_key: Option<KeyText>,
     pub weight: Option<u32>,
     pub rate_limit: Option<u32>,
+    pub token_limit: Option<u32>,
+    pub max_concurrent: Option<u32>,
     pub allow_private_network: Option<bool>,
     pub models: Vec<OfferedModel>,
 }
@@ -107,29 +144,37 @@ pub struct Offer {
 pub struct OfferedModel {
     pub alias: String,
     pub real_name: String,
+    pub weight: Option<u32>,
+    pub tier: Option<u32>,
+    pub fit: Option<settings::Fit>,
     pub rate_limit: Option<u32>,
+    pub token_limit: Option<u32>,
+    pub max_concurrent: Option<u32>,
     pub cost_multiplier: Option<Multiplier>,
     pub region_weights: Option<BTreeMap<String, u32>>,
 }
 
 impl ConfigBody {
     /// Everything that is not right with it is told at once.
-    pub fn offers(self) -> Result<Vec<Offer>, Problem> {
+    pub fn offers(self) -> Result<Offers, Problem> {
         let mut check = Check::default();
-        if self.providers.len() > PROVIDERS_MAX {
-            check.flaw("/providers", format!("has more than {PROVIDERS_MAX} entries; send them in parts"));
+        for (pointer, length) in [("/providers", self.providers.len()), ("/rules", self.rules.len())] {
+            if length > ENTRIES_MAX {
+                check.flaw(pointer, format!("has more than {ENTRIES_MAX} entries; send them in parts"));
+            }
         }
         let mut names = HashSet::new();
-        let mut offers = Vec::new();
+        let mut providers = Vec::new();
         for (at, entry) in self.providers.into_iter().enumerate() {
             let pointer = format!("/providers/{at}");
             if !names.insert(entry.name.clone()) {
                 check.flaw(&format!("{pointer}/name"), "stands there twice; give each entry its own");
             }
-            offers.extend(entry.offer(&mut check, &pointer));
+            providers.extend(entry.offer(&mut check, &pointer));
         }
+        let rules = rule::offered(self.rules, &mut check);
         check.finish()?;
-        Ok(offers)
+        Ok(Offers { providers, rules })
     }
 }
 
@@ -140,7 +185,7 @@ impl ProviderEntry {
         if let Some(weight) = self.weight {
             check_weight(check, &format!("{at}/weight"), weight);
         }
-        check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
+        check_limits(check, at, [self.rate_limit, self.token_limit, self.max_concurrent]);
         let api_key = self.api_key.filter(|key| !key.is_reference());
         if let Some(key) = &api_key {
             key.check(check, &format!("{at}/api_key"));
@@ -166,6 +211,8 @@ impl ProviderEntry {
             api_key,
             weight: self.weight,
             rate_limit: self.rate_limit,
+            token_limit: self.token_limit,
+            max_concurrent: self.max_concurrent,
             allow_private_network: self.allow_private_network,
             models: self.models.into_iter().map(ModelEntry::offered).collect(),
         })
@@ -178,7 +225,14 @@ impl ModelEntry {
         if let Some(name) = &self.real_name {
             check_model(check, &format!("{at}/real_name"), name);
         }
-        check_rate(check, &format!("{at}/rate_limit"), self.rate_limit);
+        if let Some(weight) = self.weight {
+            check_weight(check, &format!("{at}/weight"), weight);
+        }
+        check_tier(check, &format!("{at}/tier"), self.tier.unwrap_or_default());
+        check_limits(check, at, [self.rate_limit, self.token_limit, self.max_concurrent]);
+        if let Some(fit) = &self.fit {
+            fit.check(check, &format!("{at}/fit"));
+        }
         if let Some(weights) = &self.region_weights {
             check_regions(check, &format!("{at}/region_weights"), weights);
         }
@@ -188,7 +242,12 @@ impl ModelEntry {
         OfferedModel {
             real_name: self.real_name.unwrap_or_else(|| self.alias.clone()),
             alias: self.alias,
+            weight: self.weight,
+            tier: self.tier,
+            fit: self.fit.map(FitEntry::into_settings),
             rate_limit: self.rate_limit,
+            token_limit: self.token_limit,
+            max_concurrent: self.max_concurrent,
             cost_multiplier: self.cost_multiplier,
             region_weights: self.region_weights,
         }
@@ -205,7 +264,12 @@ impl Offer {
         let models = file.models.into_iter().map(|model| OfferedModel {
             alias: model.alias,
             real_name: model.real_name,
+            weight: model.weight,
+            tier: model.tier,
+            fit: model.fit,
             rate_limit: model.rate_limit,
+            token_limit: model.token_limit,
+            max_concurrent: model.max_concurrent,
             cost_multiplier: model
                 .cost_multiplier_ppm
                 .map(|ppm| Multiplier(i64::try_from(ppm).unwrap_or(i64::MAX))),
@@ -220,6 +284,8 @@ impl Offer {
             api_key: file.api_key.map(|key| KeyText::new(key.into_text())),
             weight: file.weight,
             rate_limit: file.rate_limit,
+            token_limit: file.token_limit,
+            max_concurrent: file.max_concurrent,
             allow_private_network: file.allow_private_network,
             models: models.collect(),
         })
@@ -266,7 +332,7 @@ mod tests {
         for (key, is_taken) in [("sk-abc", true), ("${OPENAI_KEY}", false), ("x${HOME}", false)] {
             let json = format!(r#"{{"providers":[{{"name":"a","kind":"openai","api_key":"{key}"}}]}}"#);
             let offers = serde_json::from_str::<ConfigBody>(&json).unwrap().offers().unwrap();
-            assert_eq!(offers[0].api_key.is_some(), is_taken, "{key}");
+            assert_eq!(offers.providers[0].api_key.is_some(), is_taken, "{key}");
         }
     }
 }

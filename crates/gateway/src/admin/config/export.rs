@@ -1,28 +1,34 @@
-//! Providers and their models as the configuration file says them, with variables in the place of keys.
+//! Providers, their models and rules as the configuration file says them, with variables in the place of keys.
 //!
 //! What the file has no words for is told in comments and never silently left out.
 
-use std::collections::{BTreeMap, HashSet};
+mod rules;
 
-use nexus_core::id::ProviderId;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use nexus_core::id::{ProviderId, TeamId};
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
         provider::{self, StoredProvider},
         route::{self, StoredRoute},
+        rule, team,
     },
 };
 use serde::Serialize;
 
+use self::rules::{ExportedFit, ExportedRule};
 use crate::admin::{
     providers::{credentials, shown_options},
     routes::Multiplier,
 };
 
-/// What the file's `providers` say.
+/// What the file's `providers` and `rules` say.
 #[derive(Debug, Default, Serialize)]
 pub struct Exported {
     providers: Vec<ExportedProvider>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<ExportedRule>,
     /// What could not be said.
     #[serde(skip)]
     left_out: Vec<String>,
@@ -40,6 +46,10 @@ struct ExportedProvider {
     weight: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_concurrent: Option<u32>,
     allow_private_network: bool,
     models: Vec<ExportedModel>,
 }
@@ -49,15 +59,31 @@ struct ExportedModel {
     alias: String,
     real_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    tier: u32,
+    #[serde(skip_serializing_if = "ExportedFit::is_open")]
+    fit: ExportedFit,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_concurrent: Option<u32>,
     cost_multiplier: Multiplier,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     region_weights: BTreeMap<String, u32>,
 }
 
+/// What has no words in a file, whatever there is of it.
+const NEVER: &str = "teams, keys, users, quotas, prices and settings: they stand in no file";
+
+/// The names of teams.
+type Names = HashMap<TeamId, String>;
+
 /// Everything that is active.
 pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
-    let mut exported = Exported::default();
+    let mut exported = Exported { left_out: vec![NEVER.to_owned()], ..Exported::default() };
+    let names: Names = team::list(conn)?.into_iter().map(|team| (team.id, team.name)).collect();
     let (providers, routes) = (provider::list(conn)?, route::list(conn)?);
     let mut variables = HashSet::new();
     for provider in providers {
@@ -71,7 +97,7 @@ pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
             exported.left_out.push(format!("provider {name}: its credentials but one, of {keys}"));
         }
         let api_key = (keys > 0).then(|| format!("${{{}}}", variable(&provider.name, &mut variables)));
-        let models = models(&provider, &routes, &mut exported.left_out);
+        let models = models(&provider, &routes, &names, &mut exported.left_out);
         exported.providers.push(ExportedProvider {
             name: provider.name,
             kind: provider.kind,
@@ -80,16 +106,20 @@ pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
             api_key,
             weight: provider.weight,
             rate_limit: provider.rate_limit,
+            token_limit: provider.token_limit,
+            max_concurrent: provider.max_concurrent,
             allow_private_network: provider.allow_private_network,
             models,
         });
     }
+    exported.rules = rules::exported(rule::list(conn)?, &names, &mut exported.left_out);
     Ok(exported)
 }
 
 fn models(
     provider: &StoredProvider,
     routes: &[StoredRoute],
+    names: &Names,
     left_out: &mut Vec<String>,
 ) -> Vec<ExportedModel> {
     let mut aliases = HashSet::new();
@@ -107,13 +137,19 @@ fn models(
             left_out.push(format!("{}: the alias stands there already", name()));
             continue;
         }
-        if let Some(weight) = route.weight {
-            left_out.push(format!("{}: its weight of {weight}", name()));
-        }
+        let Some(fit) = ExportedFit::of(&route.fit, names) else {
+            left_out.push(format!("{}: it is for a team that is not known", name()));
+            continue;
+        };
         models.push(ExportedModel {
             alias: route.alias.clone(),
             real_name: route.real_model.clone(),
+            weight: route.weight,
+            tier: route.tier,
+            fit,
             rate_limit: route.rate_limit,
+            token_limit: route.token_limit,
+            max_concurrent: route.max_concurrent,
             cost_multiplier: Multiplier(route.cost_multiplier_ppm),
             region_weights: route.region_weights.clone(),
         });
@@ -174,17 +210,33 @@ impl Exported {
         }
         if self.providers.is_empty() {
             out.push_str("providers: []\n");
-            return out;
+        } else {
+            out.push_str("providers:\n");
         }
-        out.push_str("providers:\n");
-        for provider in &self.providers {
-            provider.write(&mut out);
+        self.providers.iter().for_each(|provider| provider.write(&mut out));
+        if !self.rules.is_empty() {
+            out.push_str("rules:\n");
         }
+        self.rules.iter().for_each(|rule| rule.write(&mut out));
         out
     }
 }
 
+/// One line a number that is there.
+fn numbers(out: &mut String, indent: &str, numbers: &[(&str, Option<u32>)]) {
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            out.push_str(&format!("{indent}{name}: {number}\n"));
+        }
+    }
+}
+
 impl ExportedProvider {
+    fn limits(&self) -> [(&'static str, Option<u32>); 3] {
+        let Self { rate_limit, token_limit, max_concurrent, .. } = self;
+        [("rate_limit", *rate_limit), ("token_limit", *token_limit), ("max_concurrent", *max_concurrent)]
+    }
+
     fn write(&self, out: &mut String) {
         out.push_str(&format!("  - name: {}\n", quoted(&self.name)));
         out.push_str(&format!("    kind: {}\n", quoted(&self.kind)));
@@ -199,9 +251,7 @@ impl ExportedProvider {
             out.push_str(&format!("    api_key: {}\n", quoted(variable)));
         }
         out.push_str(&format!("    weight: {}\n", self.weight));
-        if let Some(rate_limit) = self.rate_limit {
-            out.push_str(&format!("    rate_limit: {rate_limit}\n"));
-        }
+        numbers(out, "    ", &self.limits());
         out.push_str(&format!("    allow_private_network: {}\n", self.allow_private_network));
         if !self.models.is_empty() {
             out.push_str("    models:\n");
@@ -213,12 +263,17 @@ impl ExportedProvider {
 }
 
 impl ExportedModel {
+    fn limits(&self) -> [(&'static str, Option<u32>); 3] {
+        let Self { rate_limit, token_limit, max_concurrent, .. } = self;
+        [("rate_limit", *rate_limit), ("token_limit", *token_limit), ("max_concurrent", *max_concurrent)]
+    }
+
     fn write(&self, out: &mut String) {
         out.push_str(&format!("      - alias: {}\n", quoted(&self.alias)));
         out.push_str(&format!("        real_name: {}\n", quoted(&self.real_name)));
-        if let Some(rate_limit) = self.rate_limit {
-            out.push_str(&format!("        rate_limit: {rate_limit}\n"));
-        }
+        numbers(out, "        ", &[("weight", self.weight), ("tier", Some(self.tier))]);
+        self.fit.write(out);
+        numbers(out, "        ", &self.limits());
         out.push_str(&format!("        cost_multiplier: \"{}\"\n", self.cost_multiplier));
         if !self.region_weights.is_empty() {
             out.push_str("        region_weights:\n");
@@ -234,6 +289,11 @@ mod tests {
     use nexus_config::{
         environment::Environment,
         load::{self, Flags},
+        settings,
+    };
+    use nexus_core::{
+        need::{Ability, Fit},
+        policy::{Cause, Policy, Rule},
     };
 
     use super::*;
@@ -248,10 +308,32 @@ mod tests {
 
     #[test]
     fn what_is_exported_is_a_configuration_file() {
+        let team = TeamId(nexus_core::id::Uuid::from_u128(1));
+        let names = Names::from([(team, "r: \"e\"d".to_owned())]);
+        let fit = Fit {
+            abilities: Some([Ability::Tools].into_iter().collect()),
+            context_tokens: Some(9),
+            teams: vec![team],
+            tags: vec!["ni ght".into()],
+            headers: vec![("x-plan".into(), "gold: 1".into())],
+            ..Fit::default()
+        };
+        let rule = Rule {
+            stands_for: Some("gpt".into()),
+            policy: Policy::Priority,
+            has_affinity: true,
+            fallbacks: [(Cause::Failure, vec!["a".into(), "*".into()])].into(),
+            ..Rule::default()
+        };
         let model = |alias: &str| ExportedModel {
             alias: alias.to_owned(),
             real_name: "a \"b\" \\ c: #d".to_owned(),
+            weight: Some(2),
+            tier: 3,
+            fit: ExportedFit::of(&fit, &names).unwrap(),
             rate_limit: Some(7),
+            token_limit: Some(8),
+            max_concurrent: None,
             cost_multiplier: Multiplier(1_250_000),
             region_weights: BTreeMap::from([("eu: west".to_owned(), 3)]),
         };
@@ -264,9 +346,12 @@ mod tests {
                 api_key: Some("${TRUE_KEY}".to_owned()),
                 weight: 5,
                 rate_limit: None,
+                token_limit: Some(6),
+                max_concurrent: Some(5),
                 allow_private_network: false,
                 models: vec![model("*"), model("gpt")],
             }],
+            rules: vec![ExportedRule::of("*", Some("r: \"e\"d".to_owned()), &rule)],
             left_out: vec!["something \"else\"".to_owned()],
         };
         let environment = Environment::from_pairs([("TRUE_KEY", "sk-1")]);
@@ -284,6 +369,13 @@ mod tests {
             assert_eq!((first.alias.as_str(), second.alias.as_str()), ("*", "gpt"));
             assert_eq!(first.real_name, "a \"b\" \\ c: #d");
             assert_eq!((first.rate_limit, first.cost_multiplier_ppm), (Some(7), Some(1_250_000)));
+            assert_eq!((first.weight, first.tier, first.token_limit), (Some(2), Some(3), Some(8)));
+            assert_eq!((provider.token_limit, provider.max_concurrent), (Some(6), Some(5)));
+            let written = first.fit.clone().unwrap();
+            assert_eq!(written.teams, ["r: \"e\"d"]);
+            assert_eq!(Fit { teams: vec![team], ..written.bounds }, fit);
+            let settings::Rule { alias, team, rule: read } = &settings.rules[0];
+            assert_eq!((alias.as_str(), team.as_deref(), read), ("*", Some("r: \"e\"d"), &rule));
             assert_eq!(first.region_weights, Some(BTreeMap::from([("eu: west".to_owned(), 3)])));
         }
     }

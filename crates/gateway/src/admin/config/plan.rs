@@ -3,6 +3,8 @@
 //!
 //! A plan is made and carried out in one transaction, or made and shown only.
 
+mod rules;
+
 use nexus_core::id::{CredentialId, ProviderId, RouteId, Uuid};
 use nexus_store::{
     AnyConnection,
@@ -16,7 +18,7 @@ use nexus_store::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::entry::{Offer, OfferedModel};
+use super::entry::{Offer, OfferedModel, Offers};
 use crate::admin::{
     change::Halt,
     check::Check,
@@ -25,6 +27,7 @@ use crate::admin::{
         ProviderBody, check_key, check_options, check_way, shown_options, usual_endpoint, usual_weight,
     },
     routes::RouteBody,
+    rules::RuleBody,
 };
 
 /// Routes of one alias to one provider that are looked through.
@@ -44,6 +47,7 @@ pub enum Fate {
 pub struct Differences {
     pub providers: Vec<ProviderDifference>,
     pub model_routes: Vec<RouteDifference>,
+    pub rules: Vec<RuleDifference>,
     /// Providers that have no key and get none; give them a credential where they need one.
     pub without_key: Vec<String>,
 }
@@ -66,11 +70,23 @@ pub struct RouteDifference {
     pub fields: Vec<String>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RuleDifference {
+    pub alias: String,
+    /// The name of the team whose rule it is; none: everybody's.
+    pub team: Option<String>,
+    pub change: Fate,
+    /// The members that become others.
+    pub fields: Vec<String>,
+}
+
 /// Things as they are, for the trail.
 #[derive(Debug, Default, Serialize)]
 pub struct Things {
     pub providers: Vec<ProviderBody>,
     pub model_routes: Vec<RouteBody>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleBody>,
 }
 
 /// What is to be done.
@@ -81,6 +97,7 @@ pub struct Plan {
     pub before: Things,
     providers: Vec<StoredProvider>,
     routes: Vec<StoredRoute>,
+    rules: Vec<rules::Wanted>,
     secrets: Vec<(CredentialId, ProviderId, SealedSecret)>,
     /// Providers that have moved to another server, where no key but the new one is sent.
     moved: Vec<ProviderId>,
@@ -110,11 +127,12 @@ fn fate(is_there: bool, fields: &[String]) -> Fate {
 }
 
 impl Planner<'_> {
-    pub fn plan(&self, conn: &mut AnyConnection, offers: Vec<Offer>) -> Result<Plan, Halt> {
+    pub fn plan(&self, conn: &mut AnyConnection, offers: Offers) -> Result<Plan, Halt> {
         let (mut plan, mut check) = (Plan::default(), Check::default());
-        for offer in offers {
+        for offer in offers.providers {
             self.provider(conn, &mut plan, &mut check, offer)?;
         }
+        rules::plan(self, conn, &mut plan, &mut check, offers.rules)?;
         check.finish()?;
         Ok(plan)
     }
@@ -146,6 +164,8 @@ impl Planner<'_> {
             options,
             weight: offer.weight.or_else(|| was.map(|was| was.weight)).unwrap_or_else(usual_weight),
             rate_limit: offer.rate_limit.or_else(|| was.and_then(|was| was.rate_limit)),
+            token_limit: offer.token_limit.or_else(|| was.and_then(|was| was.token_limit)),
+            max_concurrent: offer.max_concurrent.or_else(|| was.and_then(|was| was.max_concurrent)),
             allow_private_network,
             is_active: was.is_none_or(|was| was.is_active),
             created_at_ms: self.now_ms,
@@ -166,7 +186,8 @@ impl Planner<'_> {
         let mut fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
                 was, wanted, kind as "kind", endpoint as "endpoint", options as "options", weight as "weight",
-                rate_limit as "rate_limit", allow_private_network as "allow_private_network"
+                rate_limit as "rate_limit", token_limit as "token_limit", max_concurrent as "max_concurrent",
+                allow_private_network as "allow_private_network"
             )
         });
         let has_moved = present.as_ref().is_some_and(|was| {
@@ -183,7 +204,7 @@ impl Planner<'_> {
         let change = fate(present.is_some(), &fields);
         plan.differences.providers.push(ProviderDifference { name: offer.name.clone(), change, fields });
         for model in offer.models {
-            self.route(conn, plan, &wanted, model)?;
+            self.route(conn, plan, check, &wanted, model)?;
         }
         if is_row_changed {
             plan.before.providers.extend(present.as_ref().map(ProviderBody::from));
@@ -212,43 +233,59 @@ impl Planner<'_> {
         Ok(is_other)
     }
 
+    /// The model as it is to be.
+    fn wanted_route(
+        &self,
+        conn: &mut AnyConnection,
+        check: &mut Check,
+        was: Option<&StoredRoute>,
+        provider: &StoredProvider,
+        model: OfferedModel,
+    ) -> Result<StoredRoute, Halt> {
+        let fit = match model.fit {
+            Some(fit) => Some(rules::fit(conn, check, fit, &model.alias)?),
+            None => None,
+        };
+        let multiplier = model.cost_multiplier.map(|multiplier| multiplier.0);
+        Ok(StoredRoute {
+            id: was.map_or_else(|| RouteId((self.fresh_id)()), |was| was.id),
+            alias: model.alias,
+            provider: provider.id,
+            real_model: model.real_name,
+            cost_multiplier_ppm: multiplier.or_else(|| was.map(|was| was.cost_multiplier_ppm)).unwrap_or(PPM),
+            rate_limit: model.rate_limit.or_else(|| was.and_then(|was| was.rate_limit)),
+            token_limit: model.token_limit.or_else(|| was.and_then(|was| was.token_limit)),
+            max_concurrent: model.max_concurrent.or_else(|| was.and_then(|was| was.max_concurrent)),
+            region_weights: model
+                .region_weights
+                .or_else(|| was.map(|was| was.region_weights.clone()))
+                .unwrap_or_default(),
+            is_active: was.is_none_or(|was| was.is_active),
+            weight: model.weight.or_else(|| was.and_then(|was| was.weight)),
+            tier: model.tier.or_else(|| was.map(|was| was.tier)).unwrap_or_default(),
+            fit: fit.or_else(|| was.map(|was| was.fit.clone())).unwrap_or_default(),
+            created_at_ms: self.now_ms,
+            updated_at_ms: self.now_ms,
+            version: 1,
+        })
+    }
+
     fn route(
         &self,
         conn: &mut AnyConnection,
         plan: &mut Plan,
+        check: &mut Check,
         provider: &StoredProvider,
         model: OfferedModel,
     ) -> Result<(), Halt> {
         let filter = route::Filter { alias: Some(model.alias.clone()), provider: Some(provider.id) };
         let twins = route::page(conn, &filter, &Page { after: None, limit: TWINS_MAX })?;
         let present = twins.into_iter().find(|route| route.real_model == model.real_name);
-        let wanted = StoredRoute {
-            id: present.as_ref().map_or_else(|| RouteId((self.fresh_id)()), |present| present.id),
-            alias: model.alias,
-            provider: provider.id,
-            real_model: model.real_name,
-            cost_multiplier_ppm: model
-                .cost_multiplier
-                .map(|multiplier| multiplier.0)
-                .or_else(|| present.as_ref().map(|was| was.cost_multiplier_ppm))
-                .unwrap_or(PPM),
-            rate_limit: model.rate_limit.or_else(|| present.as_ref().and_then(|was| was.rate_limit)),
-            region_weights: model
-                .region_weights
-                .or_else(|| present.as_ref().map(|was| was.region_weights.clone()))
-                .unwrap_or_default(),
-            is_active: present.as_ref().is_none_or(|was| was.is_active),
-            weight: present.as_ref().and_then(|was| was.weight),
-            // the file's shape has no words for these
-            tier: present.as_ref().map_or(0, |was| was.tier),
-            fit: present.as_ref().map(|was| was.fit.clone()).unwrap_or_default(),
-            created_at_ms: self.now_ms,
-            updated_at_ms: self.now_ms,
-            version: 1,
-        };
+        let wanted = self.wanted_route(conn, check, present.as_ref(), provider, model)?;
         let fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
-                was, wanted, cost_multiplier_ppm as "cost_multiplier", rate_limit as "rate_limit",
+                was, wanted, weight as "weight", tier as "tier", fit as "fit", cost_multiplier_ppm as "cost_multiplier",
+                rate_limit as "rate_limit", token_limit as "token_limit", max_concurrent as "max_concurrent",
                 region_weights as "region_weights"
             )
         });
@@ -283,6 +320,9 @@ impl Plan {
             let (id, _) = route::apply(conn, wanted, now_ms)?;
             after.model_routes.extend(route::show(conn, id)?.as_ref().map(RouteBody::from));
         }
+        for wanted in &self.rules {
+            after.rules.push(wanted.carry_out(conn, now_ms)?);
+        }
         for (id, provider, secret) in &self.secrets {
             credential::apply(conn, *id, *provider, secret, now_ms)?;
         }
@@ -293,6 +333,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.providers.is_empty()
             && self.routes.is_empty()
+            && self.rules.is_empty()
             && self.secrets.is_empty()
             && self.moved.is_empty()
     }

@@ -195,14 +195,30 @@ fn weighted() -> PolicyWord {
 }
 
 impl RulePut {
+    /// What a configuration file can say.
+    pub fn new(
+        stands_for: Option<String>,
+        policy: PolicyWord,
+        affinity: bool,
+        fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    ) -> Self {
+        let (cache_ttl_s, hedge_percent, r#continue) = (None, None, false);
+        Self { stands_for, policy, affinity, fallbacks, cache_ttl_s, hedge_percent, r#continue }
+    }
+
     pub fn checked(&self, check: &mut Check) -> Rule {
+        self.checked_at(check, "")
+    }
+
+    /// The same where its members stand under this pointer.
+    pub fn checked_at(&self, check: &mut Check, at: &str) -> Rule {
         if let Some(alias) = &self.stands_for {
-            check_model(check, "/stands_for", alias);
+            check_model(check, &format!("{at}/stands_for"), alias);
         }
         let mut fallbacks = BTreeMap::new();
         for (cause, aliases) in &self.fallbacks {
             let cause = Cause::from(*cause);
-            let pointer = format!("/fallbacks/{}", cause.as_str());
+            let pointer = format!("{at}/fallbacks/{}", cause.as_str());
             if aliases.len() > FALLBACKS_MAX {
                 check.flaw(&pointer, format!("has more than {FALLBACKS_MAX} entries; leave some away"));
             }

@@ -149,3 +149,94 @@ fn a_restart_leaves_what_the_file_does_not_mention_and_restores_what_it_states()
     let node = site.start();
     assert_eq!(Api::new(&node, &key).get("/audit-logs?action=config.start").json()["data"], json!(rows));
 }
+
+#[test]
+fn rules_tiers_fits_and_limits_go_out_and_come_in_again() {
+    let (_mock, site) = mocked(&[("big", "mock-gpt-mini")]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let team = api.make("/teams", &json!({ "name": "red" }));
+    let route = api.get("/model-routes?alias=gpt").json()["data"][0].clone();
+    let path = format!("/model-routes/{}", route["id"].as_str().unwrap());
+    let fit =
+        json!({ "abilities": ["tools"], "context_tokens": 9, "teams": [team["id"]], "tags": ["night"] });
+    let change = json!({ "tier": 2, "weight": 5, "token_limit": 9, "max_concurrent": 3, "fit": fit });
+    assert_eq!(api.patch(&path, &json!(1), &change).status, 200);
+    api.make("/routing-rules", &json!({ "alias": "gpt-4", "stands_for": "gpt" }));
+    let own = json!({
+        "alias": "gpt", "team_id": team["id"], "policy": "cheapest", "affinity": true,
+        "fallbacks": { "failure": ["big"] },
+    });
+    api.make("/routing-rules", &own);
+    let exported = api.get("/config?format=json").json();
+    let models = exported["providers"][0]["models"].as_array().unwrap();
+    let model = models.iter().find(|model| model["alias"] == "gpt").unwrap();
+    let named = json!({ "abilities": ["tools"], "context_tokens": 9, "teams": ["red"], "tags": ["night"] });
+    assert_eq!(
+        (&model["tier"], &model["weight"], &model["token_limit"], &model["max_concurrent"], &model["fit"]),
+        (&json!(2), &json!(5), &json!(9), &json!(3), &named)
+    );
+    let rule = json!({
+        "alias": "gpt", "team": "red", "policy": "cheapest", "affinity": true, "fallbacks": { "failure": ["big"] },
+    });
+    assert_eq!(exported["rules"][0], rule);
+    let yaml = api.get("/config");
+    assert!(yaml.text().starts_with("# left out: teams, keys, users, quotas, prices and settings"));
+    let fates = |told: &Value| -> Vec<Value> {
+        let rules = told["rules"].as_array().unwrap();
+        rules
+            .iter()
+            .map(|rule| json!([rule["alias"], rule["team"], rule["change"], rule["fields"]]))
+            .collect()
+    };
+    let told = api.post("/config/apply", &exported).json();
+    assert!(changes(&told).iter().all(|(_, change)| change == "unchanged"), "{told}");
+    assert_eq!(
+        fates(&told),
+        [json!(["gpt", "red", "unchanged", []]), json!(["gpt-4", null, "unchanged", []])]
+    );
+    let mut other = exported.clone();
+    other["rules"] = json!([
+        { "alias": "gpt", "team": "red", "policy": "priority" },
+        { "alias": "new", "stands_for": "big" },
+    ]);
+    let expected = [
+        json!(["gpt", "red", "updated", ["policy", "affinity", "fallbacks"]]),
+        json!(["new", null, "created", []]),
+    ];
+    for path in ["/config/diff", "/config/diff", "/config/apply"] {
+        assert_eq!(fates(&api.post(path, &other).json()), expected, "{path}");
+    }
+    assert_eq!(api.get("/routing-rules").json()["data"].as_array().unwrap().len(), 3, "none is taken away");
+    for (rules, pointer) in [
+        (json!([{ "alias": "gpt", "stands_for": "gpt-4" }]), "/rules"),
+        (json!([{ "alias": "gpt", "team": "nobody" }]), "/rules/0/team"),
+        (json!([{ "alias": "a" }, { "alias": "a" }]), "/rules/1/alias"),
+    ] {
+        for path in ["/config/diff", "/config/apply"] {
+            let refused = api.post(path, &json!({ "rules": rules }));
+            assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!(pointer)));
+        }
+    }
+}
+
+#[test]
+fn a_files_rules_hold_from_the_start_and_a_team_that_is_not_there_is_named() {
+    let mock = nexus_testkit::Mock::start(nexus_testkit::Options::default()).unwrap();
+    let mut file = crate::node::provider("mock", &mock.url(), &[("gpt", "mock-gpt")]);
+    file.push_str("rules:\n  - { alias: gpt-4, stands_for: gpt }\n");
+    let site = Site::new(&file);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let answer = node.chat(&app, &crate::node::ask("gpt-4"));
+    assert_eq!((answer.status, answer.json()["model"].as_str()), (200, Some("gpt-4")));
+    node.stop();
+    file.push_str("  - { alias: gpt, team: nobody, policy: cheapest }\n");
+    let yaml = std::fs::read_to_string(site.file("nexus.yaml")).unwrap();
+    let begin = yaml.find("providers:\n").unwrap() + "providers:\n".len();
+    std::fs::write(site.file("nexus.yaml"), format!("{}{file}", &yaml[..begin])).unwrap();
+    let output = site.command(&["serve", "--config", "nexus.yaml"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("there is no team `nobody`"), "{told}");
+}
