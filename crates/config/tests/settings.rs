@@ -1,5 +1,11 @@
 //! What holds after the layers are put on each other.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "tests may be blunt"
+)]
 
 use std::path::Path;
 

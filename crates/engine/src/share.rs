@@ -72,9 +72,13 @@ pub async fn share<T: Transport>(
                     Ok(Began::Whole(decision, body)) => {
                         Ok(Reply { request, decision, sharing, left: None, body: ReplyBody::Whole(body) })
                     }
-                    Ok(Began::Stream(decision)) => {
-                        Ok(Reply { request, decision, sharing, left: None, body: ReplyBody::Heard(Box::new(listener)) })
-                    }
+                    Ok(Began::Stream(decision)) => Ok(Reply {
+                        request,
+                        decision,
+                        sharing,
+                        left: None,
+                        body: ReplyBody::Heard(Box::new(listener)),
+                    }),
                     Err(Silent::Refused(refused)) => Err(refused),
                     Err(Silent::Again { .. }) => {
                         Err(Refused::There(Fault::new(Class::Reset, "the answer is lost")))

@@ -261,6 +261,12 @@ pub struct ProviderCreate {
     /// Requests a minute over all its models.
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// Tokens a minute over all its models.
+    #[arg(long, value_name = "N")]
+    pub token_limit: Option<u32>,
+    /// Requests at once over all its models.
+    #[arg(long, value_name = "N")]
+    pub max_concurrent: Option<u32>,
     /// Let addresses inside private networks be connected to.
     #[arg(long)]
     pub allow_private_network: bool,
@@ -286,8 +292,8 @@ pub enum Route {
     },
     /// Make a model route.
     Create(RouteCreate),
-    /// Explain where a request would go, by what stands in the database; a running node knows more
-    /// (`POST /admin/v1/routes/explain`): which breakers are open, and what is under way.
+    /// Explain where a request would go, by what stands in the database, or as a running node knows it (`--url`):
+    /// which breakers are open, what is under way, what is left of limits.
     Explain(RouteExplain),
     /// What is set for an alias beside its models.
     Rule {
@@ -300,6 +306,9 @@ pub enum Route {
 pub struct RouteExplain {
     /// The name of the model, as an application would say it.
     pub model: String,
+    /// Ask the node that serves here, such as `http://127.0.0.1:8080`; an admin key is read from standard input.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
     /// The team of whoever asks.
     #[arg(long, value_name = "NAME")]
     pub team: Option<String>,
@@ -390,6 +399,12 @@ pub struct RouteCreate {
     /// Requests a minute to this model.
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// Tokens a minute of this model.
+    #[arg(long, value_name = "N")]
+    pub token_limit: Option<u32>,
+    /// Requests at once to this model.
+    #[arg(long, value_name = "N")]
+    pub max_concurrent: Option<u32>,
     #[arg(long)]
     pub output: Option<Output>,
 }

@@ -2,6 +2,7 @@
 //! headers it answers to.
 
 pub mod events;
+mod limits;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -46,6 +47,9 @@ where
     }
     if let Some(decision) = decision(&reply.decision) {
         response.headers_mut().insert(DECISION, decision);
+    }
+    if let Some(left) = &reply.left {
+        limits::tell(response.headers_mut(), left);
     }
     response
 }
@@ -96,6 +100,9 @@ pub async fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
     if let Some(wait_ms) = denial.retry_after_ms {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1000)));
         headers.insert(RETRY_AFTER_MS, HeaderValue::from(wait_ms));
+    }
+    if let Some(left) = &denial.left {
+        limits::tell(headers, left);
     }
     if denial.is_final {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -9,6 +9,7 @@ mod rights;
 use std::sync::Arc;
 
 use nexus_core::{
+    flow::Bounds,
     id::{KeyId, TeamId},
     principal::Level,
     snapshot::Signing,
@@ -16,7 +17,7 @@ use nexus_core::{
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
-        Changed,
+        BoundsChange, Changed,
         key::{self, Key, Rotated, State},
         team,
     },
@@ -43,11 +44,16 @@ use super::{
     check::Check,
     gate::Caller,
     problem::{Kind, Problem},
+    providers::check_limits,
     query::{Listing, Walk},
     route::PREFIX,
     trail,
     words::{LevelWord, StateWord},
 };
+
+/// Why a key has no limits.
+const UNLIMITED: &str =
+    "and the other limits are for application keys; a session key takes from its parent's";
 
 /// Seconds in the longest time an old key is good beside the new one.
 const OVERLAP_S_MAX: i64 = 30 * 86_400;
@@ -149,6 +155,11 @@ fn recipe(call: &Call<(), Json<NewKey>>, now_ms: i64) -> Result<Recipe, Problem>
     if level == Level::App && team.is_none() {
         check.flaw("/team_id", "is missing; an application key belongs to a team");
     }
+    let limits = [wish.rate_limit, wish.token_limit, wish.max_concurrent];
+    check_limits(&mut check, "", limits);
+    if level == Level::Admin && limits.iter().any(Option::is_some) {
+        check.flaw("/rate_limit", UNLIMITED);
+    }
     if level != Level::Admin && wish.role.is_some() {
         check.flaw("/role", "is for admin keys; leave it away");
     }
@@ -163,6 +174,11 @@ fn recipe(call: &Call<(), Json<NewKey>>, now_ms: i64) -> Result<Recipe, Problem>
         scope,
         form: wish.form,
         signing: wish.signing.into(),
+        bounds: Bounds {
+            requests: wish.rate_limit,
+            tokens: wish.token_limit,
+            concurrent: wish.max_concurrent,
+        },
         lifetime_s,
         created_by: String::new(),
     })
@@ -214,13 +230,7 @@ pub async fn update(call: Call<(), Json<KeyPatch>>) -> Result<Recorded<Shown<Key
     if let Some(name) = &patch.name {
         check.label("/name", name);
     }
-    let mut change = key::Change {
-        name: patch.name.clone(),
-        role: patch.role.map(|role| role.map(Into::into)),
-        scope: patch.scope.as_ref().map(|scope| check.scope("/scope", scope)),
-        signing: patch.signing.map(Into::into),
-        is_disabled: patch.is_disabled,
-    };
+    let mut change = changed(&mut check, patch);
     check.finish()?;
     let caller = call.caller.clone();
     call.change("key.update", move |conn| {
@@ -228,6 +238,9 @@ pub async fn update(call: Call<(), Json<KeyPatch>>) -> Result<Recorded<Shown<Key
         let (key, before) = found(read(conn, id, own, now_ms)?)?;
         if key.level != Level::Admin && change.role.flatten().is_some() {
             return Err(Problem::at("/role", "is for admin keys; leave it away").into());
+        }
+        if key.level != Level::App && change.bounds != BoundsChange::default() {
+            return Err(Problem::at("/rate_limit", UNLIMITED).into());
         }
         let role = change.role.unwrap_or(key.role);
         let wish = Wish { level: key.level, team: key.team, role: key.role, scope: key.scope.clone() };
@@ -253,6 +266,24 @@ pub async fn update(call: Call<(), Json<KeyPatch>>) -> Result<Recorded<Shown<Key
         }
     })
     .await
+}
+
+/// What a patch asks for.
+fn changed(check: &mut Check, patch: &KeyPatch) -> key::Change {
+    let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent].map(Option::flatten);
+    check_limits(check, "", limits);
+    key::Change {
+        name: patch.name.clone(),
+        role: patch.role.map(|role| role.map(Into::into)),
+        scope: patch.scope.as_ref().map(|scope| check.scope("/scope", scope)),
+        signing: patch.signing.map(Into::into),
+        is_disabled: patch.is_disabled,
+        bounds: BoundsChange {
+            requests: patch.rate_limit,
+            tokens: patch.token_limit,
+            concurrent: patch.max_concurrent,
+        },
+    }
 }
 
 pub async fn rotate(call: Call<(), Json<Rotation>>) -> Result<Recorded<Created<MintedKey>>, Problem> {
@@ -291,6 +322,7 @@ fn again(key: &Key, caller: &Caller) -> Result<Recipe, Problem> {
         scope: key.scope.clone(),
         form: key.form.into(),
         signing: key.signing,
+        bounds: key.bounds,
         lifetime_s: key
             .expires_at_ms
             .map(|at_ms| at_ms.saturating_sub(key.created_at_ms).div_euclid(1000).max(1)),

@@ -22,8 +22,8 @@ use utoipa::IntoParams;
 use self::object::{NewProvider, ProviderPatch};
 pub use self::{
     object::{
-        KindText, ProviderBody, TidyText, UrlText, check_key, check_kind, check_model, check_name,
-        check_rate, check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
+        KindText, ProviderBody, TidyText, UrlText, check_key, check_kind, check_limits, check_model,
+        check_name, check_rate, check_way, check_weight, read_endpoint, usual_endpoint, usual_weight, yes,
     },
     options::{OptionsObject, check_options, shown as shown_options},
     trial::{Trial, Verdict},
@@ -83,6 +83,8 @@ pub async fn create(
         options,
         weight: wish.weight,
         rate_limit: wish.rate_limit,
+        token_limit: wish.token_limit,
+        max_concurrent: wish.max_concurrent,
         allow_private_network: wish.allow_private_network,
         is_active: wish.is_active,
         created_at_ms: now_ms,
@@ -214,7 +216,8 @@ pub async fn update(
     if let Some(weight) = patch.weight {
         check_weight(&mut check, "/weight", weight);
     }
-    check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
+    let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent];
+    check_limits(&mut check, "", limits.map(Option::flatten));
     let endpoint = patch.endpoint.as_deref().and_then(|text| read_endpoint(&mut check, "/endpoint", text));
     check.finish()?;
     let options = patch.options.clone();
@@ -225,6 +228,8 @@ pub async fn update(
         options: None,
         weight: patch.weight,
         rate_limit: patch.rate_limit,
+        token_limit: patch.token_limit,
+        max_concurrent: patch.max_concurrent,
         allow_private_network: patch.allow_private_network,
         is_active: patch.is_active,
     };

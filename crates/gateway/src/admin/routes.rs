@@ -17,8 +17,11 @@ use nexus_store::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-pub use self::object::{ModelText, Multiplier, RegionShares, RouteBody};
 use self::object::{NewRoute, REGIONS_MAX, RoutePatch};
+pub use self::{
+    fit::{FitBody, HeaderWishes, TagText},
+    object::{ModelText, Multiplier, RegionShares, RouteBody},
+};
 use super::{
     answer::{Created, Gone, Recorded, Shown},
     body::Json,
@@ -26,7 +29,7 @@ use super::{
     change::{Change, Halt},
     check::Check,
     problem::{Kind, Problem},
-    providers::{check_model, check_name, check_rate, check_weight},
+    providers::{check_limits, check_model, check_name, check_weight},
     query::{Listing, Walk},
     route::PREFIX,
 };
@@ -76,9 +79,9 @@ pub fn check_regions(check: &mut Check, pointer: &str, weights: &BTreeMap<String
 /// The highest tier.
 const TIER_MAX: u32 = 1000;
 
-fn check_tier(check: &mut Check, tier: u32) {
+pub fn check_tier(check: &mut Check, pointer: &str, tier: u32) {
     if tier > TIER_MAX {
-        check.flaw("/tier", format!("is larger than {TIER_MAX}"));
+        check.flaw(pointer, format!("is larger than {TIER_MAX}"));
     }
 }
 
@@ -111,9 +114,9 @@ pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<R
     if let Some(weight) = wish.weight {
         check_weight(&mut check, "/weight", weight);
     }
-    check_rate(&mut check, "/rate_limit", wish.rate_limit);
+    check_limits(&mut check, "", [wish.rate_limit, wish.token_limit, wish.max_concurrent]);
     check_regions(&mut check, "/region_weights", &wish.region_weights);
-    check_tier(&mut check, wish.tier);
+    check_tier(&mut check, "/tier", wish.tier);
     let fit = wish.fit.checked(&mut check, "/fit");
     check.finish()?;
     let now_ms = call.now_ms();
@@ -126,6 +129,8 @@ pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<R
         real_model: real_model.clone(),
         cost_multiplier_ppm: wish.cost_multiplier.0,
         rate_limit: wish.rate_limit,
+        token_limit: wish.token_limit,
+        max_concurrent: wish.max_concurrent,
         region_weights: wish.region_weights.clone(),
         is_active: wish.is_active,
         weight: wish.weight,
@@ -156,11 +161,12 @@ pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<R
     if let Some(weight) = patch.weight.flatten() {
         check_weight(&mut check, "/weight", weight);
     }
-    check_rate(&mut check, "/rate_limit", patch.rate_limit.flatten());
+    let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent];
+    check_limits(&mut check, "", limits.map(Option::flatten));
     if let Some(weights) = &patch.region_weights {
         check_regions(&mut check, "/region_weights", weights);
     }
-    check_tier(&mut check, patch.tier.unwrap_or_default());
+    check_tier(&mut check, "/tier", patch.tier.unwrap_or_default());
     let fit = patch.fit.as_ref().map(|fit| fit.checked(&mut check, "/fit"));
     check.finish()?;
     let change = route::Change {
@@ -171,6 +177,8 @@ pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<R
         real_model: patch.real_name.clone(),
         cost_multiplier_ppm: patch.cost_multiplier.map(|multiplier| multiplier.0),
         rate_limit: patch.rate_limit,
+        token_limit: patch.token_limit,
+        max_concurrent: patch.max_concurrent,
         region_weights: patch.region_weights.clone(),
         is_active: patch.is_active,
         weight: patch.weight,

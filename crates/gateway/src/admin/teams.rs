@@ -1,8 +1,11 @@
 //! Teams: the tenants everything belongs to.
 
-use nexus_core::id::{TeamId, Uuid};
+use nexus_core::{
+    flow::Bounds,
+    id::{TeamId, Uuid},
+};
 use nexus_store::repo::{
-    Changed, Removed,
+    BoundsChange, Changed, Removed,
     team::{self, Team},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,7 @@ use super::{
     change::Change,
     check::{Check, NameText},
     problem::{Kind, Problem},
+    providers::check_limits,
     query::{Listing, Unfiltered, Walk},
     route::PREFIX,
     scope::ScopeBody,
@@ -33,6 +37,12 @@ pub struct TeamBody {
     /// What all of its keys may reach at most.
     pub scope: ScopeBody,
     pub shield: ShieldWord,
+    /// Requests a minute of all its keys together.
+    pub rate_limit: Option<u32>,
+    /// Tokens a minute, of prompts and answers together.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     /// The `ETag` without its quotes.
     pub version: i64,
     /// Unix seconds.
@@ -49,6 +59,9 @@ impl TeamBody {
             is_active: team.is_active,
             scope: ScopeBody::from(&team.scope),
             shield: team.shield.into(),
+            rate_limit: team.bounds.requests,
+            token_limit: team.bounds.tokens,
+            max_concurrent: team.bounds.concurrent,
             version: team.version,
             created_at: team.created_at_ms.div_euclid(1000),
             updated_at: team.updated_at_ms.div_euclid(1000),
@@ -70,6 +83,18 @@ pub struct NewTeam {
     #[serde(default = "flag")]
     #[schema(default = "flag")]
     shield: ShieldWord,
+    /// Requests a minute of all its keys together.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<u32>,
+    /// Tokens a minute, of prompts and answers together.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    token_limit: Option<u32>,
+    /// Requests at once.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    max_concurrent: Option<u32>,
 }
 
 fn yes() -> bool {
@@ -96,6 +121,18 @@ pub struct TeamPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = ShieldWord, required = false)]
     shield: Option<ShieldWord>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    rate_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    token_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    max_concurrent: Option<Option<u32>>,
 }
 
 pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<TeamBody>, Problem> {
@@ -120,6 +157,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
     let mut check = Check::default();
     check.name("/name", &wish.name);
     let scope = check.scope("/scope", &wish.scope);
+    check_limits(&mut check, "", [wish.rate_limit, wish.token_limit, wish.max_concurrent]);
     check.finish()?;
     let now_ms = call.now_ms();
     let team = Team {
@@ -128,6 +166,11 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
         is_active: wish.is_active,
         scope,
         shield: wish.shield.into(),
+        bounds: Bounds {
+            requests: wish.rate_limit,
+            tokens: wish.token_limit,
+            concurrent: wish.max_concurrent,
+        },
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
@@ -153,7 +196,14 @@ pub async fn update(call: Call<(), Json<TeamPatch>>) -> Result<Recorded<Shown<Te
         is_active: patch.is_active,
         scope: patch.scope.as_ref().map(|scope| check.scope("/scope", scope)),
         shield: patch.shield.map(Into::into),
+        bounds: BoundsChange {
+            requests: patch.rate_limit,
+            tokens: patch.token_limit,
+            concurrent: patch.max_concurrent,
+        },
     };
+    let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent].map(Option::flatten);
+    check_limits(&mut check, "", limits);
     check.finish()?;
     let now_ms = call.now_ms();
     call.change("team.update", move |conn| {

@@ -68,7 +68,7 @@ words! {
 }
 
 /// A circuit breaker: requests pass, none does, or one may see whether the provider is back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Breaker)]
 pub enum BreakerWord {

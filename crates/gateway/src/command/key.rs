@@ -4,6 +4,7 @@
 
 use nexus_config::{environment::Absence, load::Flags};
 use nexus_core::{
+    flow::Bounds,
     id::{KeyId, TeamId, Uuid},
     principal::Level,
     scope::Scope,
@@ -104,6 +105,7 @@ fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Re
         is_active: true,
         scope: Scope::default(),
         shield: ShieldMode::default(),
+        bounds: Bounds::default(),
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

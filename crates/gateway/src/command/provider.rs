@@ -110,6 +110,8 @@ fn checked(wish: &ProviderCreate, key: Option<&KeyText>) -> Result<(Template, Op
     check_kind(&mut check, "--kind", &wish.kind);
     check_weight(&mut check, "--weight", wish.weight);
     check_rate(&mut check, "--rate-limit", wish.rate_limit);
+    check_rate(&mut check, "--token-limit", wish.token_limit);
+    check_rate(&mut check, "--max-concurrent", wish.max_concurrent);
     if let Some(key) = key {
         key.check(&mut check, "--api-key-stdin");
     }
@@ -150,6 +152,8 @@ fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
         options,
         weight: wish.weight,
         rate_limit: wish.rate_limit,
+        token_limit: wish.token_limit,
+        max_concurrent: wish.max_concurrent,
         allow_private_network: wish.allow_private_network,
         is_active: true,
         created_at_ms: now_ms,

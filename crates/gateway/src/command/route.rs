@@ -32,12 +32,12 @@ use crate::{
 };
 
 pub fn run(command: Route, place: &Place) -> Result<(), StartError> {
-    let store = change::store(place)?;
+    let store = || change::store(place);
     match command {
-        Route::List { output } => list(&store, output.unwrap_or_else(terminal::usual_output)),
-        Route::Create(wish) => create(&store, &wish),
-        Route::Explain(question) => explain::run(&question, &store),
-        Route::Rule { command } => rule::run(command, &store),
+        Route::List { output } => list(&store()?, output.unwrap_or_else(terminal::usual_output)),
+        Route::Create(wish) => create(&store()?, &wish),
+        Route::Explain(question) => explain::run(&question, place),
+        Route::Rule { command } => rule::run(command, &store()?),
     }
 }
 
@@ -71,6 +71,8 @@ fn checked(wish: &RouteCreate) -> Result<Multiplier, Problem> {
         check_weight(&mut check, "--weight", weight);
     }
     check_rate(&mut check, "--rate-limit", wish.rate_limit);
+    check_rate(&mut check, "--token-limit", wish.token_limit);
+    check_rate(&mut check, "--max-concurrent", wish.max_concurrent);
     let multiplier = Multiplier::parse(&wish.cost_multiplier);
     if multiplier.is_none() {
         check.flaw("--cost-multiplier", "is not a number from 0 to 1000 with at most six decimals");
@@ -99,6 +101,8 @@ fn create(store: &Store, wish: &RouteCreate) -> Result<(), StartError> {
             real_model: wish.real_name.clone().unwrap_or_else(|| wish.alias.clone()),
             cost_multiplier_ppm: multiplier.0,
             rate_limit: wish.rate_limit,
+            token_limit: wish.token_limit,
+            max_concurrent: wish.max_concurrent,
             region_weights: BTreeMap::new(),
             is_active: true,
             weight: wish.weight,

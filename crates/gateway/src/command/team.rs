@@ -1,6 +1,6 @@
 //! `nexus team`: the tenants everything belongs to.
 
-use nexus_core::{id::TeamId, scope::Scope, snapshot::ShieldMode};
+use nexus_core::{flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
     Store,
@@ -54,6 +54,7 @@ fn create(store: &Store, wish: &TeamCreate) -> Result<(), StartError> {
         is_active: true,
         scope: Scope::default(),
         shield: ShieldMode::default(),
+        bounds: Bounds::default(),
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

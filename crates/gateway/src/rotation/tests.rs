@@ -90,6 +90,8 @@ impl Site {
             options: Default::default(),
             weight: 1,
             rate_limit: None,
+            token_limit: None,
+            max_concurrent: None,
             allow_private_network: false,
             is_active: true,
             created_at_ms: START_MS,

@@ -301,3 +301,41 @@ fn a_dearer_fallback_is_asked_only_where_the_budget_has_room_for_it() {
     let holders = api.get(&format!("/quotas/{quota}/holders")).json();
     assert_eq!((&holders["used"], &holders["reserved"]), (&json!(10_000), &json!(0)));
 }
+
+#[test]
+fn the_command_line_asks_a_running_node_or_says_that_it_did_not() {
+    let ([_a, b, _c], site) = three();
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    b.set_script("echo_key_401").unwrap();
+    for _ in 0..3 {
+        assert_eq!(node.chat(&app, &ask("gpt")).status, 200);
+    }
+    let explain = |more: &[&str]| {
+        let mut arguments = vec!["route", "explain", "gpt", "--output", "json", "--config", "nexus.yaml"];
+        arguments.extend(more);
+        let mut child = site
+            .command(&arguments)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), admin.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        (serde_json::from_slice::<Value>(&output.stdout).unwrap(), told)
+    };
+    let breaker = |answer: &Value| {
+        let candidates = answer["candidates"].as_array().unwrap();
+        candidates.iter().find(|one| one["provider"] == "b").unwrap()["breaker"].clone()
+    };
+    let url = format!("http://{}", site.api);
+    let (of_node, told) = explain(&["--url", &url]);
+    assert_eq!((breaker(&of_node), told.as_str()), (json!("open"), ""));
+    let (of_database, told) = explain(&[]);
+    assert_eq!(breaker(&of_database), json!("closed"));
+    assert!(told.contains("by the database alone"), "{told}");
+}

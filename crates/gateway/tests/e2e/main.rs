@@ -19,6 +19,7 @@ mod edges;
 mod embeddings;
 mod failover;
 mod faults;
+mod flow;
 mod forwarded;
 mod gemini;
 mod hostile;

@@ -306,31 +306,38 @@ mod tests {
         assert_eq!(variables, ["OPEN_AI_KEY", "OPEN_AI_2_KEY", "_1ST_KEY", "OPEN_AI_3_KEY", "__KEY"]);
     }
 
-    #[test]
-    fn what_is_exported_is_a_configuration_file() {
-        let team = TeamId(nexus_core::id::Uuid::from_u128(1));
-        let names = Names::from([(team, "r: \"e\"d".to_owned())]);
-        let fit = Fit {
+    const TEAM: TeamId = TeamId(nexus_core::id::Uuid::from_u128(1));
+
+    fn fit() -> Fit {
+        Fit {
             abilities: Some([Ability::Tools].into_iter().collect()),
             context_tokens: Some(9),
-            teams: vec![team],
+            teams: vec![TEAM],
             tags: vec!["ni ght".into()],
             headers: vec![("x-plan".into(), "gold: 1".into())],
             ..Fit::default()
-        };
-        let rule = Rule {
+        }
+    }
+
+    fn rule() -> Rule {
+        Rule {
             stands_for: Some("gpt".into()),
             policy: Policy::Priority,
             has_affinity: true,
             fallbacks: [(Cause::Failure, vec!["a".into(), "*".into()])].into(),
             ..Rule::default()
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_exported_is_a_configuration_file() {
+        let names = Names::from([(TEAM, "r: \"e\"d".to_owned())]);
         let model = |alias: &str| ExportedModel {
             alias: alias.to_owned(),
             real_name: "a \"b\" \\ c: #d".to_owned(),
             weight: Some(2),
             tier: 3,
-            fit: ExportedFit::of(&fit, &names).unwrap(),
+            fit: ExportedFit::of(&fit(), &names).unwrap(),
             rate_limit: Some(7),
             token_limit: Some(8),
             max_concurrent: None,
@@ -351,7 +358,7 @@ mod tests {
                 allow_private_network: false,
                 models: vec![model("*"), model("gpt")],
             }],
-            rules: vec![ExportedRule::of("*", Some("r: \"e\"d".to_owned()), &rule)],
+            rules: vec![ExportedRule::of("*", Some("r: \"e\"d".to_owned()), &rule())],
             left_out: vec!["something \"else\"".to_owned()],
         };
         let environment = Environment::from_pairs([("TRUE_KEY", "sk-1")]);
@@ -373,9 +380,9 @@ mod tests {
             assert_eq!((provider.token_limit, provider.max_concurrent), (Some(6), Some(5)));
             let written = first.fit.clone().unwrap();
             assert_eq!(written.teams, ["r: \"e\"d"]);
-            assert_eq!(Fit { teams: vec![team], ..written.bounds }, fit);
+            assert_eq!(Fit { teams: vec![TEAM], ..written.bounds }, fit());
             let settings::Rule { alias, team, rule: read } = &settings.rules[0];
-            assert_eq!((alias.as_str(), team.as_deref(), read), ("*", Some("r: \"e\"d"), &rule));
+            assert_eq!((alias.as_str(), team.as_deref(), read), ("*", Some("r: \"e\"d"), &rule()));
             assert_eq!(first.region_weights, Some(BTreeMap::from([("eu: west".to_owned(), 3)])));
         }
     }

@@ -15,6 +15,7 @@ use nexus_core::{
         Health,
         breaker::State,
         histogram::Spread,
+        learned::Learned,
         window::{Span, Summary},
     },
     id::{RouteId, Uuid},
@@ -51,6 +52,8 @@ pub struct TargetBody {
     pub open_for_ms: Option<u64>,
     /// How long its provider asked to be left alone.
     pub resting_for_ms: Option<u64>,
+    /// What it said last is left of its own limits; none: nothing, or not lately.
+    pub learned: Option<LearnedBody>,
     pub in_flight: u32,
     /// The latest look at the provider that was no request; none where its options ask for none.
     pub check: Option<CheckBody>,
@@ -70,6 +73,33 @@ pub struct CheckBody {
     pub latency_ms: u64,
     /// The class of what went wrong; none: it is well.
     pub fault: Option<&'static str>,
+}
+
+/// What a provider said in the headers of an answer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = LearnedLimits)]
+pub struct LearnedBody {
+    pub requests_limit: Option<u64>,
+    pub requests_remaining: Option<u64>,
+    pub requests_reset_ms: Option<u64>,
+    pub tokens_limit: Option<u64>,
+    pub tokens_remaining: Option<u64>,
+    pub tokens_reset_ms: Option<u64>,
+}
+
+impl From<Learned> for LearnedBody {
+    fn from(learned: Learned) -> Self {
+        let Learned { requests, tokens } = learned;
+        let ms = |us: Option<u64>| us.map(|us| us.div_ceil(1000));
+        Self {
+            requests_limit: requests.limit,
+            requests_remaining: requests.remaining,
+            requests_reset_ms: ms(requests.reset_us),
+            tokens_limit: tokens.limit,
+            tokens_remaining: tokens.remaining,
+            tokens_reset_ms: ms(tokens.reset_us),
+        }
+    }
 }
 
 /// What happened in a span of time.
@@ -143,6 +173,7 @@ impl TargetBody {
                 State::Closed | State::HalfOpen { .. } => None,
             },
             resting_for_ms: health.rests_until(now_us).map(left_ms),
+            learned: health.learned(now_us).map(LearnedBody::from),
             in_flight: health.in_flight(),
             check: health.check().map(|check| CheckBody {
                 ago_ms: now_us.saturating_sub(check.ended_us) / 1000,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nexus_core::{
+    flow::Bounds,
     id::{KeyId, TeamId},
     principal::Level,
     role::Role,
@@ -34,6 +35,7 @@ pub struct Recipe {
     pub scope: Scope,
     pub form: FormWord,
     pub signing: Signing,
+    pub bounds: Bounds,
     /// Whole seconds; `None`: does not expire.
     pub lifetime_s: Option<i64>,
     pub created_by: String,
@@ -90,6 +92,7 @@ impl Mint {
             replaced_by: None,
             max_requests: None,
             is_bound: true,
+            bounds: recipe.bounds,
             last_used_at_ms: None,
             created_by: recipe.created_by,
             created_at_ms: now_ms,

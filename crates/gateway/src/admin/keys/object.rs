@@ -53,6 +53,12 @@ pub struct KeyBody {
     pub scope: ScopeBody,
     pub form: FormWord,
     pub signing: SigningWord,
+    /// Requests a minute, those of session keys made from it included.
+    pub rate_limit: Option<u32>,
+    /// Tokens a minute, of prompts and answers together.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     pub is_disabled: bool,
     pub state: StateWord,
     /// Whether an active key ends within 14 days.
@@ -99,6 +105,9 @@ impl KeyBody {
             scope: ScopeBody::from(&key.scope),
             form: key.form.into(),
             signing: key.signing.into(),
+            rate_limit: key.bounds.requests,
+            token_limit: key.bounds.tokens,
+            max_concurrent: key.bounds.concurrent,
             is_disabled: key.is_disabled,
             state: state.into(),
             expires_soon: state == State::Active
@@ -159,6 +168,18 @@ pub struct NewKey {
     #[serde(default = "off")]
     #[schema(required = false)]
     pub signing: SigningWord,
+    /// Requests a minute, those of session keys made from it included.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub rate_limit: Option<u32>,
+    /// Tokens a minute, of prompts and answers together.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<u32>,
     /// Absent: it does not expire.
     #[serde(default)]
     #[schema(minimum = 60, maximum = 315_619_200)]
@@ -214,6 +235,18 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]
     pub is_disabled: Option<bool>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub rate_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<Option<u32>>,
 }
 
 /// How a key is to be replaced.

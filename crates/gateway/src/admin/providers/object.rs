@@ -15,8 +15,8 @@ use utoipa::{
 use super::options::{OptionsObject, check_options, shown};
 use crate::admin::{body::present, check::Check, credentials::KeyText};
 
-/// Requests a minute of the highest limit; the configuration file knows the same.
-const PER_MINUTE_MAX: i64 = 1_000_000_000;
+/// The highest limit of anything; the configuration file knows the same.
+const LIMIT_MAX: i64 = 1_000_000_000;
 
 /// Bytes in the longest endpoint and in the longest name of a model; the configuration file knows the same.
 const TEXT_BYTES_MAX: usize = 512;
@@ -70,6 +70,10 @@ pub struct ProviderBody {
     pub weight: u32,
     /// Requests a minute over all its models.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute over all its models, of prompts and answers together.
+    pub token_limit: Option<u32>,
+    /// Requests at once over all its models.
+    pub max_concurrent: Option<u32>,
     pub allow_private_network: bool,
     /// Whether it gets requests.
     pub is_active: bool,
@@ -90,6 +94,8 @@ impl From<&StoredProvider> for ProviderBody {
             options: shown(&provider.options),
             weight: provider.weight,
             rate_limit: provider.rate_limit,
+            token_limit: provider.token_limit,
+            max_concurrent: provider.max_concurrent,
             allow_private_network: provider.allow_private_network,
             is_active: provider.is_active,
             version: provider.version,
@@ -122,6 +128,14 @@ pub struct NewProvider {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<u32>,
+    /// Tokens a minute over all its models, of prompts and answers together.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<u32>,
+    /// Requests at once over all its models.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<u32>,
     /// Whether addresses inside private networks may be connected to.
     #[serde(default)]
     #[schema(default = false)]
@@ -173,6 +187,14 @@ pub struct ProviderPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<Option<u32>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]
     pub allow_private_network: Option<bool>,
@@ -212,9 +234,16 @@ pub fn check_weight(check: &mut Check, pointer: &str, weight: u32) {
     check.within(pointer, weight.into(), 0, i64::try_from(WEIGHT_MAX).unwrap_or(i64::MAX));
 }
 
-pub fn check_rate(check: &mut Check, pointer: &str, rate_limit: Option<u32>) {
-    if let Some(rate) = rate_limit {
-        check.within(pointer, rate.into(), 1, PER_MINUTE_MAX);
+/// Requests a minute, tokens a minute, requests at once, of the thing at this pointer.
+pub fn check_limits(check: &mut Check, at: &str, limits: [Option<u32>; 3]) {
+    for (name, limit) in ["rate_limit", "token_limit", "max_concurrent"].into_iter().zip(limits) {
+        check_rate(check, &format!("{at}/{name}"), limit);
+    }
+}
+
+pub fn check_rate(check: &mut Check, pointer: &str, limit: Option<u32>) {
+    if let Some(rate) = limit {
+        check.within(pointer, rate.into(), 1, LIMIT_MAX);
     }
 }
 
@@ -258,7 +287,7 @@ impl NewProvider {
         check_name(check, "/name", &self.name);
         check_kind(check, "/kind", &self.kind);
         check_weight(check, "/weight", self.weight);
-        check_rate(check, "/rate_limit", self.rate_limit);
+        check_limits(check, "", [self.rate_limit, self.token_limit, self.max_concurrent]);
         if let Some(key) = &self.api_key {
             key.check(check, "/api_key");
         }

@@ -24,12 +24,13 @@ use crate::admin::{
     answer::Told,
     body::{Json, int64, int64_or_none},
     call::{Call, found},
+    health::targets::LearnedBody,
     problem::Problem,
     words::{AbilityWord, BreakerWord, PolicyWord},
 };
 
 /// A request that might be made.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RouteQuestion)]
 pub struct Question {
@@ -61,7 +62,7 @@ pub struct Question {
 }
 
 /// What would become of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = RouteExplanation)]
 pub struct ExplanationBody {
     /// The alias the model's name comes to; `*` where no other takes it.
@@ -78,7 +79,7 @@ pub struct ExplanationBody {
 }
 
 /// A model that might be asked.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = RouteCandidate)]
 pub struct CandidateBody {
     pub model_route_id: Uuid,
@@ -98,6 +99,14 @@ pub struct CandidateBody {
     pub cost_nano_usd: Option<u64>,
     /// When its limits have room.
     pub wait_ms: u64,
+    /// What is left of its limits or its provider's, whichever are tighter; none: not limited.
+    pub requests_left: Option<u32>,
+    pub tokens_left: Option<u32>,
+    pub places_left: Option<u32>,
+    /// How many requests wait for room there.
+    pub waiting: usize,
+    /// What the provider said last is left of its own limits.
+    pub learned: Option<LearnedBody>,
 }
 
 impl From<&Candidate> for CandidateBody {
@@ -116,6 +125,11 @@ impl From<&Candidate> for CandidateBody {
             in_flight: candidate.in_flight,
             cost_nano_usd: candidate.cost_nano_usd,
             wait_ms: candidate.wait_us.div_ceil(1000),
+            requests_left: candidate.left.requests.map(|level| level.remaining),
+            tokens_left: candidate.left.tokens.map(|level| level.remaining),
+            places_left: candidate.left.places.map(|(_, free)| free),
+            waiting: candidate.waiting,
+            learned: candidate.learned.map(LearnedBody::from),
         }
     }
 }
@@ -124,7 +138,9 @@ impl ExplanationBody {
     fn new(alias: &str, explanation: &Explanation) -> Self {
         let because = match explanation.choice {
             Ok(_) | Err(Nobody::Shut(_)) => None,
-            Err(Nobody::Until { against, .. } | Nobody::Never(against)) => Some(against.as_str()),
+            Err(Nobody::Until { against, .. } | Nobody::Full { against, .. } | Nobody::Never(against)) => {
+                Some(against.as_str())
+            }
             Err(Nobody::Exhausted) => Some("no_candidates"),
         };
         let choice = match explanation.choice {

@@ -173,6 +173,10 @@ pub struct RouteBody {
     pub cost_multiplier: Multiplier,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<u32>,
+    /// Tokens a minute, of prompts and answers together.
+    pub token_limit: Option<u32>,
+    /// Requests at once.
+    pub max_concurrent: Option<u32>,
     /// The provider's regions, each with its share.
     #[schema(value_type = RegionShares)]
     pub region_weights: BTreeMap<String, u32>,
@@ -196,6 +200,8 @@ impl From<&StoredRoute> for RouteBody {
             fit: FitBody::from(&route.fit),
             cost_multiplier: Multiplier(route.cost_multiplier_ppm),
             rate_limit: route.rate_limit,
+            token_limit: route.token_limit,
+            max_concurrent: route.max_concurrent,
             region_weights: route.region_weights.clone(),
             is_active: route.is_active,
             version: route.version,
@@ -232,6 +238,12 @@ pub struct NewRoute {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<u32>,
     #[serde(default)]
     #[schema(value_type = RegionShares, required = false)]
     pub region_weights: BTreeMap<String, u32>,
@@ -270,6 +282,14 @@ pub struct RoutePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
     pub rate_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub token_limit: Option<Option<u32>>,
+    /// `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
+    pub max_concurrent: Option<Option<u32>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = RegionShares, required = false)]
     pub region_weights: Option<BTreeMap<String, u32>>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nexus_core::{
+    flow::Bounds,
     id::KeyId,
     principal::{Level, Principal},
     role::ActorId,
@@ -190,6 +191,7 @@ fn strike(
         name: wish.name,
         token_last_four: keys::last_four(&secret),
         role: None,
+        bounds: Bounds::default(),
         scope: wish.scope,
         parent: Some(parent.key),
         form: Form::Jwt,

@@ -55,7 +55,7 @@ impl ExportedFit {
         }
         out.push_str("        fit:\n");
         if let Some(abilities) = &self.abilities {
-            let words: Vec<_> = abilities.iter().map(|ability| word(ability)).collect();
+            let words: Vec<_> = abilities.iter().map(word).collect();
             out.push_str(&format!("          abilities: [{}]\n", words.join(", ")));
         }
         for (name, number) in [
@@ -109,7 +109,8 @@ pub(super) fn exported(
             }
             name => {
                 if rule.conduct != Conduct::default() {
-                    left_out.push(format!("rule for {}: what it keeps, hedges and continues", quoted(&alias)));
+                    left_out
+                        .push(format!("rule for {}: what it keeps, hedges and continues", quoted(&alias)));
                 }
                 rules.push(ExportedRule::of(&alias, name.flatten(), &rule));
             }
