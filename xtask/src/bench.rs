@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Load both programs at the same moment: steadier on a busy machine
     #[arg(long)]
     duel: bool,
+    /// Only this kind of load, and none of the latencies
+    #[arg(long, value_name = "KIND", value_parser = KINDS.map(|kind| kind.name))]
+    only: Option<String>,
     /// Print JSON also on a terminal
     #[arg(long)]
     json: bool,
@@ -94,7 +97,8 @@ struct Report {
     rows: Vec<Row>,
     goals: Vec<Goal>,
     /// Above the mock provider asked directly, at a quiet rate of requests a second.
-    added_p50_us: Added,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added_p50_us: Option<Added>,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
@@ -118,8 +122,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     };
     let direct = target(&mock.service, format!("http://{LOOPBACK}:{}", mock.port), "none", false);
     let lab = Lab { load: binaries.path("nexus-load"), options };
-    let rows = KINDS.iter().map(|kind| lab.compare(kind, &pair)).collect::<Result<Vec<_>>>()?;
-    let report = Report { goals: goals(&rows), added_p50_us: lab.added(&KINDS[0], &pair, &direct)?, rows };
+    let is_wanted = |kind: &&Kind| options.only.as_ref().is_none_or(|only| only == kind.name);
+    let kinds: Vec<&Kind> = KINDS.iter().filter(is_wanted).collect();
+    let rows = kinds.iter().map(|kind| lab.compare(kind, &pair)).collect::<Result<Vec<_>>>()?;
+    let added = options.only.is_none().then(|| lab.added(&KINDS[0], &pair, &direct)).transpose()?;
+    let report = Report { goals: goals(&kinds, &rows), added_p50_us: added, rows };
     let paint = Paint::for_stdout();
     if options.json || !paint.is_coloured() {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -155,8 +162,8 @@ fn pass_through(binaries: &Binaries, home: &Path, mock: &Mock) -> Result<(Servic
     Ok((service, base.to_owned()))
 }
 
-fn goals(rows: &[Row]) -> Vec<Goal> {
-    let goals = KINDS.iter().zip(rows).filter(|(kind, _)| kind.has_goal).map(|(kind, row)| {
+fn goals(kinds: &[&Kind], rows: &[Row]) -> Vec<Goal> {
+    let goals = kinds.iter().zip(rows).filter(|(kind, _)| kind.has_goal).map(|(kind, row)| {
         if kind.is_streamed {
             Goal { name: row.kind, ratio: row.cpu.median, at_least: None, at_most: Some(MOST_CHUNK_CPU) }
         } else {

@@ -3,6 +3,7 @@
 
 use super::Report;
 use super::figures::{Cost, Goal, Ratio, Row};
+use super::lab::Added;
 use crate::report::Paint;
 
 pub(super) fn render(report: &Report, paint: Paint) -> String {
@@ -24,11 +25,11 @@ pub(super) fn render(report: &Report, paint: Paint) -> String {
         let text = sentence(goal);
         out += &format!("{}\n", if goal.is_met() { paint.green(text) } else { paint.red(text) });
     }
-    let added = &report.added_p50_us;
-    out += &format!(
-        "added p50 at 200 requests a second: gateway {:.0} us, pass-through {:.0} us\n",
-        added.gateway, added.pass_through
-    );
+    if let Some(Added { gateway, pass_through }) = &report.added_p50_us {
+        out += &format!(
+            "added p50 at 200 requests a second: gateway {gateway:.0} us, pass-through {pass_through:.0} us\n"
+        );
+    }
     out
 }
 
