@@ -3,7 +3,7 @@
 //! adapt → admit → send → normalise, under one bill an exchange: an operation may take several exchanges,
 //! and each may go through several credentials of the provider. No bill is left open on any way out.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use nexus_core::{
@@ -120,8 +120,11 @@ impl<'a> There<'a> {
             let run = Run { held, member: ready.member, hold: &ready.hold, race };
             let (begun, bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
             let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
-            let settling = bill.settle(decoded.consumed, decoded.text);
-            adapted.spent(settling.instrument(debug_span!("account")).await);
+            let usage = {
+                let settling = pin!(bill.settle(decoded.consumed, decoded.text));
+                settling.instrument(debug_span!("account")).await
+            };
+            adapted.spent(usage);
             let next = debug_span!("adapt").in_scope(|| adapted.ask()).map_err(adapt::too_late)?;
             let Some(encoded) = next else { return Ok(Served::Done(adapted.finish())) };
             let drawing = Drawing::new(&engine.shared, self.target, self.backend, &self.routed.to.name);
@@ -171,9 +174,9 @@ async fn pool<'a, T: Transport>(
         let mut bill = Bill::open(shared, &backend.meters, routed, target, held, attempt, adapted.prompt());
         bill.runs(race.clone(), hold.clone());
         let credential = member.map(|member| &member.credential);
-        let exchange =
-            exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us);
-        let fault = match exchange.await {
+        let outcome =
+            exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us).await;
+        let fault = match outcome {
             Ok(begun) => {
                 drawing.answered(member);
                 return Ok((begun, bill));
@@ -208,12 +211,14 @@ async fn exchange<T: Transport>(
     let shared = &engine.shared;
     let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
     let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), routed.asked.call.is_stream);
-    let mut inbound = send::send(&engine.transport, target, backend, credential, encoded, deadlines)
-        .instrument(debug_span!("send"))
-        .await?;
+    let mut inbound = {
+        let sending = pin!(send::send(&engine.transport, target, backend, credential, encoded, deadlines));
+        sending.instrument(debug_span!("send")).await?
+    };
     bill.named(inbound.provider_request_id.take());
     if let Some(learned) = inbound.learned.take() {
         Drawing::new(shared, target, backend, &routed.to.name).learned(credential, *learned);
     }
-    normalise::begin(inbound, adapted, &shared.limits).instrument(debug_span!("normalise")).await
+    let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
+    beginning.instrument(debug_span!("normalise")).await
 }

@@ -52,10 +52,26 @@ pub(crate) async fn attempt<'a, T: Transport>(
     first: Runner<'a>,
     trip: &Trip<'_>,
 ) -> Tried<'a, T::Body> {
+    match patience_us(engine, first.there) {
+        // boxed: a request's future has no room for two attempts, which few make
+        Some(wait_us) => Box::pin(race(engine, world, course, first, wait_us, trip)).await,
+        None => {
+            let Runner { choice, there, ready } = first;
+            won(there, choice, there.attempt(engine, ready, trip, &Race::default()).await)
+        }
+    }
+}
+
+/// Tries at one target, and after this time at another beside it.
+async fn race<'a, T: Transport>(
+    engine: &Engine<T>,
+    world: &'a World,
+    course: &mut Course<'a>,
+    first: Runner<'a>,
+    wait_us: u64,
+    trip: &Trip<'_>,
+) -> Tried<'a, T::Body> {
     let Runner { choice, there, ready } = first;
-    let Some(wait_us) = patience_us(engine, there) else {
-        return won(there, choice, there.attempt(engine, ready, trip, &Race::default()).await);
-    };
     let race = Race::begin();
     let mut one = pin!(there.attempt(engine, ready, trip, &race));
     tokio::select! {

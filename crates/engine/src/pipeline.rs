@@ -4,7 +4,7 @@
 //! loop over what stands in brackets, and it ends when an answer begins: after the first byte there is no
 //! silent replay. What follows select there is one attempt, in `attempt.rs`.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use nexus_core::{
     call::Operation, failover::Step, fault::Fault, id::RequestId, principal::Principal, refusal::Refusal,
@@ -46,7 +46,11 @@ pub async fn serve<T: Transport, B: BodyStream>(
     let tally = Rc::new(Tally::open(shared));
     let span = debug_span!("request", %request);
     let mut own = Own::default();
-    let answered = way(engine, operation, arrival, request, &tally, &mut own).instrument(span).await;
+    let answered = {
+        // pinned first: an instrumented future is moved with all that it may come to hold
+        let way = pin!(way(engine, operation, arrival, request, &tally, &mut own));
+        way.instrument(span).await
+    };
     let left = own.left(shared.clock.monotonic_us());
     match answered {
         Ok(reply) => Ok(Reply { left, ..reply }),
@@ -86,9 +90,10 @@ async fn way<T: Transport, B: BodyStream>(
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
     *own = Own::of(&caller, &world);
     let signature = signed::head(&head, &caller, &world, shared)?;
-    let asked = parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock)
-        .instrument(debug_span!("parse"))
-        .await?;
+    let asked = {
+        let parsing = pin!(parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock));
+        parsing.instrument(debug_span!("parse")).await?
+    };
     signed::body(signature, &asked.body, &head, &caller, shared)?;
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     own.admit(&mut routed, shared.clock.monotonic_us())?;
@@ -254,7 +259,8 @@ async fn promise<T: Transport>(
             ReplyBody::Whole(body)
         }
         Served::Begun(Begun::Whole(decoded) | Begun::Part(decoded), bill) => {
-            bill.settle(decoded.consumed, decoded.text).instrument(debug_span!("account")).await;
+            let settling = pin!(bill.settle(decoded.consumed, decoded.text));
+            settling.instrument(debug_span!("account")).await;
             tally.finish(200);
             ReplyBody::Whole(decoded.body)
         }

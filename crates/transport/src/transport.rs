@@ -3,7 +3,7 @@
 //! A request is sent again only if its connection had served before and not a byte of an answer came, or if all
 //! that came is that a token which was good before is so no longer.
 
-use std::{future::poll_fn, rc::Rc, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::{Clock, Inbound, Outbound, Transport};
@@ -59,7 +59,7 @@ impl HttpTransport {
             body: &request.body,
         };
         let late = |_| Fault::new(Class::Timeout, "no access token was had for the credential in time");
-        timeout_at(by, self.access.show(&showing)).await.map_err(late)?
+        timeout_at(by, pin!(self.access.show(&showing))).await.map_err(late)?
     }
 
     /// Asks, and asks again if the first request was lost on a connection that had gone stale in the pool.
