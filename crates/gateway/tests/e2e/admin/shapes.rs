@@ -13,7 +13,7 @@ const WORDS: [&str; 8] =
     ["hash", "secret", "token", "password", "private_key", "credential", "sealed", "key"];
 
 /// Members named so that are no secrets: ids, names, ends and counts of them.
-const HARMLESS: [&str; 10] = [
+const HARMLESS: [&str; 11] = [
     "_id",
     "_four",
     "fingerprint",
@@ -22,6 +22,7 @@ const HARMLESS: [&str; 10] = [
     "max_",
     "tokens",
     "token_ms",
+    "token_limit",
     "without_key",
     "last_hash",
 ];
