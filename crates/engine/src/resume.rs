@@ -96,6 +96,9 @@ impl<T: Transport> Route<T> {
         let others = self.others.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let head = Head { others, ..Head::default() };
         let shared = &self.engine.shared;
+        if !shared.retries.take() {
+            return Err(Fault::new(Class::Overloaded, "there were too many retries lately"));
+        }
         let whole_us = shared.limits.deadlines.whole_ms.saturating_mul(1000);
         let deadline_us = shared.clock.monotonic_us().saturating_add(whole_us);
         let attempts = Cell::new(self.attempts);

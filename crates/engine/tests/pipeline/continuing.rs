@@ -92,12 +92,13 @@ async fn who_goes_on_may_break_off_too_and_the_last_error_is_told_where_nobody_i
 }
 
 #[tokio::test]
-async fn nobody_goes_on_without_the_rule_or_with_more_than_text() {
+async fn nobody_goes_on_without_the_rule_with_more_than_text_or_beyond_the_budget() {
     const TOOLS: &str = r#"{"model":"gpt","stream":true,"tools":[{"type":"function"}],"messages":[{"role":"user","content":"hello there"}]}"#;
     for (what, continues, body, act) in [
         ("no rule", false, ASK_STREAM, said(&[FIRST])),
         ("a tool is called", true, ASK_STREAM, said(&[FIRST, CALL])),
         ("tools are offered", true, TOOLS, said(&[FIRST])),
+        ("too many retries", true, ASK_STREAM, said(&[FIRST])),
         (
             "it had ended",
             true,
@@ -106,6 +107,7 @@ async fn nobody_goes_on_without_the_rule_or_with_more_than_text() {
         ),
     ] {
         let bench = continuing(continues, vec![act, json(crate::WHOLE)]);
+        while what == "too many retries" && bench.engine.shared.retries.take() {}
         let told = text(ask(&bench, body).await.unwrap()).await;
         assert!(told.contains("\"error\"") && !told.contains("x_nexus"), "{what}: {told}");
         assert_eq!(bench.transport.sent.borrow().len(), 1, "{what}");
