@@ -9,6 +9,7 @@ use crate::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
+    label::Labels,
     price::Tier,
     quantity::Kind,
 };
@@ -135,10 +136,13 @@ pub enum Pricing {
     Partial,
     /// The model is said to cost nothing.
     Free,
+    /// Nobody has said what the model costs; the amount is the most it is taken to be.
+    Ceiling,
 }
 
 impl Pricing {
-    pub const ALL: [Pricing; 4] = [Pricing::Unknown, Pricing::Known, Pricing::Partial, Pricing::Free];
+    pub const ALL: [Pricing; 5] =
+        [Pricing::Unknown, Pricing::Known, Pricing::Partial, Pricing::Free, Pricing::Ceiling];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -146,7 +150,18 @@ impl Pricing {
             Pricing::Known => "known",
             Pricing::Partial => "partial",
             Pricing::Free => "free",
+            Pricing::Ceiling => "ceiling",
         }
+    }
+
+    /// The inverse of [`Pricing::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pricing| pricing.as_str() == word)
+    }
+
+    /// Whether anybody has said what it costs.
+    pub fn is_unpriced(self) -> bool {
+        matches!(self, Pricing::Unknown | Pricing::Ceiling)
     }
 }
 
@@ -159,6 +174,8 @@ pub struct Cost {
     pub rule: Option<Arc<str>>,
     /// The tier the provider served.
     pub tier: Tier,
+    /// What the route multiplied the price by, in millionths; `None`: 1.
+    pub multiplier_ppm: Option<u64>,
 }
 
 /// Who bears a cost.
@@ -246,6 +263,8 @@ pub struct UsageRecord {
     pub provider_name: Arc<str>,
     /// The provider's name of the model.
     pub real_model: Arc<str>,
+    /// The vendor's region it was had in; `None`: the provider's own.
+    pub region: Option<Arc<str>>,
     pub is_stream: bool,
     pub outcome: Outcome,
     /// The HTTP status the client was given, or would have been.
@@ -264,6 +283,8 @@ pub struct UsageRecord {
     pub first_token_us: Option<u64>,
     /// From the attempt's begin to its end.
     pub duration_us: u64,
+    /// What the application said of it.
+    pub labels: Labels,
 }
 
 impl UsageRecord {

@@ -32,6 +32,8 @@ pub struct Headers<'a> {
     pub cache_control: Option<&'a str>,
     /// `x-request-timeout-ms`: how long the client waits for an answer to begin.
     pub timeout_ms: Option<u64>,
+    /// `x-nexus-tags`: under what the usage is to be found, with commas in between.
+    pub tags: Option<&'a str>,
 }
 
 /// The request line, and where it came from.

@@ -62,6 +62,7 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
             }
             "signature" => &mut headers.signature,
             "signature-input" => &mut headers.signature_input,
+            "x-nexus-tags" => &mut headers.tags,
             "x-request-timeout-ms" => {
                 headers.timeout_ms = text(value).and_then(|wait_ms| wait_ms.parse().ok());
                 continue;

@@ -4,6 +4,7 @@ use nexus_core::{
     call::Operation,
     endpoint::Template,
     id::{AttemptId, CredentialId, KeyId, ProviderId, RequestId, RouteId, TeamId, UserId, Uuid},
+    label::Labels,
     need::Fit,
     principal::Level,
     role::Role,
@@ -148,6 +149,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         provider: ProviderId(uuid(7)),
         provider_name: "azure".into(),
         real_model: "gpt-4".into(),
+        region: None,
         is_stream: true,
         outcome: Outcome::Answered,
         status: 200,
@@ -160,6 +162,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         started_at_ms: 1_700_000_000_000 + number as i64,
         first_token_us: Some(250),
         duration_us: 9_000 + number,
+        labels: Labels::default(),
     }
 }
 

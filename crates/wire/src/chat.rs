@@ -7,7 +7,10 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use crate::json::{self, Cursor, Malformed, Text};
+use crate::{
+    json::{self, Cursor, Malformed, Text},
+    said::Said,
+};
 
 /// Brackets may not be nested deeper than this in a body.
 pub const DEPTH_MAX: usize = json::DEPTH_MAX;
@@ -70,6 +73,7 @@ pub struct ChatRequest {
     pub n: Option<u64>,
     /// Whether the same words are to come to the same answer: `temperature` is 0, and nothing is looked up.
     pub is_deterministic: bool,
+    pub said: Said,
     pub places: Places,
 }
 
@@ -151,6 +155,9 @@ struct Found<'a> {
     n: Option<&'a str>,
     temperature: Option<&'a str>,
     web_search_options: Option<&'a str>,
+    user: Option<&'a str>,
+    safety_identifier: Option<&'a str>,
+    metadata: Option<&'a str>,
 }
 
 impl<'a> Found<'a> {
@@ -187,6 +194,9 @@ impl<'a> Found<'a> {
             "n" => &mut self.n,
             "temperature" => &mut self.temperature,
             "web_search_options" => &mut self.web_search_options,
+            "user" => &mut self.user,
+            "safety_identifier" => &mut self.safety_identifier,
+            "metadata" => &mut self.metadata,
             _ => return,
         };
         *slot = Some(value);
@@ -211,6 +221,7 @@ impl<'a> Found<'a> {
             n: count("n", self.n)?,
             is_deterministic: self.temperature.is_some_and(is_zero)
                 && self.web_search_options.is_none_or(|value| value == "null"),
+            said: Said::read(self.user, self.safety_identifier, self.metadata),
             places: Places {
                 model: json::place(text, raw_model),
                 stream_options: self.stream_options_name.zip(self.stream_options).map(|(name, value)| {

@@ -11,6 +11,7 @@ pub mod embedding;
 pub mod error;
 pub mod models;
 pub mod place;
+pub mod said;
 pub mod splice;
 pub mod sse;
 pub mod usage;

@@ -89,6 +89,7 @@ impl Bill {
                 own if *own == *target.real_model => Arc::clone(&target.real_model),
                 asked => asked.into(),
             },
+            region: target.region.clone(),
             is_stream: call.is_stream,
             outcome: Outcome::Abandoned,
             status: CLIENT_GONE,
@@ -101,6 +102,7 @@ impl Bill {
             started_at_ms: shared.clock.unix_ms(),
             first_token_us: None,
             duration_us: 0,
+            labels: routed.asked.labels.clone(),
         };
         Self {
             opened_us: shared.clock.monotonic_us(),

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use nexus_core::{
     call::{Call, Operation},
+    label::Labels,
     refusal::Refusal,
 };
 use nexus_keystore::bearer;
@@ -49,6 +50,8 @@ pub struct Asked {
     pub call: Call,
     pub body: Bytes,
     pub request: Request,
+    /// What the application says of the call for the ledger.
+    pub labels: Labels,
 }
 
 impl Asked {
@@ -91,6 +94,28 @@ impl Request {
         }
     }
 
+    /// How many answers are wanted.
+    pub fn choices(&self) -> u64 {
+        match self {
+            Self::Chat(request) => request.n.unwrap_or(1),
+            Self::Embeddings(_) => 1,
+        }
+    }
+
+    /// What the body says of the call for the ledger.
+    fn labels(&self) -> Labels {
+        match self {
+            Self::Chat(request) => {
+                let mut labels = Labels::default().for_user(request.said.user.as_deref());
+                for (name, value) in &request.said.metadata {
+                    labels.tag(&format!("{name}:{value}"));
+                }
+                labels
+            }
+            Self::Embeddings(request) => Labels::default().for_user(request.user.as_deref()),
+        }
+    }
+
     /// Whether a stream is wanted, and whether it is to end with the usage.
     fn streams(&self) -> (bool, bool) {
         match self {
@@ -108,13 +133,43 @@ pub async fn body<B: BodyStream>(
     limits: &Limits,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
+    let body = whole(headers, body, limits).await?;
+    understood(operation, body, headers, clock)
+}
+
+/// The same of a body that may be of any operation: what has messages is a chat, what has an input embeddings.
+pub async fn any_body<B: BodyStream>(
+    headers: &Headers<'_>,
+    body: B,
+    limits: &Limits,
+    clock: &dyn Clock,
+) -> Result<Asked, Refusal> {
+    let body = whole(headers, body, limits).await?;
+    let chat = understood(Operation::ChatCompletions, body.clone(), headers, clock);
+    match &chat {
+        Err(Refusal::BadBody { param: Some(param), .. }) if param == "messages" => {
+            understood(Operation::Embeddings, body, headers, clock).or(chat)
+        }
+        _ => chat,
+    }
+}
+
+async fn whole<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -> Result<Bytes, Refusal> {
     if !headers.content_type.is_none_or(is_json) {
         return Err(Refusal::UnsupportedMediaType);
     }
     if headers.content_encoding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(bad_body("the request body is compressed; send it as it is, without `content-encoding`"));
     }
-    let body = collect(headers.content_length, body, limits).await?;
+    collect(headers.content_length, body, limits).await
+}
+
+fn understood(
+    operation: Operation,
+    body: Bytes,
+    headers: &Headers<'_>,
+    clock: &dyn Clock,
+) -> Result<Asked, Refusal> {
     let request = Request::read(operation, &body)
         .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
     let (is_stream, wants_usage) = request.streams();
@@ -125,7 +180,9 @@ pub async fn body<B: BodyStream>(
         wants_usage,
         asked_at_s: u64::try_from(clock.unix_ms()).unwrap_or_default() / 1000,
     };
-    Ok(Asked { call, body, request })
+    let mut labels = request.labels();
+    labels.tag_each(headers.tags.unwrap_or_default());
+    Ok(Asked { call, body, request, labels })
 }
 
 fn is_json(content_type: &str) -> bool {

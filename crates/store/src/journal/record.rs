@@ -11,13 +11,16 @@ use nexus_core::{
     call::Operation,
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
+    label::Labels,
     price::Tier,
     usage::{Cost, Doubt, Outcome, Pricing, Quantity, Repeat, Source, Usage, UsageRecord},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The first byte of every payload. No byte of a text, so that text is never taken for a record.
-const VERSION: u8 = 0xa3;
+const VERSION: u8 = 0xa4;
+/// Of records that end before [`Told`].
+const THIRD_VERSION: u8 = 0xa3;
 /// Of records that end before [`Spent`].
 const SECOND_VERSION: u8 = 0xa2;
 /// Of records that end before [`More`].
@@ -25,14 +28,15 @@ const FIRST_VERSION: u8 = 0xa1;
 
 /// Whether a payload may begin with this byte.
 pub(super) fn is_version(byte: u8) -> bool {
-    matches!(byte, VERSION | SECOND_VERSION | FIRST_VERSION)
+    matches!(byte, VERSION | THIRD_VERSION | SECOND_VERSION | FIRST_VERSION)
 }
 
 pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Result<()> {
     buffer.push(VERSION);
     let buffer = postcard::to_io(&Written(record), buffer)?;
     let buffer = postcard::to_io(&More::of(record), buffer)?;
-    postcard::to_io(&Spent::of(record), buffer).map(|_| ())
+    let buffer = postcard::to_io(&Spent::of(record), buffer)?;
+    postcard::to_io(&Told::of(record), buffer).map(|_| ())
 }
 
 pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
@@ -47,9 +51,14 @@ pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
         more.add_to(&mut record)?;
         bytes = rest;
     }
-    if *version >= VERSION {
+    if *version >= THIRD_VERSION {
         let (spent, rest) = postcard::take_from_bytes::<Spent>(bytes)?;
         record.cost = spent.cost()?;
+        bytes = rest;
+    }
+    if *version >= VERSION {
+        let (told, rest) = postcard::take_from_bytes::<Told>(bytes)?;
+        told.add_to(&mut record);
         bytes = rest;
     }
     if bytes.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding) }
@@ -93,7 +102,7 @@ struct Spent {
 
 impl Spent {
     fn of(record: &UsageRecord) -> Self {
-        let Cost { nano_usd, pricing, rule, tier } = &record.cost;
+        let Cost { nano_usd, pricing, rule, tier, multiplier_ppm: _ } = &record.cost;
         Self {
             nano_usd: *nano_usd,
             pricing: place(&Pricing::ALL, *pricing),
@@ -110,7 +119,33 @@ impl Spent {
             pricing: pricing.ok_or(postcard::Error::DeserializeBadEncoding)?,
             rule: self.rule,
             tier: tier.ok_or(postcard::Error::DeserializeBadEncoding)?,
+            multiplier_ppm: None,
         })
+    }
+}
+
+/// What the third version did not have.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    #[serde(with = "shared_or_none")]
+    region: Option<Arc<str>>,
+    multiplier_ppm: Option<u64>,
+    user: Option<Box<str>>,
+    tags: Vec<Box<str>>,
+}
+
+impl Told {
+    fn of(record: &UsageRecord) -> Self {
+        let Labels { user, tags } = record.labels.clone();
+        let multiplier_ppm = record.cost.multiplier_ppm;
+        Self { region: record.region.clone(), multiplier_ppm, user, tags }
+    }
+
+    fn add_to(self, record: &mut UsageRecord) {
+        let Self { region, multiplier_ppm, user, tags } = self;
+        record.region = region;
+        record.cost.multiplier_ppm = multiplier_ppm;
+        record.labels = Labels { user, tags };
     }
 }
 
@@ -156,6 +191,8 @@ struct RecordMirror {
     provider_name: Arc<str>,
     #[serde(with = "shared")]
     real_model: Arc<str>,
+    #[serde(skip)]
+    region: Option<Arc<str>>,
     is_stream: bool,
     #[serde(with = "OutcomeMirror")]
     outcome: Outcome,
@@ -173,6 +210,8 @@ struct RecordMirror {
     started_at_ms: i64,
     first_token_us: Option<u64>,
     duration_us: u64,
+    #[serde(skip)]
+    labels: Labels,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -418,13 +457,26 @@ mod tests {
     fn what_an_attempt_cost_is_kept_and_absent_in_a_record_of_the_second_version() {
         for (pricing, tier) in Pricing::ALL.into_iter().zip(Tier::ALL) {
             let rule = (pricing == Pricing::Known).then(|| "catalogue/openai/gpt-4o".into());
-            let cost = Cost { nano_usd: 7, pricing, rule, tier };
+            let cost = Cost { nano_usd: 7, pricing, rule, tier, multiplier_ppm: Some(9) };
             check(&UsageRecord { cost, ..sample::record(1) });
         }
         let record = UsageRecord { doubt: Some(Doubt::Nonsense), cost: Cost::default(), ..sample::record(1) };
         let mut bytes = vec![SECOND_VERSION];
         postcard::to_io(&Written(&record), &mut bytes).unwrap();
         postcard::to_io(&More::of(&record), &mut bytes).unwrap();
+        assert_eq!(read(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn what_was_said_of_a_call_is_kept_and_absent_in_a_record_of_the_third_version() {
+        let mut labels = Labels::default().for_user(Some("ada"));
+        labels.tag_each("red,cost:7");
+        check(&UsageRecord { labels, region: Some("eu-west-1".into()), ..sample::record(1) });
+        let record = sample::record(1);
+        let mut bytes = vec![THIRD_VERSION];
+        postcard::to_io(&Written(&record), &mut bytes).unwrap();
+        postcard::to_io(&More::of(&record), &mut bytes).unwrap();
+        postcard::to_io(&Spent::of(&record), &mut bytes).unwrap();
         assert_eq!(read(&bytes).unwrap(), record);
     }
 
