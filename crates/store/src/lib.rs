@@ -5,6 +5,7 @@
 //! credentials are text sealed elsewhere.
 
 pub mod connection;
+pub mod csv;
 pub mod error;
 pub mod exec;
 pub mod journal;

@@ -194,7 +194,8 @@ mod tests {
         let sums: Vec<(String, i64)> = store
             .read_blocking(|conn| Ok(h::usage_hours.select((h::measure, h::amount)).load(conn)?))
             .unwrap();
-        let expected = [("attempts", 3), ("cache_write_5m", 20), ("input", 10), ("output", 30)];
+        let expected =
+            [("requests", 1), ("attempts", 3), ("cache_write_5m", 20), ("input", 10), ("output", 30)];
         assert_eq!(sums, expected.map(|(measure, amount)| (measure.to_owned(), amount)));
         let quantities: String =
             store.read_blocking(|conn| Ok(a::usage_attempts.select(a::quantities).first(conn)?)).unwrap();

@@ -168,6 +168,7 @@ diesel::table! {
         provider_name -> Text,
         real_model_name -> Text,
         is_stream -> Bool,
+        status -> BigInt,
     }
 }
 
@@ -192,6 +193,10 @@ diesel::table! {
         price_rule -> Nullable<Text>,
         service_tier -> Text,
         bearer -> Text,
+        region -> Nullable<Text>,
+        multiplier_ppm -> Nullable<BigInt>,
+        end_user -> Nullable<Text>,
+        tags -> Nullable<Text>,
     }
 }
 
@@ -199,6 +204,26 @@ diesel::table! {
     usage_hours (hour, context_id, measure) {
         hour -> BigInt,
         context_id -> Text,
+        measure -> Text,
+        amount -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_days (day, context_id, measure) {
+        day -> BigInt,
+        context_id -> Text,
+        measure -> Text,
+        amount -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_label_days (day, team_id, kind, label, measure) {
+        day -> BigInt,
+        team_id -> Text,
+        kind -> Text,
+        label -> Text,
         measure -> Text,
         amount -> BigInt,
     }
@@ -215,6 +240,59 @@ diesel::table! {
         multiplier_ppm -> Nullable<BigInt>,
         valid_from -> BigInt,
         created_at -> BigInt,
+        region -> Nullable<Text>,
+        kind -> Text,
+    }
+}
+
+diesel::table! {
+    reprices (id) {
+        id -> Text,
+        is_preview -> Bool,
+        state -> Text,
+        from_at -> BigInt,
+        until_at -> BigInt,
+        provider_id -> Nullable<Text>,
+        real_model_name -> Nullable<Text>,
+        cursor -> Text,
+        looked_at -> BigInt,
+        changed -> BigInt,
+        raised_nano_usd -> BigInt,
+        lowered_nano_usd -> BigInt,
+        known_at -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_corrections (attempt_id, at, reprice_id) {
+        attempt_id -> Text,
+        reprice_id -> Text,
+        at -> BigInt,
+        delta_nano_usd -> BigInt,
+        cost_nano_usd -> BigInt,
+        pricing -> Text,
+        price_rule -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    usage_entries (attempt_id, at, account) {
+        attempt_id -> Text,
+        at -> BigInt,
+        account -> Text,
+        amount -> BigInt,
+    }
+}
+
+diesel::table! {
+    provider_bills (provider_id, day, real_model_name) {
+        provider_id -> Text,
+        day -> BigInt,
+        real_model_name -> Text,
+        amount_nano_usd -> BigInt,
+        imported_at -> BigInt,
     }
 }
 
@@ -331,8 +409,9 @@ diesel::table! {
 }
 
 diesel::joinable!(usage_hours -> usage_contexts (context_id));
+diesel::joinable!(usage_days -> usage_contexts (context_id));
 diesel::joinable!(usage_attempts -> usage_contexts (context_id));
-diesel::allow_tables_to_appear_in_same_query!(keys, usage_attempts, usage_contexts, usage_hours);
+diesel::allow_tables_to_appear_in_same_query!(keys, usage_attempts, usage_contexts, usage_days, usage_hours);
 diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log);
 diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);

@@ -10,8 +10,13 @@ use diesel::{
 
 use crate::{
     connection::AnyConnection,
-    repo::usage::{AttemptRow, context::ContextRow, hour::HourRow},
-    schema::{settings, usage_attempts, usage_contexts, usage_hours},
+    repo::usage::{
+        AttemptRow,
+        context::ContextRow,
+        hour::{DayRow, HourRow},
+        labels::LabelRow,
+    },
+    schema::{settings, usage_attempts, usage_contexts, usage_days, usage_hours, usage_label_days},
 };
 
 /// How many attempts [`insert_attempts`] takes.
@@ -75,6 +80,38 @@ pub(crate) fn add_to_hour(conn: &mut AnyConnection, row: &HourRow<'_>) -> QueryR
         }
         AnyConnection::Postgres(conn) => {
             insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added).execute(conn)
+        }
+    }
+    .map(drop)
+}
+
+/// Adds to a sum of a day and a context.
+pub(crate) fn add_to_day(conn: &mut AnyConnection, row: &DayRow<'_>) -> QueryResult<()> {
+    use usage_days::dsl as d;
+    let added = d::amount.eq(d::amount + row.amount);
+    let key = (d::day, d::context_id, d::measure);
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
+        }
+        AnyConnection::Postgres(conn) => {
+            insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
+        }
+    }
+    .map(drop)
+}
+
+/// Adds to a sum of a day and a label.
+pub(crate) fn add_to_label_day(conn: &mut AnyConnection, row: &LabelRow<'_>) -> QueryResult<()> {
+    use usage_label_days::dsl as l;
+    let added = l::amount.eq(l::amount + row.amount);
+    let key = (l::day, l::team_id, l::kind, l::label, l::measure);
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            insert_into(l::usage_label_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
+        }
+        AnyConnection::Postgres(conn) => {
+            insert_into(l::usage_label_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
         }
     }
     .map(drop)

@@ -4,9 +4,15 @@
 //! no sum. Row and sum stand in one transaction, so every total is what the rows add up to.
 
 pub(crate) mod context;
+pub(crate) mod correct;
+mod fact;
 pub(crate) mod hour;
+pub(crate) mod labels;
+mod recent;
 mod report;
+mod rows;
 mod used;
+mod verify;
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -16,12 +22,17 @@ use nexus_core::{
     usage::{Doubt, Outcome, Quantity, Usage, UsageRecord},
 };
 
-use self::hour::Hours;
 pub use self::{
     context::Contexts,
-    report::{By, Sums, Wanted, report},
+    hour::{FIRST_TOKEN, LATENCY},
+    labels::{LABELS_MAX, OTHERS},
+    recent::{Call, recent},
+    report::{By, Only, Report, Step, Sums, Wanted, report},
     used::{charged_to_sessions, used},
+    verify::{Difference, Verdict, balances, verify},
 };
+use self::{fact::Fact, hour::Hours, labels::LabelDays};
+pub(crate) use self::{fact::usage as usage_of, rows::first_id};
 use crate::{
     connection::AnyConnection,
     error::StoreError,
@@ -66,6 +77,10 @@ pub(crate) struct AttemptRow {
     price_rule: Option<String>,
     service_tier: &'static str,
     bearer: &'static str,
+    region: Option<String>,
+    multiplier_ppm: Option<i64>,
+    end_user: Option<String>,
+    tags: Option<String>,
 }
 
 impl AttemptRow {
@@ -94,6 +109,10 @@ impl AttemptRow {
             price_rule: record.cost.rule.as_deref().map(stored),
             service_tier: record.cost.tier.as_str(),
             bearer: record.bearer().as_str(),
+            region: record.region.as_deref().map(stored),
+            multiplier_ppm: record.cost.multiplier_ppm.map(whole),
+            end_user: record.labels.user.as_deref().map(stored),
+            tags: Some(stored(&record.labels.tags.join(","))).filter(|tags| !tags.is_empty()),
         }
     }
 }
@@ -137,6 +156,7 @@ pub fn insert(
     contexts: &mut Contexts,
 ) -> Result<usize, StoreError> {
     let mut hours = Hours::default();
+    let mut labels = LabelDays::default();
     let mut new = 0_usize;
     for records in records.chunks(ATTEMPTS_AT_ONCE) {
         let names = records.iter().map(|record| contexts.of(conn, record)).collect::<Result<Vec<_>, _>>()?;
@@ -145,12 +165,15 @@ pub fn insert(
         let are_new = rows.first_chunk().map_or(Ok(false), |rows| insert_if_all_are_new(conn, rows))?;
         for ((record, context), row) in records.iter().zip(&names).zip(&rows) {
             if are_new || upsert::insert_attempt(conn, row)? {
-                hours.add(record, context);
+                let fact = Fact::from(record);
+                hours.add(&fact, context);
+                labels.add(&fact, record.team, &record.labels);
                 new = new.saturating_add(1);
             }
         }
     }
     hours.write(conn)?;
+    labels.write(conn, &mut contexts.labels)?;
     Ok(new)
 }
 
@@ -269,7 +292,7 @@ mod tests {
         let store = Store::scratch(folder.path());
         let one = sample::record(1);
         let number = Uuid::from_u128(77);
-        let changes: [fn(&mut UsageRecord); 8] = [
+        let changes: [fn(&mut UsageRecord); 9] = [
             |r| r.started_at_ms += 1,
             |r| r.key = Uuid::from_u128(77).into(),
             |r| r.team = None,
@@ -278,6 +301,7 @@ mod tests {
             |r| r.provider_name = "other".into(),
             |r| r.real_model = "other".into(),
             |r| r.is_stream = !r.is_stream,
+            |r| r.status = 429,
         ];
         let mut records = vec![one.clone()];
         for (at, change) in changes.into_iter().enumerate() {
@@ -287,14 +311,14 @@ mod tests {
             records.push(record);
         }
         // once with what is known, once as another process that knows nothing
-        for range in [0..4, 4..9] {
+        for range in [0..4, 4..10] {
             let half = &records[range];
             store.write_blocking(|conn| insert(conn, half, &mut Contexts::default())).unwrap();
         }
         let contexts: i64 = store
             .read_blocking(|conn| Ok(crate::schema::usage_contexts::table.count().first(conn)?))
             .unwrap();
-        assert_eq!(contexts, 8);
+        assert_eq!(contexts, 9);
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(super) fn end(conn: &mut AnyConnection, open: &Day) -> Result<(i64, String),
 }
 
 /// The UTC day of a time as `yyyy-mm-dd`; a time before 1970 or after 9999 counts to the nearest day.
-fn name(ms: i64) -> String {
+pub fn name(ms: i64) -> String {
     let days = ms.clamp(0, LAST_MS) / DAY_MS;
     // years counted from March have the leap day at their end; 719 468 days lie before 1970-01-01
     let days = days + 719_468;

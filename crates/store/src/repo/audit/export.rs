@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use super::{Filter, Order, Recorded, SeqPage, list};
-use crate::{connection::AnyConnection, error::StoreError};
+use crate::{connection::AnyConnection, csv::cell, error::StoreError};
 
 /// How many rows are held at once.
 const BATCH_ROWS: u32 = 256;
@@ -129,13 +129,4 @@ fn texts(row: &Recorded) -> [&str; 14] {
 
 fn or_empty(text: &Option<String>) -> &str {
     text.as_deref().unwrap_or_default()
-}
-
-fn cell(out: &mut impl Write, text: &str) -> io::Result<()> {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
-        write!(out, "\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        write!(out, "{guard}{text}")
-    }
 }

@@ -12,7 +12,7 @@ use nexus_core::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{id, storable};
+use super::{id, labels::Known, storable};
 use crate::{connection::AnyConnection, error::StoreError, schema::usage_contexts, upsert};
 
 /// Contexts remembered at most; one more begins anew.
@@ -28,6 +28,7 @@ struct Context {
     provider_name: Arc<str>,
     real_model: Arc<str>,
     is_stream: bool,
+    status: u16,
 }
 
 impl Context {
@@ -41,13 +42,14 @@ impl Context {
             provider_name: Arc::clone(&record.provider_name),
             real_model: Arc::clone(&record.real_model),
             is_stream: record.is_stream,
+            status: record.status,
         }
     }
 
     /// The context's name: 128 bits of a SHA-256 over its parts, each behind its length.
     fn name(&self) -> String {
         let team = self.team.map(|team| team.0);
-        let parts: [&[u8]; 8] = [
+        let parts: [&[u8]; 9] = [
             self.key.0.as_bytes(),
             team.as_ref().map_or(&[], |team| team.as_bytes()),
             self.operation.as_str().as_bytes(),
@@ -56,6 +58,7 @@ impl Context {
             self.provider_name.as_bytes(),
             self.real_model.as_bytes(),
             &[u8::from(self.is_stream)],
+            &self.status.to_be_bytes(),
         ];
         let mut digest = Sha256::new();
         for part in parts {
@@ -78,11 +81,15 @@ pub(crate) struct ContextRow<'a> {
     provider_name: Cow<'a, str>,
     real_model_name: Cow<'a, str>,
     is_stream: bool,
+    status: i64,
 }
 
-/// The contexts that are known to be in the database.
+/// The contexts, and the labels, that are known to be in the database.
 #[derive(Default)]
-pub struct Contexts(HashMap<Context, Arc<str>>);
+pub struct Contexts {
+    names: HashMap<Context, Arc<str>>,
+    pub(super) labels: Known,
+}
 
 impl Contexts {
     /// The name of the record's context, which stands in the database when this returns.
@@ -92,7 +99,7 @@ impl Contexts {
         record: &UsageRecord,
     ) -> Result<Arc<str>, StoreError> {
         let context = Context::of(record);
-        if let Some(name) = self.0.get(&context) {
+        if let Some(name) = self.names.get(&context) {
             return Ok(Arc::clone(name));
         }
         let name: Arc<str> = context.name().into();
@@ -106,17 +113,19 @@ impl Contexts {
             provider_name: storable(&context.provider_name),
             real_model_name: storable(&context.real_model),
             is_stream: context.is_stream,
+            status: context.status.into(),
         };
         upsert::ensure_context(conn, &row)?;
-        if self.0.len() >= KNOWN_MAX {
-            self.0.clear();
+        if self.names.len() >= KNOWN_MAX {
+            self.names.clear();
         }
-        self.0.insert(context, Arc::clone(&name));
+        self.names.insert(context, Arc::clone(&name));
         Ok(name)
     }
 
     /// Nothing is known any more: what was put in may have been rolled back.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.names.clear();
+        self.labels.forget();
     }
 }

@@ -1,21 +1,34 @@
-//! The sums of a batch by hour and context, on their way into the table every total is read from.
+//! The sums of a batch by time and context, on their way into the tables every total is read from.
 //!
-//! A sum is a row: its measure is a quantity's word or one of this file's, so a new quantity is no change here.
+//! A sum is a row: its measure is a quantity's word or one of this file's, so a new quantity is no change
+//! here. Hours and days hold the same sums and are written together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use diesel::Insertable;
-use nexus_core::usage::{Bearer, Outcome, Pricing, Usage, UsageRecord};
+use nexus_core::{latency, usage::Usage};
 
-use super::whole;
-use crate::{connection::AnyConnection, error::StoreError, schema::usage_hours, upsert};
+use super::{fact::Fact, whole};
+use crate::{
+    connection::AnyConnection,
+    error::StoreError,
+    schema::{usage_days, usage_hours},
+    upsert,
+};
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_HOURS: i64 = 24;
 
 /// The measure that counts attempts, whatever became of them.
 pub(super) const ATTEMPTS: &str = "attempts";
 /// The measure that counts requests that were given what another one got: they made no attempt.
 const REPEATED: &str = "repeated";
+/// The measure that counts requests, where their first attempt is.
+const REQUESTS: &str = "requests";
 /// The measure that counts attempts at which the provider or the wire failed.
 const FAILED: &str = "failed";
 
@@ -25,15 +38,87 @@ pub(super) const ABSORBED: &str = "absorbed_nano_usd";
 /// The measure that counts attempts whose cost is unknown.
 pub(super) const UNPRICED: &str = "unpriced";
 
+/// How the measures begin that count times by their step, of whole attempts and to the first content.
+pub const LATENCY: &str = "latency_";
+pub const FIRST_TOKEN: &str = "first_token_";
+
+/// What attempts add up to.
 #[derive(Default)]
-struct Sums {
+pub(super) struct Sums {
     attempts: i64,
     repeated: i64,
+    requests: i64,
     failed: i64,
     charged: i64,
     absorbed: i64,
     unpriced: i64,
     usage: Usage,
+    latency: BTreeMap<u8, i64>,
+    first_token: BTreeMap<u8, i64>,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, fact: &Fact) {
+        let count = |sum: &mut i64, is_counted: bool| *sum = sum.saturating_add(i64::from(is_counted));
+        count(&mut self.requests, fact.is_first);
+        if fact.is_repeated {
+            count(&mut self.repeated, true);
+            return;
+        }
+        count(&mut self.attempts, true);
+        count(&mut self.failed, fact.is_failed);
+        count(&mut self.unpriced, fact.is_unpriced);
+        let borne = if fact.is_absorbed { &mut self.absorbed } else { &mut self.charged };
+        *borne = borne.saturating_add(fact.cost_nano_usd);
+        for (quantity, amount) in fact.usage.counts() {
+            let amount = amount.min(Usage::PLAUSIBLE_MAX);
+            self.usage = self.usage.with(quantity, self.usage.of(quantity).saturating_add(amount));
+        }
+        if !fact.is_failed {
+            count(self.latency.entry(latency::step(fact.duration_us)).or_default(), true);
+        }
+        if let Some(us) = fact.first_token_us {
+            count(self.first_token.entry(latency::step(us)).or_default(), true);
+        }
+    }
+
+    /// What a correction changes.
+    pub(super) fn correction(is_absorbed: bool, delta_nano_usd: i64, unpriced: i64) -> Self {
+        let (charged, absorbed) = if is_absorbed { (0, delta_nano_usd) } else { (delta_nano_usd, 0) };
+        Self { charged, absorbed, unpriced, ..Self::default() }
+    }
+
+    /// Adds what a correction changes.
+    pub(super) fn merge(&mut self, change: &Sums) {
+        self.charged = self.charged.saturating_add(change.charged);
+        self.absorbed = self.absorbed.saturating_add(change.absorbed);
+        self.unpriced = self.unpriced.saturating_add(change.unpriced);
+    }
+
+    /// Every sum that is not 0, by its measure.
+    pub(super) fn measures(&self) -> impl Iterator<Item = (Cow<'static, str>, i64)> {
+        let steps = |word: &'static str, steps: &BTreeMap<u8, i64>| -> Vec<(Cow<'static, str>, i64)> {
+            steps.iter().map(|(step, count)| (format!("{word}{step:02}").into(), *count)).collect()
+        };
+        let times = [steps(LATENCY, &self.latency), steps(FIRST_TOKEN, &self.first_token)];
+        self.plain().chain(times.into_iter().flatten())
+    }
+
+    /// The same without the times.
+    pub(super) fn plain(&self) -> impl Iterator<Item = (Cow<'static, str>, i64)> + use<> {
+        let sums = [
+            (ATTEMPTS, self.attempts),
+            (REPEATED, self.repeated),
+            (REQUESTS, self.requests),
+            (FAILED, self.failed),
+            (CHARGED, self.charged),
+            (ABSORBED, self.absorbed),
+            (UNPRICED, self.unpriced),
+        ];
+        let quantities = self.usage.counts().map(|(quantity, sum)| (quantity.as_str(), whole(sum)));
+        let sums = sums.into_iter().chain(quantities).filter(|(_, amount)| *amount != 0);
+        sums.map(|(measure, amount)| (Cow::Borrowed(measure), amount))
+    }
 }
 
 #[derive(Insertable)]
@@ -41,7 +126,16 @@ struct Sums {
 pub(crate) struct HourRow<'a> {
     pub(crate) hour: i64,
     pub(crate) context_id: &'a str,
-    pub(crate) measure: &'static str,
+    pub(crate) measure: &'a str,
+    pub(crate) amount: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = usage_days, treat_none_as_default_value = false)]
+pub(crate) struct DayRow<'a> {
+    pub(crate) day: i64,
+    pub(crate) context_id: &'a str,
+    pub(crate) measure: &'a str,
     pub(crate) amount: i64,
 }
 
@@ -50,45 +144,40 @@ pub(crate) struct HourRow<'a> {
 pub(super) struct Hours(HashMap<(i64, Arc<str>), Sums>);
 
 impl Hours {
-    pub(super) fn add(&mut self, record: &UsageRecord, context: &Arc<str>) {
-        let hour = record.started_at_ms.div_euclid(HOUR_MS);
-        let sums = self.0.entry((hour, Arc::clone(context))).or_default();
-        if let Outcome::Repeated(_) = record.outcome {
-            sums.repeated = sums.repeated.saturating_add(1);
-            return;
-        }
-        sums.attempts = sums.attempts.saturating_add(1);
-        sums.failed = sums.failed.saturating_add(i64::from(matches!(record.outcome, Outcome::Failed(_))));
-        let cost = whole(record.cost.nano_usd);
-        let borne = match record.bearer() {
-            Bearer::Team => &mut sums.charged,
-            Bearer::Platform => &mut sums.absorbed,
-        };
-        *borne = borne.saturating_add(cost);
-        let is_unpriced = record.cost.pricing == Pricing::Unknown;
-        sums.unpriced = sums.unpriced.saturating_add(i64::from(is_unpriced));
-        for (quantity, count) in record.usage.counts() {
-            let count = count.min(Usage::PLAUSIBLE_MAX);
-            sums.usage = sums.usage.with(quantity, sums.usage.of(quantity).saturating_add(count));
+    pub(super) fn add(&mut self, fact: &Fact, context: &Arc<str>) {
+        let hour = fact.started_at_ms.div_euclid(HOUR_MS);
+        self.0.entry((hour, Arc::clone(context))).or_default().add(fact);
+    }
+
+    /// Adds a correction of an attempt that began then.
+    pub(super) fn merge(&mut self, started_at_ms: i64, context: &Arc<str>, change: &Sums) {
+        let hour = started_at_ms.div_euclid(HOUR_MS);
+        self.0.entry((hour, Arc::clone(context))).or_default().merge(change);
+    }
+
+    /// Every sum by its hour, its context and its measure.
+    pub(super) fn each(&self, mut take: impl FnMut(i64, &str, &str, i64)) {
+        for ((hour, context), sums) in &self.0 {
+            sums.measures().for_each(|(measure, amount)| take(*hour, context, &measure, amount));
         }
     }
 
     pub(super) fn write(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut days: BTreeMap<(i64, Arc<str>, Cow<'static, str>), i64> = BTreeMap::new();
         for ((hour, context), sums) in &self.0 {
-            let quantities = sums.usage.counts().map(|(quantity, sum)| (quantity.as_str(), whole(sum)));
-            let sums = [
-                (ATTEMPTS, sums.attempts),
-                (REPEATED, sums.repeated),
-                (FAILED, sums.failed),
-                (CHARGED, sums.charged),
-                (ABSORBED, sums.absorbed),
-                (UNPRICED, sums.unpriced),
-            ]
-            .into_iter()
-            .chain(quantities);
-            for (measure, amount) in sums.filter(|(_, amount)| *amount > 0) {
-                upsert::add_to_hour(conn, &HourRow { hour: *hour, context_id: context, measure, amount })?;
+            for (measure, amount) in sums.measures() {
+                upsert::add_to_hour(
+                    conn,
+                    &HourRow { hour: *hour, context_id: context, measure: &measure, amount },
+                )?;
+                let of_day = (hour.div_euclid(DAY_HOURS), Arc::clone(context), measure);
+                let sum = days.entry(of_day).or_default();
+                *sum = sum.saturating_add(amount);
             }
+        }
+        for ((day, context, measure), amount) in &days {
+            let row = DayRow { day: *day, context_id: context, measure, amount: *amount };
+            upsert::add_to_day(conn, &row)?;
         }
         Ok(())
     }

@@ -1,123 +1,334 @@
-//! What was used, summed by one thing and by time: the one query behind every total that people see.
+//! What was used, summed by things and by time: the one query behind every total that people see.
+//!
+//! Days are read from the sums of days, what begins or ends within one from those of hours, and only what no
+//! sum tells apart (minutes, and labels within a day) from the attempts' own rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
-use nexus_core::id::TeamId;
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, dsl::sql, sql_types::BigInt};
+use nexus_core::id::{KeyId, ProviderId, TeamId};
 
-use super::hour::HOUR_MS;
+use super::{
+    hour::{DAY_HOURS, HOUR_MS},
+    labels::Kind,
+    rows::{self, Attempt},
+};
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    schema::{usage_contexts, usage_hours},
+    schema::{usage_contexts, usage_days, usage_hours, usage_label_days},
 };
+
+const MINUTE_MS: i64 = 60_000;
 
 /// What sums are told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     Team,
     Key,
+    /// The application's own name of its user.
+    User,
     Alias,
     Provider,
     Model,
     Operation,
+    /// The HTTP status the client was given.
+    Status,
+    /// Usage with several tags stands under each.
+    Tag,
+}
+
+impl By {
+    fn label(self) -> Option<Kind> {
+        match self {
+            By::User => Some(Kind::User),
+            By::Tag => Some(Kind::Tag),
+            _ => None,
+        }
+    }
+}
+
+/// The time that makes one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Minute,
+    Hour,
+    Day,
+    /// One row of all.
+    Total,
+}
+
+/// Whose usage of what is wanted; all that is said must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    pub team: Option<TeamId>,
+    /// One of these keys.
+    pub keys: Option<Vec<KeyId>>,
+    pub alias: Option<String>,
+    /// By its name.
+    pub provider: Option<String>,
+    pub provider_id: Option<ProviderId>,
+    pub model: Option<String>,
+    pub operation: Option<String>,
+    pub status: Option<u16>,
 }
 
 /// Which usage is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
-    pub by: By,
-    /// Unix milliseconds, cut to the hour; the end is not included.
+    pub by: Vec<By>,
+    /// Unix milliseconds, cut to the hour, of minutes to the minute; the end is not included.
     pub from_ms: i64,
     pub until_ms: i64,
-    /// Hours that make one row; 0 makes one row of all.
-    pub step_hours: u32,
-    /// This team's alone.
-    pub team: Option<TeamId>,
+    pub step: Step,
+    pub only: Only,
+}
+
+impl Wanted {
+    /// Whether no sums tell apart what is wanted, so that the attempts' own rows are read.
+    pub fn needs_rows(&self) -> bool {
+        let labels = self.by.iter().filter(|by| by.label().is_some()).count();
+        let is_plain = self.by.len() == 1 && self.only == (Only { team: self.only.team, ..Only::default() });
+        let is_by_day = matches!(self.step, Step::Day | Step::Total);
+        self.step == Step::Minute || labels > 0 && !(is_plain && is_by_day)
+    }
 }
 
 /// Sums by their measure.
 pub type Sums = BTreeMap<String, u64>;
 
-/// The sums by when their step began (Unix milliseconds) and by what they are told apart by; `None` is usage
-/// without it.
-pub fn report(
-    conn: &mut AnyConnection,
-    wanted: &Wanted,
-) -> Result<BTreeMap<(i64, Option<String>), Sums>, StoreError> {
-    use usage_contexts::dsl as c;
-    let (from, until) = (wanted.from_ms.div_euclid(HOUR_MS), wanted.until_ms.div_euclid(HOUR_MS));
-    let team = wanted.team.map(|team| team.to_string());
-    macro_rules! rows {
-        ($column:expr) => {{
-            let mut query = usage_hours::table
-                .inner_join(usage_contexts::table)
-                .filter(usage_hours::hour.ge(from).and(usage_hours::hour.lt(until)))
-                .select((usage_hours::hour, $column, usage_hours::measure, usage_hours::amount))
-                .into_boxed();
-            if let Some(team) = &team {
-                query = query.filter(c::team_id.eq(team));
-            }
-            query.load::<(i64, Option<String>, String, i64)>(conn)?
-        }};
+/// Sums by when their step began (Unix milliseconds) and by what they are told apart by, in the order that was
+/// asked for; `None` is usage without it.
+pub type Report = BTreeMap<(i64, Vec<Option<String>>), Sums>;
+
+/// The sums of what is wanted. By labels alone, days are whole.
+pub fn report(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Report, StoreError> {
+    let label = wanted.by.iter().find_map(|by| by.label());
+    match label {
+        _ if wanted.needs_rows() => of_rows(conn, wanted),
+        Some(kind) => of_labels(conn, wanted, kind),
+        None => of_sums(conn, wanted),
     }
-    use diesel::NullableExpressionMethods as _;
-    let rows = match wanted.by {
-        By::Team => rows!(c::team_id),
-        By::Key => rows!(c::key_id.nullable()),
-        By::Alias => rows!(c::model_alias.nullable()),
-        By::Provider => rows!(c::provider_name.nullable()),
-        By::Model => rows!(c::real_model_name.nullable()),
-        By::Operation => rows!(c::operation.nullable()),
+}
+
+/// What an attempt was, as far as sums are told apart by it.
+struct Context {
+    team: Option<String>,
+    key: String,
+    alias: String,
+    provider: String,
+    model: String,
+    operation: String,
+    /// 0 where it was not told apart.
+    status: i64,
+}
+
+impl Context {
+    /// Every group an attempt of this context with these labels is in.
+    fn groups(&self, by: &[By], attempt: Option<&Attempt>) -> Vec<Vec<Option<String>>> {
+        let mut groups = vec![Vec::with_capacity(by.len())];
+        for by in by {
+            let what = match by {
+                By::Team => self.team.clone(),
+                By::Key => Some(self.key.clone()),
+                By::Alias => Some(self.alias.clone()),
+                By::Provider => Some(self.provider.clone()),
+                By::Model => Some(self.model.clone()),
+                By::Operation => Some(self.operation.clone()),
+                By::Status => Some(self.status.to_string()).filter(|status| status != "0"),
+                By::User => attempt.and_then(|attempt| attempt.user.clone()),
+                By::Tag => None,
+            };
+            let tags = attempt.map(|attempt| attempt.tags.as_slice()).unwrap_or_default();
+            if *by == By::Tag && !tags.is_empty() {
+                let with = |group: Vec<_>| {
+                    tags.iter().map(move |tag| group.iter().cloned().chain([Some(tag.clone())]).collect())
+                };
+                groups = groups.into_iter().flat_map(with).collect();
+            } else {
+                groups.iter_mut().for_each(|group| group.push(what.clone()));
+            }
+        }
+        groups
+    }
+}
+
+type Contexts = HashMap<String, Context>;
+
+macro_rules! only {
+    ($query:expr, $only:expr) => {{
+        use usage_contexts::dsl as c;
+        let (mut query, only) = ($query, $only);
+        if let Some(team) = only.team {
+            query = query.filter(c::team_id.eq(team.to_string()));
+        }
+        if let Some(keys) = &only.keys {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            query = query.filter(c::key_id.eq_any(keys));
+        }
+        if let Some(alias) = &only.alias {
+            query = query.filter(c::model_alias.eq(alias.clone()));
+        }
+        if let Some(provider) = &only.provider {
+            query = query.filter(c::provider_name.eq(provider.clone()));
+        }
+        if let Some(provider) = only.provider_id {
+            query = query.filter(c::provider_id.eq(provider.to_string()));
+        }
+        if let Some(model) = &only.model {
+            query = query.filter(c::real_model_name.eq(model.clone()));
+        }
+        if let Some(operation) = &only.operation {
+            query = query.filter(c::operation.eq(operation.clone()));
+        }
+        if let Some(status) = only.status {
+            query = query.filter(c::status.eq(i64::from(status)));
+        }
+        query
+    }};
+}
+
+fn contexts(conn: &mut AnyConnection, only: &Only) -> Result<Contexts, StoreError> {
+    use usage_contexts::dsl as c;
+    type Row = (String, Option<String>, String, String, String, String, String, i64);
+    let columns = (
+        c::id,
+        c::team_id,
+        c::key_id,
+        c::model_alias,
+        c::provider_name,
+        c::real_model_name,
+        c::operation,
+        c::status,
+    );
+    let rows: Vec<Row> = only!(usage_contexts::table.select(columns).into_boxed(), only).load(conn)?;
+    let context = |(id, team, key, alias, provider, model, operation, status)| {
+        (id, Context { team, key, alias, provider, model, operation, status })
     };
-    let mut report: BTreeMap<_, Sums> = BTreeMap::new();
-    for (hour, what, measure, amount) in rows {
-        let begin = match i64::from(wanted.step_hours) {
-            0 => from,
-            step => hour.saturating_sub(hour.rem_euclid(step)),
+    Ok(rows.into_iter().map(context).collect())
+}
+
+/// What is added up, and into what.
+struct Adding<'a> {
+    wanted: &'a Wanted,
+    contexts: Contexts,
+    report: Report,
+}
+
+impl Adding<'_> {
+    fn add(&mut self, at_ms: i64, context: &str, attempt: Option<&Attempt>, measure: &str, amount: i64) {
+        let Some(context) = self.contexts.get(context) else { return };
+        let length = match self.wanted.step {
+            Step::Minute => MINUTE_MS,
+            Step::Hour => HOUR_MS,
+            Step::Day => HOUR_MS.saturating_mul(DAY_HOURS),
+            Step::Total => 0,
         };
-        let key = (begin.saturating_mul(HOUR_MS), what);
-        let sum = report.entry(key).or_default().entry(measure).or_default();
-        *sum = sum.saturating_add(u64::try_from(amount).unwrap_or(0));
+        let begin = match length {
+            0 => self.wanted.from_ms.saturating_sub(self.wanted.from_ms.rem_euclid(HOUR_MS)),
+            length => at_ms.saturating_sub(at_ms.rem_euclid(length)),
+        };
+        for group in context.groups(&self.wanted.by, attempt) {
+            add_to(self.report.entry((begin, group)).or_default(), measure, amount);
+        }
+    }
+}
+
+fn add_to(sums: &mut Sums, measure: &str, amount: i64) {
+    let sum = match sums.get_mut(measure) {
+        Some(sum) => sum,
+        None => sums.entry(measure.to_owned()).or_default(),
+    };
+    *sum = sum.saturating_add_signed(amount);
+}
+
+macro_rules! sums {
+    ($conn:expr, $adding:expr, $table:ident, $time:ident, $range:expr, $unit_ms:expr) => {{
+        use $table::dsl as t;
+        let only = &$adding.wanted.only;
+        let range = t::$time.ge($range.start).and(t::$time.lt($range.end));
+        let rows: Vec<(i64, String, String, i64)> = if $adding.wanted.step == Step::Total {
+            // a sum of bigints is a numeric on PostgreSQL: the cast makes both databases agree
+            let sums = t::$table
+                .inner_join(usage_contexts::table)
+                .group_by((t::context_id, t::measure))
+                .select((
+                    sql::<BigInt>("0"),
+                    t::context_id,
+                    t::measure,
+                    sql::<BigInt>("CAST(SUM(amount) AS BIGINT)"),
+                ))
+                .filter(range)
+                .into_boxed();
+            only!(sums, only).load($conn)?
+        } else {
+            let sums = t::$table
+                .inner_join(usage_contexts::table)
+                .select((t::$time, t::context_id, t::measure, t::amount))
+                .filter(range)
+                .into_boxed();
+            only!(sums, only).load($conn)?
+        };
+        for (time, context, measure, amount) in rows {
+            $adding.add(time.saturating_mul($unit_ms), &context, None, &measure, amount);
+        }
+    }};
+}
+
+fn of_sums(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Report, StoreError> {
+    let mut adding = Adding { wanted, contexts: contexts(conn, &wanted.only)?, report: Report::new() };
+    let (from, until) = (wanted.from_ms.div_euclid(HOUR_MS), wanted.until_ms.div_euclid(HOUR_MS));
+    let day_ms = HOUR_MS.saturating_mul(DAY_HOURS);
+    let (first, last) =
+        (from.saturating_add(DAY_HOURS - 1).div_euclid(DAY_HOURS), until.div_euclid(DAY_HOURS));
+    if wanted.step == Step::Hour || first >= last {
+        sums!(conn, adding, usage_hours, hour, (from..until), HOUR_MS);
+        return Ok(adding.report);
+    }
+    for hours in [from..first.saturating_mul(DAY_HOURS), last.saturating_mul(DAY_HOURS)..until] {
+        if !hours.is_empty() {
+            sums!(conn, adding, usage_hours, hour, hours, HOUR_MS);
+        }
+    }
+    sums!(conn, adding, usage_days, day, (first..last), day_ms);
+    Ok(adding.report)
+}
+
+fn of_labels(conn: &mut AnyConnection, wanted: &Wanted, kind: Kind) -> Result<Report, StoreError> {
+    use usage_label_days::dsl as row;
+    let day_ms = HOUR_MS.saturating_mul(DAY_HOURS);
+    let until_ms = wanted.until_ms.saturating_add(day_ms - 1);
+    let (from, until) = (wanted.from_ms.div_euclid(day_ms), until_ms.div_euclid(day_ms));
+    let mut query = row::usage_label_days
+        .select((row::day, row::label, row::measure, row::amount))
+        .filter(row::day.ge(from).and(row::day.lt(until)))
+        .filter(row::kind.eq(kind.as_str()))
+        .into_boxed();
+    if let Some(team) = wanted.only.team {
+        query = query.filter(row::team_id.eq(team.to_string()));
+    }
+    let mut report = Report::new();
+    for (day, label, measure, amount) in query.load::<(i64, String, String, i64)>(conn)? {
+        let day = if wanted.step == Step::Total { from } else { day };
+        let group = (day.saturating_mul(day_ms), vec![Some(label)]);
+        add_to(report.entry(group).or_default(), &measure, amount);
     }
     Ok(report)
 }
 
-#[cfg(test)]
-mod tests {
-    use nexus_core::usage::UsageRecord;
-
-    use super::*;
-    use crate::{exec::Store, repo::usage, sample};
-
-    #[test]
-    fn usage_is_summed_by_one_thing_and_by_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::scratch(folder.path());
-        let one = sample::record(1);
-        let at_ms = one.started_at_ms;
-        let records = [
-            one.clone(),
-            UsageRecord { alias: "claude".into(), team: None, ..sample::record(2) },
-            UsageRecord { started_at_ms: at_ms + HOUR_MS, ..sample::record(4) },
-        ];
-        store.write_blocking(|conn| usage::insert(conn, &records, &mut usage::Contexts::default())).unwrap();
-        let hour = at_ms - at_ms.rem_euclid(HOUR_MS);
-        let charged = |by, step_hours, team| {
-            let wanted = Wanted { by, from_ms: hour, until_ms: hour + 2 * HOUR_MS, step_hours, team };
-            let report = store.read_blocking(|conn| report(conn, &wanted)).unwrap();
-            let sums =
-                report.into_iter().map(|((at, what), sums)| (at - hour, what, sums["charged_nano_usd"]));
-            sums.collect::<Vec<_>>()
-        };
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            charged(By::Alias, 1, None),
-            [(0, some("claude"), 2), (0, some("nexus-gpt4"), 1), (HOUR_MS, some("nexus-gpt4"), 4)]
-        );
-        assert_eq!(charged(By::Alias, 0, None), [(0, some("claude"), 2), (0, some("nexus-gpt4"), 5)]);
-        let team = one.team.unwrap();
-        assert_eq!(charged(By::Team, 0, None), [(0, None, 2), (0, some(&team.to_string()), 5)]);
-        assert_eq!(charged(By::Provider, 0, Some(team)), [(0, some("azure"), 5)]);
-    }
+fn of_rows(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Report, StoreError> {
+    let mut adding = Adding { wanted, contexts: contexts(conn, &wanted.only)?, report: Report::new() };
+    let unit_ms = if wanted.step == Step::Minute { MINUTE_MS } else { HOUR_MS };
+    let cut = |ms: i64| ms.saturating_sub(ms.rem_euclid(unit_ms));
+    rows::each(conn, cut(wanted.from_ms)..cut(wanted.until_ms), |attempt| {
+        let mut sums = super::hour::Sums::default();
+        sums.add(&attempt.fact);
+        for (measure, amount) in sums.measures() {
+            adding.add(attempt.fact.started_at_ms, &attempt.context, Some(attempt), &measure, amount);
+        }
+    })?;
+    Ok(adding.report)
 }
+
+#[cfg(test)]
+mod tests;
