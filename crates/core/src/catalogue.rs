@@ -50,6 +50,8 @@ pub struct Target {
     /// Share among the targets of its tier; 0 takes requests when no other can, of whatever tier.
     pub weight: u32,
     pub fit: Fit,
+    /// What its price is multiplied by, in millionths; `None`: 1.
+    pub cost_multiplier_ppm: Option<u64>,
     /// Shared with the same model of the same provider behind other aliases.
     pub health: Arc<Health>,
 }

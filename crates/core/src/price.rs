@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use crate::usage::{Quantity, Usage};
 
-pub use self::book::PriceBook;
+pub use self::book::{Found, PriceBook, Scope};
 pub use self::rate::{Malformed, RATE_MAX, Rate, Tier};
 
 /// A multiplier of 1.0, in millionths.
 pub const PPM: u64 = 1_000_000;
 /// No multiplier is larger.
 pub const MULTIPLIER_MAX_PPM: u64 = 1_000 * PPM;
+/// Multipliers an amount can have: the route's, the price's own, and those of the relative prices above it.
+pub const MULTIPLIERS: usize = 10;
 /// Units a rate is for.
 const UNITS: u128 = 1_000_000;
 
@@ -46,8 +48,8 @@ pub enum Price {
 pub struct Terms {
     /// The tier the provider served, which need not be the one that was asked for.
     pub tier: Tier,
-    /// The route's and the provider's multipliers, in millionths.
-    pub multipliers_ppm: [Option<u64>; 2],
+    /// All that apply, in millionths.
+    pub multipliers_ppm: [Option<u64>; MULTIPLIERS],
 }
 
 /// An amount, and whether it is all of it.
@@ -140,9 +142,39 @@ impl Price {
     }
 }
 
+/// How a price that was set relates to what is known besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// It is the price.
+    #[default]
+    Absolute,
+    /// It only multiplies the price that would hold without it.
+    Relative,
+    /// It is what usage is booked at where nobody has said a price; not less than that can be.
+    Ceiling,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Absolute, Kind::Relative, Kind::Ceiling];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Absolute => "absolute",
+            Kind::Relative => "relative",
+            Kind::Ceiling => "ceiling",
+        }
+    }
+
+    /// The inverse of [`Kind::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// A price, and from when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dated {
+    pub kind: Kind,
     /// Usage from this moment on costs this, Unix milliseconds.
     pub valid_from_ms: i64,
     /// When it became known here; what was booked before was booked without it.

@@ -34,6 +34,7 @@ pub fn target(number: usize) -> Target {
         tier: 0,
         weight: 1,
         fit: Fit::default(),
+        cost_multiplier_ppm: None,
         health: Arc::new(Health::default()),
     }
 }

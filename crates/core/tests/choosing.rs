@@ -48,6 +48,7 @@ fn route(targets: usize) -> Route {
             tier: 0,
             weight: 1 + number as u32 % 7,
             fit: Fit::default(),
+            cost_multiplier_ppm: None,
             health: Arc::new(Health::default()),
         })
     };

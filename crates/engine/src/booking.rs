@@ -71,7 +71,7 @@ pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
         Bearer::Platform => "absorbed",
     };
     meters.cost(bearer, record.cost.nano_usd);
-    if record.cost.pricing == Pricing::Unknown {
+    if record.cost.pricing.is_unpriced() {
         meters.unpriced();
     }
     if ledger.book(&record).is_err() {
@@ -105,6 +105,7 @@ pub fn book_repeated(
         provider: target.provider.id,
         provider_name: Arc::clone(&target.provider.name),
         real_model: target.model_for(&routed.to.name).into(),
+        region: target.region.clone(),
         is_stream: call.is_stream,
         outcome: Outcome::Repeated(repeat),
         status: 200,
@@ -117,6 +118,7 @@ pub fn book_repeated(
         started_at_ms: shared.clock.unix_ms(),
         first_token_us: None,
         duration_us: 0,
+        labels: routed.asked.labels.clone(),
     };
     shared.meters.repeated(repeat.as_str());
     if shared.ledger.book(&record).is_err() {

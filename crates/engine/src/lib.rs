@@ -15,6 +15,7 @@ pub mod identity;
 pub mod pipeline;
 pub mod port;
 pub mod pricing;
+pub mod quote;
 pub mod relay;
 pub mod repeat;
 pub mod reply;

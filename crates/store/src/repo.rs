@@ -6,6 +6,7 @@
 
 pub mod anomaly;
 pub mod audit;
+pub mod bill;
 pub mod credential;
 pub mod data_key;
 pub mod idempotency;
@@ -14,6 +15,7 @@ pub mod key_address;
 pub mod price;
 pub mod provider;
 pub mod quota;
+pub mod reprice;
 pub mod route;
 pub mod rule;
 pub mod setting;

@@ -104,17 +104,11 @@ pub fn load(
     Ok(StoredWorld { revision, snapshot, credentials })
 }
 
-/// The prices that were set, and what active routes multiply them by.
-fn price_book(conn: &mut AnyConnection) -> Result<PriceBook, StoreError> {
+/// The prices that were set.
+pub fn price_book(conn: &mut AnyConnection) -> Result<PriceBook, StoreError> {
     let mut book = PriceBook::default();
     for stored in price::list(conn)? {
-        book.insert(&stored.real_model, stored.provider, stored.dated());
-    }
-    let routes = model_routes::table.filter(model_routes::is_active.eq(true));
-    for route in readable(routes.load(conn)?, RouteRow::read) {
-        if let Ok(multiplier_ppm) = u64::try_from(route.cost_multiplier_ppm) {
-            book.multiply(route.id, multiplier_ppm);
-        }
+        book.insert(&stored.real_model, stored.scope(), stored.dated());
     }
     Ok(book)
 }

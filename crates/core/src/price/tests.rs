@@ -8,6 +8,12 @@ fn rates(text: &str) -> Rates {
     Rates::new("r", text.split_whitespace().map(|rate| rate.parse().unwrap()), 0)
 }
 
+fn multipliers(ppm: u64) -> [Option<u64>; MULTIPLIERS] {
+    let mut multipliers = [None; MULTIPLIERS];
+    multipliers[0] = Some(ppm);
+    multipliers
+}
+
 fn usage(counts: &[(Quantity, u64)]) -> Usage {
     counts.iter().fold(Usage::default(), |usage, (quantity, count)| usage.with(*quantity, *count))
 }
@@ -42,7 +48,7 @@ fn the_rate_that_holds_is_the_tiers_then_the_longest_contexts_then_the_kins() {
 fn amounts_are_exact_to_the_nano_dollar_and_rounded_once() {
     use Quantity::*;
     let terms = Terms::default();
-    let multiplied = |ppm| Terms { multipliers_ppm: [Some(ppm), None], ..terms };
+    let multiplied = |ppm| Terms { multipliers_ppm: multipliers(ppm), ..terms };
     for (text, counts, terms, expected) in [
         ("input=2500000000 output=10000000000", &[(Input, 1000), (Output, 500)][..], terms, 7_500_000),
         ("input=2500000000 cache_read=1250000000", &[(Input, 1), (CacheRead, 1)], terms, 3_750),
@@ -79,6 +85,7 @@ fn what_has_no_rate_makes_the_amount_incomplete_and_unknown_is_never_zero() {
 #[test]
 fn the_price_of_a_moment_is_the_one_in_force_then_as_far_as_it_was_known() {
     let dated = |valid_from_ms, known_from_ms, per_request| Dated {
+        kind: Kind::Absolute,
         valid_from_ms,
         known_from_ms,
         price: Price::Known(Arc::new(Rates::new("r", [], per_request))),
@@ -118,7 +125,7 @@ proptest! {
     fn two_parts_cost_what_their_whole_does_but_for_one_rounding(
         rates in some_rates(), usage in some_usage(), more in some_usage(), ppm in 0..=MULTIPLIER_MAX_PPM,
     ) {
-        let terms = Terms { multipliers_ppm: [Some(ppm), None], ..Terms::default() };
+        let terms = Terms { multipliers_ppm: multipliers(ppm), ..Terms::default() };
         let charge = |usage: &Usage| rates.charge(usage, terms).unwrap().nano_usd;
         prop_assert!(charge(&usage.plus(&more)).abs_diff(charge(&usage) + charge(&more)) <= 1);
     }
@@ -127,7 +134,7 @@ proptest! {
     fn whatever_the_numbers_are_an_amount_is_right_or_absent(
         rates in prop::collection::vec(any::<u64>(), Quantity::COUNT),
         counts in prop::collection::vec(any::<u64>(), Quantity::COUNT),
-        multipliers: [Option<u64>; 2],
+        multipliers: [Option<u64>; MULTIPLIERS],
     ) {
         let rates = Rates::new("r", Quantity::ALL.into_iter().zip(rates).map(|(q, rate)| Rate::plain(q, rate)), 0);
         let usage = Quantity::ALL.into_iter().zip(counts).fold(Usage::default(), |usage, (q, count)| usage.with(q, count));

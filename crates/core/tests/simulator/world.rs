@@ -95,6 +95,7 @@ impl World {
             tier: 0,
             weight,
             fit: Fit::default(),
+            cost_multiplier_ppm: None,
             health: Arc::new(Health::default()),
         });
         self.spells.push(spells);

@@ -181,7 +181,7 @@ async fn most(asked: &Asked) -> Usage {
 }
 
 /// The most that any model of the route gives out.
-fn output_max(routed: &Routed) -> u64 {
+pub fn output_max(routed: &Routed) -> u64 {
     let known = routed.to.route.targets.iter().filter_map(|target| {
         let model = target.model_for(&routed.to.name);
         nexus_models::find(&target.provider.kind, model)?.output_max

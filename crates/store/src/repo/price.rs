@@ -1,7 +1,7 @@
 //! Prices that were set here. One is never changed: a later one takes its place from its moment on, and what
 //! was booked keeps the price it was booked with.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable,
@@ -9,7 +9,7 @@ use diesel::{
 };
 use nexus_core::{
     id::{ProviderId, Uuid},
-    price::{Dated, MULTIPLIER_MAX_PPM, Price, Rate, Rates},
+    price::{Dated, Kind, MULTIPLIER_MAX_PPM, Price, Rate, Rates, Scope},
 };
 
 use crate::{
@@ -28,6 +28,9 @@ pub struct StoredPrice {
     pub real_model: String,
     /// `None`: wherever the model is had.
     pub provider: Option<ProviderId>,
+    /// `None`: in every region.
+    pub region: Option<String>,
+    pub kind: Kind,
     pub rates: Vec<Rate>,
     pub per_request_nano_usd: u64,
     pub is_free: bool,
@@ -55,6 +58,8 @@ pub(crate) struct PriceRow {
     multiplier_ppm: Option<i64>,
     valid_from: i64,
     created_at: i64,
+    region: Option<String>,
+    kind: String,
 }
 
 impl PriceRow {
@@ -70,6 +75,8 @@ impl PriceRow {
         Ok(StoredPrice {
             id: row.id("id", &self.id)?,
             provider: row.id_or_none("provider_id", self.provider_id.as_deref())?,
+            region: self.region,
+            kind: Kind::from_word(&self.kind).ok_or_else(|| row.problem("kind", "is no kind of price"))?,
             rates: rates.map_err(|error| row.problem("rates", error))?,
             per_request_nano_usd: number("per_request_nano_usd", self.per_request_nano_usd)?,
             multiplier_ppm,
@@ -82,11 +89,23 @@ impl PriceRow {
 }
 
 impl StoredPrice {
+    /// Whether it is for the same and says the same, whenever it was set.
+    pub fn says_the_same(&self, other: &StoredPrice) -> bool {
+        let Self { id, valid_from_ms, created_at_ms, .. } = *self;
+        *self == StoredPrice { id, valid_from_ms, created_at_ms, ..other.clone() }
+    }
+
+    /// What it is for beside the model.
+    pub fn scope(&self) -> Scope {
+        Scope { provider: self.provider, region: self.region.as_deref().map(Into::into) }
+    }
+
     /// As it prices.
     pub fn dated(&self) -> Dated {
         let rule = format!("price/{}", self.id);
         let rates = Rates::new(rule, self.rates.iter().copied(), self.per_request_nano_usd);
         Dated {
+            kind: self.kind,
             valid_from_ms: self.valid_from_ms,
             known_from_ms: self.created_at_ms,
             price: if self.is_free { Price::Free } else { Price::Known(Arc::new(rates)) },
@@ -109,6 +128,8 @@ pub fn create(conn: &mut AnyConnection, price: &StoredPrice) -> Result<(), Store
         multiplier_ppm: price.multiplier_ppm.map(whole),
         valid_from: price.valid_from_ms,
         created_at: price.created_at_ms,
+        region: price.region.clone(),
+        kind: price.kind.as_str().to_owned(),
     };
     insert_into(prices::table).values(row).execute(conn)?;
     Ok(())
@@ -117,6 +138,20 @@ pub fn create(conn: &mut AnyConnection, price: &StoredPrice) -> Result<(), Store
 /// Every price; damaged rows are logged and left out.
 pub fn list(conn: &mut AnyConnection) -> Result<Vec<StoredPrice>, StoreError> {
     Ok(readable(prices::table.order((prices::created_at, prices::id)).load(conn)?, PriceRow::read))
+}
+
+/// Of each scope and kind the price that holds at this moment.
+pub fn in_force(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<StoredPrice>, StoreError> {
+    let mut latest: BTreeMap<_, StoredPrice> = BTreeMap::new();
+    for price in list(conn)?.into_iter().filter(|price| price.valid_from_ms <= now_ms) {
+        let provider = price.provider.map(|provider| provider.to_string());
+        let of = (price.real_model.clone(), provider, price.region.clone(), price.kind.as_str());
+        let moment = |price: &StoredPrice| (price.valid_from_ms, price.created_at_ms);
+        if latest.get(&of).is_none_or(|known| moment(known) <= moment(&price)) {
+            latest.insert(of, price);
+        }
+    }
+    Ok(latest.into_values().collect())
 }
 
 /// The prices of a page, oldest first; damaged rows are logged and left out.
@@ -154,6 +189,8 @@ mod tests {
             id: sample::uuid(number),
             real_model: "gpt-4".to_owned(),
             provider: None,
+            region: Some("eu".to_owned()),
+            kind: Kind::Relative,
             rates: vec!["input=1".parse().unwrap(), "output@batch+5=2".parse().unwrap()],
             per_request_nano_usd: 3,
             is_free: false,

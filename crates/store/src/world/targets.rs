@@ -11,6 +11,7 @@ use nexus_core::{
     catalogue::{Provider, Route, Target},
     flow::{Bounds, Limits},
     id::ProviderId,
+    price::PPM,
     site::Site,
 };
 
@@ -113,6 +114,7 @@ fn targets(
             region,
             tier: stored.tier,
             fit: stored.fit.clone(),
+            cost_multiplier_ppm: u64::try_from(stored.cost_multiplier_ppm).ok().filter(|ppm| *ppm != PPM),
             health: Arc::clone(earlier.healths.entry(place).or_default()),
             limits: limits.clone(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
