@@ -26,7 +26,7 @@ use crate::{
     raw::{self, Raw},
     settings::{
         Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings,
-        Timeouts,
+        Timeouts, WhenJournalFails,
     },
 };
 
@@ -68,7 +68,12 @@ impl Check<'_> {
         {
             self.refuse("server.admin_bind", "is another listener's own", "take another port");
         }
-        let database_url = self.database_url(raw.database.unwrap_or_default());
+        let database = raw.database.unwrap_or_default();
+        let when_journal_fails = match database.when_journal_fails.as_deref() {
+            Some("refuse") => WhenJournalFails::Refuse,
+            _ => WhenJournalFails::Degrade,
+        };
+        let database_url = self.database_url(database);
         let redis_url = self.redis_url();
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
         let aws = self.aws(raw.aws.unwrap_or_default());
@@ -78,6 +83,7 @@ impl Check<'_> {
             server: server?,
             timeouts: timeouts(&raw.timeouts.unwrap_or_default())?,
             database_url: database_url?,
+            when_journal_fails,
             data_dir: raw.data_dir?.into(),
             monitoring: monitoring?,
             logging: logging(raw.logging.unwrap_or_default())?,

@@ -122,6 +122,8 @@ section! {
 section! {
     /// Where keys, teams, routes and usage are kept.
     Database {
+        /// What happens while the usage journal cannot be written or synced, as on a full disk: `degrade` serves on and counts what could not be booked, `refuse` answers new calls with status 503 until the disk takes records again.
+        when_journal_fails: String = Kind::Choice(&["degrade", "refuse"]), Preset::Text("degrade");
         /// `sqlite://path` or `postgres://user:password@host/name`; also the variable `DATABASE_URL`.
         url: Plain = Kind::SecretUrl, Preset::Absent("`sqlite://nexus-data/nexus.db`, with `data_dir` as its folder");
     }

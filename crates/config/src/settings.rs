@@ -16,6 +16,7 @@ pub struct Settings {
     /// `sqlite://...` or `postgres://...`.
     pub database_url: Plain,
     pub data_dir: PathBuf,
+    pub when_journal_fails: WhenJournalFails,
     /// Where `/metrics` is served.
     pub monitoring: SocketAddr,
     pub logging: Logging,
@@ -113,6 +114,15 @@ pub struct Logging {
     /// Directives in the log's own syntax, not checked here.
     pub level: String,
     pub format: LogFormat,
+}
+
+/// What happens while the usage journal takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenJournalFails {
+    /// Calls are served, and what could not be booked is counted.
+    Degrade,
+    /// Calls are refused.
+    Refuse,
 }
 
 /// How a log line looks.

@@ -27,6 +27,8 @@ pub enum Refusal {
     QuotaExhausted { name: String, measure: &'static str, limit: u64 },
     /// Nobody has said what the model costs, and the call falls under a budget.
     Unpriced { model: String },
+    /// What the call uses could not be booked, and calls are not to be made then.
+    Unbookable,
     /// The request's signature is missing or wrong; `code` says what about it.
     BadSignature { code: &'static str },
     /// The request's structure looks like an attack, and its team wants such requests refused.

@@ -84,6 +84,9 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
             ))
             .with_param(Some("model".to_owned())),
+        Refusal::Unbookable => PublicError::new(ErrorCode::Overloaded).with_message(
+            "usage cannot be booked at the moment, so no call is made; try again in a moment",
+        ),
         Refusal::BadSignature { code } => {
             PublicError::new(ErrorCode::InvalidSignature).with_said_code(Some(code.to_owned()))
         }

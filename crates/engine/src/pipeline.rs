@@ -7,7 +7,12 @@
 use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use nexus_core::{
-    call::Operation, failover::Step, fault::Fault, id::RequestId, principal::Principal, refusal::Refusal,
+    call::Operation,
+    failover::Step,
+    fault::Fault,
+    id::RequestId,
+    principal::{Level, Principal},
+    refusal::Refusal,
 };
 use tracing::{Instrument as _, debug_span};
 
@@ -18,6 +23,7 @@ use crate::{
     hedge::{self, Runner},
     identity,
     port::Transport,
+    quote::{Quote, quote},
     relay::Relay,
     reply::{Decision, Reply, ReplyBody, Sharing},
     resume, share,
@@ -90,6 +96,9 @@ async fn way<T: Transport, B: BodyStream>(
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
     *own = Own::of(&caller, &world);
     let signature = signed::head(&head, &caller, &world, shared)?;
+    if !shared.ledger.takes_calls() {
+        return Err(Refusal::Unbookable.into());
+    }
     let asked = {
         let parsing = pin!(parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock));
         parsing.instrument(debug_span!("parse")).await?
@@ -137,6 +146,31 @@ async fn hold<T: Transport>(
         }
     }
     Ok(())
+}
+
+/// What a request would cost, asked by somebody who may send it; nothing is sent and nothing is used up.
+pub async fn estimate<T: Transport, B: BodyStream>(
+    engine: &Engine<T>,
+    arrival: Arrival<'_, B>,
+) -> Result<(RequestId, Quote), Denial> {
+    let shared = &engine.shared;
+    let request = RequestId(identity::mint(&*shared.clock, &*engine.dice));
+    let quoted = async {
+        let world = shared.worlds.current();
+        let Arrival { head, body } = arrival;
+        let caller = identify(engine, &head, &world)?;
+        if !caller.level.may_call_models() {
+            return Err(Refusal::WrongLevel { needed: Level::App.as_str() });
+        }
+        let signature = signed::head(&head, &caller, &world, shared)?;
+        let asked = parse::any_body(&head.headers, body, &shared.limits, &*shared.clock).await?;
+        signed::body(signature, &asked.body, &head, &caller, shared)?;
+        quote(asked, caller, &world, shared.clock.unix_ms()).await
+    };
+    match quoted.await {
+        Ok(quote) => Ok((request, quote)),
+        Err(refusal) => Err(Denial::new(request, refusal.into())),
+    }
 }
 
 /// Who is calling, by the key in the headers and where it comes from.

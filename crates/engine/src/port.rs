@@ -91,6 +91,11 @@ pub struct Unbooked;
 pub trait Ledger: Send + Sync + 'static {
     /// Makes a record survive the death of this process before it returns. Takes microseconds.
     fn book(&self, record: &UsageRecord) -> Result<(), Unbooked>;
+
+    /// Whether calls may be made now. False where what they use could not be booked and that is not to be.
+    fn takes_calls(&self) -> bool {
+        true
+    }
 }
 
 /// Something the request's way has to tell those who keep the trail.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nexus_config::settings::WhenJournalFails;
 use nexus_core::usage::UsageRecord;
 use nexus_engine::port::{Ledger, Unbooked};
 use nexus_store::journal::Journal;
@@ -10,6 +11,7 @@ use nexus_telemetry::meters::Meters;
 /// Books into the journal; a record it cannot take is counted and logged, never called booked.
 pub struct JournalLedger {
     pub journal: Arc<Journal>,
+    pub when_failing: WhenJournalFails,
     pub meters: Arc<Meters>,
 }
 
@@ -20,5 +22,9 @@ impl Ledger for JournalLedger {
             tracing::error!(attempt = %record.attempt, %error, "the usage journal did not take a record");
             Unbooked
         })
+    }
+
+    fn takes_calls(&self) -> bool {
+        self.when_failing == WhenJournalFails::Degrade || !self.journal.is_failing()
     }
 }

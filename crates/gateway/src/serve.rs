@@ -125,7 +125,11 @@ impl Node {
         let shipper =
             Arc::new(Shipper::start(store.clone(), Arc::clone(&journal)).map_err(StartError::Thread)?);
         let meters = Arc::clone(exporter.meters());
-        let ledger: Arc<dyn Ledger> = Arc::new(JournalLedger { journal, meters: Arc::clone(&meters) });
+        let ledger: Arc<dyn Ledger> = Arc::new(JournalLedger {
+            journal,
+            when_failing: settings.when_journal_fails,
+            meters: Arc::clone(&meters),
+        });
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
@@ -275,6 +279,8 @@ fn show(shared: &Shared, shipper: &Shipper) {
         bytes: backlog.bytes,
         damaged_bytes: backlog.damaged_bytes,
         failures_in_a_row: backlog.failures_in_a_row,
+        behind_seconds: backlog.behind.as_secs(),
+        is_failing: backlog.is_failing,
     });
     shared.meters.retries_left(shared.retries.left());
     shared.meters.kept_bytes(shared.repeats.bytes());

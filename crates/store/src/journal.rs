@@ -19,7 +19,10 @@ use std::{
     cell::RefCell,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -89,6 +92,8 @@ struct Shared {
     wake: Condvar,
     /// Held through a sync, so that who asks for one does not return while another's is under way.
     syncing: Mutex<()>,
+    /// A write or a sync failed, and none has reached the disk since.
+    is_failing: AtomicBool,
 }
 
 struct Writing {
@@ -134,6 +139,7 @@ impl Journal {
             writing: Mutex::new(writing),
             wake: Condvar::new(),
             syncing: Mutex::new(()),
+            is_failing: AtomicBool::new(false),
         });
         shared.begin_segment(&mut shared.lock())?;
         let flusher = flusher::start(Arc::clone(&shared)).map_err(JournalError::Thread)?;
@@ -155,6 +161,12 @@ impl Journal {
     /// Waits until everything booked before the call is safe from the death of the machine.
     pub fn sync(&self) -> Result<(), JournalError> {
         self.shared.sync()
+    }
+
+    /// Whether a write or a sync failed and none has reached the disk since. What was booked is booked; whether
+    /// more can be is not known. The disk is tried again once a second.
+    pub fn is_failing(&self) -> bool {
+        self.shared.is_failing.load(Ordering::Relaxed)
     }
 
     /// Where the next frame goes: everything before is booked.
@@ -192,6 +204,19 @@ impl Shared {
 
     /// Writes one frame, whole or not at all.
     fn book(&self, frame: &[u8]) -> Result<(), JournalError> {
+        let booked = self.write(frame);
+        if booked.is_err() {
+            self.note_failure();
+        }
+        booked
+    }
+
+    fn note_failure(&self) {
+        self.is_failing.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    fn write(&self, frame: &[u8]) -> Result<(), JournalError> {
         let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         let mut writing = self.lock();
         let after = writing.end.offset.saturating_add(bytes);

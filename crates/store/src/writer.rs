@@ -45,6 +45,11 @@ pub struct Backlog {
     pub shipped_records: u64,
     /// Bytes passed since the start because they are no records; they are kept beside the journal.
     pub damaged_bytes: u64,
+    /// How long ago the database had everything; 0 while it has. No record in the journal is older, but those of
+    /// an earlier process.
+    pub behind: Duration,
+    /// Whether the journal cannot be written or synced.
+    pub is_failing: bool,
 }
 
 /// What a flush came to.
@@ -66,6 +71,8 @@ struct Shared {
 struct Progress {
     /// Everything before is in the database.
     shipped: Position,
+    /// When the database had everything for the last time.
+    caught_up_at: Option<Instant>,
     /// How far someone waits for it to get.
     wanted: Position,
     counts: Backlog,
@@ -79,7 +86,7 @@ impl Shipper {
     pub fn start(store: Store, journal: Arc<Journal>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             journal: Arc::clone(&journal),
-            progress: Mutex::default(),
+            progress: Mutex::new(Progress { caught_up_at: Some(Instant::now()), ..Progress::default() }),
             changed: Condvar::new(),
         });
         let thread_shared = Arc::clone(&shared);
@@ -110,13 +117,17 @@ impl Shipper {
     /// How far the database is behind. Looks at the journal's folder: for metrics, not for requests.
     pub fn backlog(&self) -> Backlog {
         let progress = self.shared.lock();
-        let (shipped, counts) = (progress.shipped, progress.counts);
+        let (shipped, counts, caught_up_at) = (progress.shipped, progress.counts, progress.caught_up_at);
         drop(progress);
         let bytes = self.shared.journal.bytes_after(shipped).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal's folder cannot be read");
             counts.bytes
         });
-        Backlog { bytes, ..counts }
+        let behind = match caught_up_at {
+            Some(at) if bytes > 0 => at.elapsed(),
+            _ => Duration::ZERO,
+        };
+        Backlog { bytes, behind, is_failing: self.shared.journal.is_failing(), ..counts }
     }
 }
 
@@ -147,6 +158,9 @@ impl Shared {
                 counts.shipped_records = counts.shipped_records.saturating_add(step.records);
                 counts.damaged_bytes = counts.damaged_bytes.saturating_add(step.damaged_bytes);
                 progress.shipped = step.position;
+                if step.is_at_end {
+                    progress.caught_up_at = Some(Instant::now());
+                }
                 self.changed.notify_all();
                 // what was booked during the step is left for the next period, unless somebody waits for it
                 let is_waited_for = !step.is_at_end && progress.wanted > step.position;

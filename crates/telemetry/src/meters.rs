@@ -25,6 +25,10 @@ pub struct Backlog {
     pub damaged_bytes: u64,
     /// Tries that failed since one succeeded.
     pub failures_in_a_row: u32,
+    /// How long ago the database had everything.
+    pub behind_seconds: u64,
+    /// Whether the journal cannot be written or synced.
+    pub is_failing: bool,
 }
 
 /// Every meter of the process. Shared by all threads.
@@ -42,6 +46,8 @@ pub struct Meters {
     journal_bytes: Gauge,
     journal_damaged: Gauge,
     journal_failures: Gauge,
+    journal_age: Gauge,
+    journal_failing: Gauge,
     booking_failures: Counter,
     keys_ending: Gauge,
     log_lines_dropped: Counter,
@@ -69,6 +75,8 @@ impl Meters {
             journal_bytes: registry.gauge(&metric::JOURNAL_BYTES, []),
             journal_damaged: registry.gauge(&metric::JOURNAL_DAMAGED, []),
             journal_failures: registry.gauge(&metric::JOURNAL_FAILURES, []),
+            journal_age: registry.gauge(&metric::JOURNAL_AGE, []),
+            journal_failing: registry.gauge(&metric::JOURNAL_FAILING, []),
             booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
             keys_ending: registry.gauge(&metric::KEYS_ENDING, []),
             log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
@@ -140,6 +148,8 @@ impl Meters {
         self.journal_bytes.set(backlog.bytes as f64);
         self.journal_damaged.set(backlog.damaged_bytes as f64);
         self.journal_failures.set(f64::from(backlog.failures_in_a_row));
+        self.journal_age.set(backlog.behind_seconds as f64);
+        self.journal_failing.set(f64::from(u8::from(backlog.is_failing)));
     }
 
     /// How many credentials of a configured provider are out. For when that changes, and never on a request's way.

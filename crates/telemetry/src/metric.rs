@@ -150,6 +150,18 @@ pub const JOURNAL_FAILURES: Metric = Metric {
     labels: &[],
     help: "Tries to bring the usage journal into the database that failed since one succeeded.",
 };
+pub const JOURNAL_AGE: Metric = Metric {
+    name: "nexus_usage_journal_age_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Seconds since the database had everything that was in the usage journal; 0 while it has.",
+};
+pub const JOURNAL_FAILING: Metric = Metric {
+    name: "nexus_usage_journal_failing",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "1 while the usage journal cannot be written or synced, as on a full disk.",
+};
 pub const BOOKING_FAILURES: Metric = Metric {
     name: "nexus_usage_journal_booking_failures_total",
     kind: Kind::Counter,
@@ -176,7 +188,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 24] = [
+pub const ALL: [&Metric; 26] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -197,6 +209,8 @@ pub const ALL: [&Metric; 24] = [
     &JOURNAL_BYTES,
     &JOURNAL_DAMAGED,
     &JOURNAL_FAILURES,
+    &JOURNAL_AGE,
+    &JOURNAL_FAILING,
     &BOOKING_FAILURES,
     &KEYS_ENDING,
     &LOG_LINES_DROPPED,

@@ -45,7 +45,13 @@ fn each_event_is_counted_under_its_name_and_labels() {
     meters.unrouted().request_done(401, 100);
     meters.refused("invalid_api_key");
     meters.refused("invalid_api_key");
-    meters.journal(Backlog { bytes: 1024, damaged_bytes: 3, failures_in_a_row: 2 });
+    meters.journal(Backlog {
+        bytes: 1024,
+        damaged_bytes: 3,
+        failures_in_a_row: 2,
+        behind_seconds: 9,
+        is_failing: true,
+    });
     meters.booking_failed();
     meters.keys_ending(4);
     let guards = (meters.arrive(), meters.arrive());
@@ -75,6 +81,8 @@ fn each_event_is_counted_under_its_name_and_labels() {
         "nexus_usage_journal_bytes 1024",
         "nexus_usage_journal_damaged_bytes 3",
         "nexus_usage_journal_shipping_failures 2",
+        "nexus_usage_journal_age_seconds 9",
+        "nexus_usage_journal_failing 1",
         "nexus_usage_journal_booking_failures_total 1",
         "nexus_keys_expiring_soon 4",
         "nexus_log_lines_dropped_total 0",

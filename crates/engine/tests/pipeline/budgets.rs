@@ -1,13 +1,16 @@
 //! Quotas and prices on the way: what is held, what is refused, what it costs, and that nothing stays held.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use futures_util::StreamExt as _;
 use nexus_core::{
     catalogue::{Catalogue, Route, Target},
     id::Uuid,
     policy::{Cause, Rule, Rules},
-    price::{Dated, Price, PriceBook, Rate, Rates},
+    price::{Dated, Kind, Price, PriceBook, Rate, Rates, Scope},
     quota::{Level, Measure, Mode, Quota, Subject, Window},
     usage::{Pricing, Quantity},
 };
@@ -42,7 +45,9 @@ fn with(quotas: Vec<Quota>, is_priced: bool, acts: impl IntoIterator<Item = Act>
     let rates = [Rate::plain(Quantity::Input, 10_000_000), Rate::plain(Quantity::Output, 20_000_000)];
     let known = Price::Known(Arc::new(Rates::new("mine", rates, 0)));
     let price = if is_priced { known } else { Price::Unknown };
-    book.insert("gpt-4", None, Dated { valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None });
+    let dated =
+        Dated { kind: Kind::Absolute, valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None };
+    book.insert("gpt-4", Scope::default(), dated);
     snapshot.prices = Arc::new(book);
     snapshot.quotas = quotas.into();
     let shared = &bench.engine.shared;
@@ -102,6 +107,54 @@ async fn an_unknown_price_is_refused_under_a_budget_and_booked_as_unknown_withou
     let bench = with(vec![], false, [json(WHOLE)]);
     text(ask(&bench, ASK).await.unwrap()).await;
     assert_eq!(bench.booked()[0].cost.pricing, Pricing::Unknown);
+}
+
+#[tokio::test]
+async fn what_could_not_be_booked_is_not_sent_where_that_is_wanted() {
+    let bench = bench(1, [json(WHOLE)]);
+    bench.ledger.1.store(true, Ordering::Relaxed);
+    let denial = ask(&bench, ASK).await.err().unwrap();
+    assert_eq!(denial.error.status(), 503);
+    assert!(!denial.is_final, "it may work in a moment");
+    assert!(bench.transport.sent.borrow().is_empty());
+    bench.ledger.1.store(false, Ordering::Relaxed);
+    text(ask(&bench, ASK).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn where_nobody_said_a_price_a_ceiling_is_booked_and_held_under_a_budget() {
+    let budget = quota(Measure::CostNanoUsd, 1_000_000);
+    let bench = with(vec![budget.clone()], false, [json(WHOLE)]);
+    let mut snapshot = bench.engine.shared.worlds.current().snapshot.clone();
+    let mut book = PriceBook::default();
+    let rates = [Rate::plain(Quantity::Input, 10_000_000), Rate::plain(Quantity::Output, 20_000_000)];
+    let dated = |kind, price, multiplier_ppm| Dated {
+        kind,
+        valid_from_ms: 0,
+        known_from_ms: 0,
+        price,
+        multiplier_ppm,
+    };
+    book.insert("gpt-4", Scope::default(), dated(Kind::Absolute, Price::Unknown, None));
+    let ceiling = Price::Known(Arc::new(Rates::new("most", rates, 0)));
+    book.insert("*", Scope::default(), dated(Kind::Ceiling, ceiling, None));
+    book.insert("gpt-4", Scope::default(), dated(Kind::Relative, Price::Unknown, Some(500_000)));
+    snapshot.prices = Arc::new(book);
+    let (world, _) = World::assemble(snapshot, HashMap::new(), bench.exporter.meters());
+    bench.engine.shared.worlds.replace(world);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    let cost = bench.booked()[0].cost.clone();
+    assert_eq!((cost.nano_usd, cost.pricing, cost.rule.as_deref()), (130, Pricing::Ceiling, Some("most")));
+}
+
+#[tokio::test]
+async fn what_an_application_says_of_a_call_is_booked() {
+    const LABELLED: &str =
+        r#"{"model":"gpt","user":"ada","metadata":{"cost":"7"},"messages":[{"role":"user","content":"hi"}]}"#;
+    let bench = bench(1, [json(WHOLE)]);
+    text(ask(&bench, LABELLED).await.unwrap()).await;
+    let labels = bench.booked()[0].labels.clone();
+    assert_eq!((labels.user.as_deref(), &labels.tags[..]), (Some("ada"), &["cost:7".into()][..]));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -219,12 +219,17 @@ impl FakeTransport {
 
 /// Remembers what was booked.
 #[derive(Default)]
-pub struct FakeLedger(pub Mutex<Vec<UsageRecord>>);
+pub struct FakeLedger(pub Mutex<Vec<UsageRecord>>, pub AtomicBool);
 
 impl Ledger for FakeLedger {
     fn book(&self, record: &UsageRecord) -> Result<(), Unbooked> {
         self.0.lock().unwrap().push(record.clone());
         Ok(())
+    }
+
+    /// Unless it is told that it could book nothing.
+    fn takes_calls(&self) -> bool {
+        !self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -390,6 +395,7 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             tier: 0,
             weight: 1,
             fit: Fit::default(),
+            cost_multiplier_ppm: None,
             health: Arc::default(),
         })
     });

@@ -4,15 +4,17 @@
 
 use std::{
     io, mem,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use super::{JournalError, Shared};
+use super::{JournalError, Shared, write_whole};
 
 /// How long a disk that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// What a disk that failed is tried with: more than fits where nothing is free.
+const PROBE: [u8; 4096] = [0; 4096];
 
 pub(super) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("journal-sync".to_owned()).spawn(move || run(&shared))
@@ -21,10 +23,12 @@ pub(super) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
 fn run(shared: &Shared) {
     loop {
         let writing = shared.lock();
-        let waited =
-            shared.wake.wait_while(writing, |writing| writing.unsynced.is_empty() && !writing.is_stopping);
+        let waited = shared.wake.wait_while(writing, |writing| {
+            writing.unsynced.is_empty() && !writing.is_stopping && !shared.is_failing.load(Ordering::Relaxed)
+        });
         let is_stopping = waited.unwrap_or_else(PoisonError::into_inner).is_stopping;
-        let pause = match shared.sync() {
+        let is_failing = shared.is_failing.load(Ordering::Relaxed) && !is_stopping;
+        let pause = match if is_failing { shared.heal() } else { shared.sync() } {
             Ok(()) => shared.options.sync_interval,
             Err(error) => {
                 tracing::error!(
@@ -52,6 +56,7 @@ impl Shared {
         let files = mem::take(&mut writing.unsynced);
         drop(writing);
         let mut outcome = Ok(());
+        let is_told = is_folder_unsynced || !files.is_empty();
         if is_folder_unsynced && let Err(error) = self.folder.sync() {
             self.lock().is_folder_unsynced = true;
             outcome = Err(JournalError::Sync(error));
@@ -64,6 +69,30 @@ impl Shared {
                 writing.file = None;
             }
         }
+        match &outcome {
+            Ok(()) if is_told => self.is_failing.store(false, Ordering::Relaxed),
+            Ok(()) => {}
+            Err(_) => self.note_failure(),
+        }
         outcome
+    }
+
+    /// Tries whether the disk takes anything again: writes what is no record where nothing is yet, takes it away
+    /// and syncs.
+    fn heal(&self) -> Result<(), JournalError> {
+        let mut writing = self.lock();
+        let file = match &writing.file {
+            Some(file) if writing.end.offset == 0 => Arc::clone(file),
+            _ => self.begin_segment(&mut writing)?,
+        };
+        let written = write_whole(&*file, &PROBE);
+        if let Err(error) = file.truncate(0) {
+            writing.file = None;
+            return Err(JournalError::Write(error));
+        }
+        written.map_err(JournalError::Write)?;
+        writing.unsynced.push(file);
+        drop(writing);
+        self.sync()
     }
 }
