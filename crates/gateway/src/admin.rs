@@ -6,6 +6,7 @@
 mod anomalies;
 mod answer;
 mod audit_logs;
+mod bills;
 pub mod body;
 mod call;
 pub mod change;
@@ -35,7 +36,7 @@ pub mod session_keys;
 mod settings;
 pub mod teams;
 pub mod trail;
-mod usage;
+pub mod usage;
 pub mod users;
 mod visit;
 mod words;

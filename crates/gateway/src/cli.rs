@@ -49,6 +49,13 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Verify what was booked.
+    Ledger {
+        #[command(subcommand)]
+        command: Ledger,
+        #[command(flatten)]
+        place: Place,
+    },
     /// What the database's secrets are sealed with.
     Keystore {
         #[command(subcommand)]
@@ -496,6 +503,15 @@ pub enum TrailFormat {
     /// One JSON object a line.
     Jsonl,
     Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Add every attempt up anew, compare that with all sums, and tell what each account comes to.
+    Verify {
+        #[arg(long)]
+        output: Option<Output>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ pub mod change;
 mod config;
 mod key;
 mod keystore;
+mod ledger;
 mod migrate;
 mod provider;
 mod route;
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Config { command } => config::run(command)?,
         Command::Migrate { command, place } => migrate::run(command, &place)?,
         Command::Audit { command, place } => audit::run(command, &place)?,
+        Command::Ledger { command, place } => ledger::run(command, &place)?,
         Command::Keystore { command, place } => keystore::run(command, &place)?,
         Command::Provider { command, place } => provider::run(command, &place)?,
         Command::Route { command, place } => route::run(command, &place)?,

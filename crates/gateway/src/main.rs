@@ -21,6 +21,7 @@ mod ledger;
 mod listen;
 mod proofs;
 mod reload;
+mod reprice;
 mod respond;
 mod rotation;
 mod route;

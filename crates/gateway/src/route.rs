@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::{
     admin,
-    api::{fallback, models, operation, probes, session_keys},
+    api::{estimate, fallback, me, models, operation, organization, probes, session_keys},
 };
 
 /// Which of the URLs a listener serves. The probes are everywhere.
@@ -39,7 +39,7 @@ impl Part {
 /// Whom a URL outside the administration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever shows a key that calls models.
+    /// Whoever shows a key; what it is for is the handler's to say.
     Key,
     /// Whoever asks.
     Anyone,
@@ -70,8 +70,13 @@ pub fn table() -> Vec<Url> {
     vec![
         url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(operation::complete_chat)),
         url(Method::POST, "/v1/embeddings", Access::Key, || web::post().to(operation::embed)),
+        url(Method::POST, "/v1/cost/estimate", Access::Key, || web::post().to(estimate::ask)),
         url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
         url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),
+        url(Method::GET, "/v1/me", Access::Key, || web::get().to(me::show)),
+        url(Method::GET, "/v1/me/usage", Access::Key, || web::get().to(me::usage)),
+        url(Method::GET, "/v1/organization/costs", Access::Key, || web::get().to(organization::costs)),
+        url(Method::GET, "/v1/organization/usage/{kind}", Access::Key, || web::get().to(organization::usage)),
         url(Method::POST, "/v1/session-keys", Access::Key, || web::post().to(session_keys::create)),
 
         url(Method::GET, "/healthz", Access::Anyone, || web::get().to(probes::alive)),

@@ -47,6 +47,8 @@ pub enum StartError {
     Mint(#[from] nexus_keystore::token::CannotMint),
     #[error("the audit trail is broken at row {seq}: {what}")]
     Broken { seq: i64, what: nexus_store::repo::audit::Breach },
+    #[error("{0} sums of the ledger are not what its rows add up to")]
+    Unbalanced(u64),
     #[error("line {line} of `{path}` is not an anchor; give the lines `nexus audit anchors` printed")]
     Anchor { path: PathBuf, line: usize },
     #[error("`{path}` cannot be read")]

@@ -16,6 +16,8 @@ use nexus_store::{
 };
 use nexus_telemetry::meters::Meters;
 
+use crate::reprice::advance;
+
 /// The setting that says how many days the trail is kept.
 const RETENTION_DAYS: &str = "audit_retention_days";
 
@@ -35,6 +37,9 @@ const ENDED_SHOWN_MS: i64 = 7 * 86_400_000;
 const STEP_ROWS: u32 = 500;
 /// Transactions of that kind in a round.
 const STEPS: usize = 20;
+
+/// Steps of a job that prices past usage again, in a turn.
+const REPRICE_STEPS: usize = 20;
 
 /// Tends the trail.
 pub struct Upkeep {
@@ -57,6 +62,7 @@ impl Upkeep {
     /// Does a round where one is due.
     pub fn turn(&mut self) -> Result<(), StoreError> {
         let now_ms = self.clock.unix_ms();
+        advance(&self.store, None, now_ms, REPRICE_STEPS)?;
         if is_due(self.round_at_ms, ROUND_MS, now_ms) {
             self.round(now_ms)?;
             self.round_at_ms = Some(now_ms);

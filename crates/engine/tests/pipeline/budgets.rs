@@ -198,7 +198,9 @@ fn with_a_dear_fallback(quotas: Vec<Quota>, acts: impl IntoIterator<Item = Act>)
             Rate::plain(Quantity::Output, times * 20_000_000),
         ];
         let price = Price::Known(Arc::new(Rates::new("mine", rates, 0)));
-        book.insert(model, None, Dated { valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None });
+        let dated =
+            Dated { kind: Kind::Absolute, valid_from_ms: 0, known_from_ms: 0, price, multiplier_ppm: None };
+        book.insert(model, Scope::default(), dated);
     }
     snapshot.prices = Arc::new(book);
     snapshot.quotas = quotas.into();

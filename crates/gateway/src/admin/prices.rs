@@ -1,10 +1,13 @@
 //! Prices: what models cost from a moment on. One is never changed; a later one takes its place.
 
+mod exchange;
 mod object;
+mod reprice;
+mod unpriced;
 
 use nexus_core::{
     id::{ProviderId, Uuid},
-    price::MULTIPLIER_MAX_PPM,
+    price::Kind as PriceKind,
 };
 use nexus_engine::pricing::Priced;
 use nexus_store::repo::{
@@ -15,6 +18,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use self::object::{EffectiveBody, NewPrice, PriceBody};
+pub use self::{
+    exchange::{export, import},
+    reprice::{reprice, reprices, show_reprice, stop_reprice},
+    unpriced::unpriced,
+};
 use super::{
     answer::{Created, Recorded, Shown, Told},
     body::Json,
@@ -61,31 +69,9 @@ pub async fn show(call: Call) -> Result<Shown<PriceBody>, Problem> {
 pub async fn create(call: Call<(), Json<NewPrice>>) -> Result<Recorded<Created<PriceBody>>, Problem> {
     let Json(wish) = &call.body;
     let mut check = Check::default();
-    check_model(&mut check, "/real_name", &wish.real_name);
-    if wish.rates.len() > RATES_MAX {
-        check.flaw("/rates", format!("has more than {RATES_MAX} rates; leave some away"));
-    }
-    let is_nothing = wish.rates.is_empty() && wish.per_request_nano_usd == 0;
-    if wish.is_free != is_nothing {
-        check.flaw("/is_free", "must be true for a price of nothing and false for any other");
-    }
-    if let Some(valid_from) = wish.valid_from {
-        check.within("/valid_from", valid_from, 0, VALID_FROM_MAX_S);
-    }
+    check_price(&mut check, "", wish);
     check.finish()?;
-    let now_ms = call.now_ms();
-    let price = StoredPrice {
-        id: call.fresh_id(),
-        real_model: wish.real_name.clone(),
-        provider: wish.provider_id.map(ProviderId),
-        rates: wish.rates.iter().map(Into::into).collect(),
-        per_request_nano_usd: wish.per_request_nano_usd,
-        is_free: wish.is_free,
-        multiplier_ppm: wish.multiplier.and_then(|multiplier| u64::try_from(multiplier.0).ok()),
-        valid_from_ms: wish.valid_from.map_or(now_ms, |valid_from| valid_from.saturating_mul(1000)),
-        created_at_ms: now_ms,
-    };
-    debug_assert!(price.multiplier_ppm.is_none_or(|ppm| ppm <= MULTIPLIER_MAX_PPM));
+    let price = stored(wish, call.fresh_id(), call.now_ms());
     call.change("price.create", move |conn| {
         if let Some(provider) = price.provider
             && provider::show(conn, provider)?.is_none()
@@ -99,6 +85,53 @@ pub async fn create(call: Call<(), Json<NewPrice>>) -> Result<Recorded<Created<P
         Ok(Change::of("price", price.id, None, answer).to(&body))
     })
     .await
+}
+
+/// What is wrong with a wish that stands at `at` in the body.
+fn check_price(check: &mut Check, at: &str, wish: &NewPrice) {
+    check_model(check, &format!("{at}/real_name"), &wish.real_name);
+    if let Some(region) = &wish.region {
+        check.name(&format!("{at}/region"), region);
+    }
+    if wish.rates.len() > RATES_MAX {
+        check.flaw(&format!("{at}/rates"), format!("has more than {RATES_MAX} rates; leave some away"));
+    }
+    let is_nothing = wish.rates.is_empty() && wish.per_request_nano_usd == 0;
+    let is_free = format!("{at}/is_free");
+    match wish.kind.into() {
+        PriceKind::Absolute if wish.is_free != is_nothing => {
+            check.flaw(&is_free, "must be true for a price of nothing and false for any other");
+        }
+        PriceKind::Relative if !is_nothing || wish.is_free => {
+            check.flaw(&format!("{at}/rates"), "a relative price has a `multiplier` and nothing else");
+        }
+        PriceKind::Relative if wish.multiplier.is_none() => {
+            check.flaw(&format!("{at}/multiplier"), "must be given for a relative price");
+        }
+        PriceKind::Ceiling if is_nothing || wish.is_free => {
+            check.flaw(&format!("{at}/rates"), "a ceiling must cost something");
+        }
+        _ => {}
+    }
+    if let Some(valid_from) = wish.valid_from {
+        check.within(&format!("{at}/valid_from"), valid_from, 0, VALID_FROM_MAX_S);
+    }
+}
+
+fn stored(wish: &NewPrice, id: Uuid, now_ms: i64) -> StoredPrice {
+    StoredPrice {
+        id,
+        real_model: wish.real_name.clone(),
+        provider: wish.provider_id.map(ProviderId),
+        region: wish.region.clone(),
+        kind: wish.kind.into(),
+        rates: wish.rates.iter().map(Into::into).collect(),
+        per_request_nano_usd: wish.per_request_nano_usd,
+        is_free: wish.is_free,
+        multiplier_ppm: wish.multiplier.and_then(|multiplier| u64::try_from(multiplier.0).ok()),
+        valid_from_ms: wish.valid_from.map_or(now_ms, |valid_from| valid_from.saturating_mul(1000)),
+        created_at_ms: now_ms,
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -12,7 +12,7 @@ use actix_web::{
 use nexus_core::role::Permission;
 
 use super::{
-    anomalies, audit_logs, config, credentials,
+    anomalies, audit_logs, bills, config, credentials,
     health::{self, targets},
     keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
@@ -119,9 +119,21 @@ fn money() -> Vec<Row> {
         get("/prices", Needs(Permission::RoutesRead), "List prices that were set", prices::list),
         post("/prices", Needs(Permission::RoutesWrite), "Set a price from a moment on", prices::create),
         get("/prices/effective", Needs(Permission::RoutesRead), "Show what the targets of an alias cost now", prices::effective),
+        get("/prices/unpriced", Needs(Permission::RoutesRead), "Show the traffic of models nobody has said a price for", prices::unpriced),
+        get("/prices/export", Needs(Permission::RoutesRead), "Export the set prices that are in force, with providers by name", prices::export),
+        post("/prices/reprice", Needs(Permission::RoutesWrite), "Price past usage again, as a job; a preview changes nothing", prices::reprice),
+        get("/prices/reprices", Needs(Permission::SettingsRead), "List the jobs that price past usage again", prices::reprices),
+        get("/prices/reprices/{id}", Needs(Permission::SettingsRead), "Show how a job stands", prices::show_reprice),
+        post("/prices/reprices/{id}/stop", Needs(Permission::RoutesWrite), "Stop a job; what it has corrected stands", prices::stop_reprice),
+        post("/prices/import", Needs(Permission::RoutesWrite), "Set the prices of a list that are not in force already", prices::import),
         get("/prices/{id}", Needs(Permission::RoutesRead), "Show a price", prices::show),
 
         get("/usage", Needs(Permission::KeysRead), "Show what was used and what it cost", usage::show),
+        get("/usage/export", Needs(Permission::KeysRead), "Export what was used and what it cost, a row for each day and everything it is told apart by", usage::export),
+        get("/usage/allocation", Needs(Permission::SettingsRead), "Show who bears what: what teams or tags used, and their share of what is nobody's", usage::allocation),
+
+        post("/provider-bills/import", Needs(Permission::SettingsWrite), "Take in what a provider says it billed, as CSV", bills::import),
+        get("/provider-bills/reconciliation", Needs(Permission::SettingsRead), "Show by day and model where a provider's bill and the ledger differ", bills::reconciliation),
 
         get("/quotas", Needs(Permission::QuotasRead), "List quotas", quotas::list),
         post("/quotas", Needs(Permission::QuotasWrite), "Make a quota", quotas::create),

@@ -1,12 +1,22 @@
-//! What was used and what it cost, by one thing and by time, from the ledger's sums.
+//! What was used and what it cost, by whatever it can be told apart by and by time, from the ledger's sums.
 
-use std::collections::BTreeMap;
+mod allocation;
+mod export;
+mod row;
 
-use nexus_core::usage::Quantity;
-use nexus_store::repo::usage::{By, Sums, Wanted, report};
+use nexus_core::{
+    id::{KeyId, TeamId, Uuid},
+    role::Reach,
+};
+use nexus_store::repo::usage::{By, Only, Report, Step, Wanted, report};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use self::{
+    allocation::allocation,
+    export::{export, usd},
+    row::UsageRow,
+};
 use super::{
     answer::Told,
     call::Call,
@@ -15,23 +25,49 @@ use super::{
 };
 
 const HOUR_S: i64 = 3_600;
-/// What is shown where the request does not say from when: a day.
-const USUAL_S: i64 = 24 * HOUR_S;
-/// The longest time that is shown by the hour, and by the day or whole.
-const BY_HOUR_MAX_S: i64 = 32 * 24 * HOUR_S;
-const MAX_S: i64 = 400 * 24 * HOUR_S;
+pub const DAY_S: i64 = 24 * HOUR_S;
+/// The longest time that is shown by the minute, by the hour, and by the day or whole.
+const BY_MINUTE_MAX_S: i64 = 6 * HOUR_S;
+const BY_HOUR_MAX_S: i64 = 32 * DAY_S;
+pub const MAX_S: i64 = 400 * DAY_S;
+/// The longest time whose attempts are read one by one.
+const OF_ROWS_MAX_S: i64 = 48 * HOUR_S;
+/// The most rows of an answer.
+const ROWS_MAX: usize = 20_000;
 
 /// What usage is told apart by.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = UsageBy)]
 pub enum ByWord {
     Team,
     Key,
+    /// The application's own name of its user.
+    User,
     Alias,
     Provider,
     Model,
     Operation,
+    /// The HTTP status the client was given.
+    Status,
+    /// Usage with several tags stands under each.
+    Tag,
+}
+
+impl From<ByWord> for By {
+    fn from(word: ByWord) -> Self {
+        match word {
+            ByWord::Team => By::Team,
+            ByWord::Key => By::Key,
+            ByWord::User => By::User,
+            ByWord::Alias => By::Alias,
+            ByWord::Provider => By::Provider,
+            ByWord::Model => By::Model,
+            ByWord::Operation => By::Operation,
+            ByWord::Status => By::Status,
+            ByWord::Tag => By::Tag,
+        }
+    }
 }
 
 /// The length of time of a row.
@@ -39,9 +75,21 @@ pub enum ByWord {
 #[serde(rename_all = "snake_case")]
 #[schema(as = UsageInterval)]
 pub enum IntervalWord {
+    Minute,
     Hour,
     Day,
     Total,
+}
+
+impl From<IntervalWord> for Step {
+    fn from(word: IntervalWord) -> Self {
+        match word {
+            IntervalWord::Minute => Step::Minute,
+            IntervalWord::Hour => Step::Hour,
+            IntervalWord::Day => Step::Day,
+            IntervalWord::Total => Step::Total,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -50,15 +98,35 @@ pub struct UsageFilter {
     /// What the rows are told apart by; none: the team.
     #[param(inline, nullable = false)]
     by: Option<ByWord>,
-    /// The length of time of a row, in UTC; none: all of it.
+    /// What they are told apart by besides.
+    #[param(inline, nullable = false)]
+    and_by: Option<ByWord>,
+    /// The length of time of a row, in UTC; none: all of it. At most 6 hours are shown by the minute, 32 days by the hour.
     #[param(inline, nullable = false)]
     interval: Option<IntervalWord>,
-    /// Unix seconds, cut to the hour; none: a day before `until`.
+    /// Unix seconds, cut to the hour, by the minute to the minute, and of labels alone by the day to the day; none: a day before `until`, by the minute an hour.
     #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
     from: Option<i64>,
     /// Unix seconds, not included; none: the end of the present hour.
     #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
     until: Option<i64>,
+    /// Usage of this team alone.
+    #[param(nullable = false)]
+    team_id: Option<Uuid>,
+    #[param(nullable = false)]
+    key_id: Option<Uuid>,
+    #[param(nullable = false, max_length = 256)]
+    alias: Option<String>,
+    /// By its name.
+    #[param(nullable = false, max_length = 256)]
+    provider: Option<String>,
+    /// The provider's name of it.
+    #[param(nullable = false, max_length = 256)]
+    model: Option<String>,
+    #[param(nullable = false, max_length = 64)]
+    operation: Option<String>,
+    #[param(nullable = false, minimum = 100, maximum = 599)]
+    status: Option<u16>,
 }
 
 /// What was used.
@@ -71,76 +139,78 @@ pub struct UsageBody {
     rows: Vec<UsageRow>,
 }
 
-/// What was used of one thing in one interval.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UsageRow {
-    /// When the interval began, Unix seconds.
-    at: i64,
-    /// The id or name of what it was told apart by; none: usage of no team.
-    of: Option<String>,
-    attempts: u64,
-    failed: u64,
-    /// Requests that were given what another one got; they made no attempt and cost nothing.
-    repeated: u64,
-    /// Attempts whose cost nobody knows.
-    unpriced: u64,
-    charged_nano_usd: u64,
-    /// The cost of attempts that brought nobody an answer.
-    absorbed_nano_usd: u64,
-    /// Every quantity there is any of; they never overlap.
-    quantities: BTreeMap<String, u64>,
+impl UsageFilter {
+    /// Whose usage is wanted; `None` where the caller may see none of it.
+    fn only(&self, reach: Reach) -> Option<Only> {
+        let team = self.team_id.map(TeamId);
+        if team.is_some_and(|team| !reach.covers(Some(team))) {
+            return None;
+        }
+        Some(Only {
+            team: reach.team().or(team),
+            keys: self.key_id.map(|key| vec![KeyId(key)]),
+            alias: self.alias.clone(),
+            provider: self.provider.clone(),
+            provider_id: None,
+            model: self.model.clone(),
+            operation: self.operation.clone(),
+            status: self.status,
+        })
+    }
+
+    /// From when until when, in Unix seconds.
+    fn time(&self, interval: IntervalWord, now_s: i64) -> Result<(i64, i64), Problem> {
+        let hour_end_s = now_s.saturating_sub(now_s.rem_euclid(HOUR_S)).saturating_add(HOUR_S);
+        let until_s = self.until.unwrap_or(hour_end_s);
+        let (usual_s, most_s) = match interval {
+            IntervalWord::Minute => (HOUR_S, BY_MINUTE_MAX_S),
+            IntervalWord::Hour => (DAY_S, BY_HOUR_MAX_S),
+            IntervalWord::Day | IntervalWord::Total => (DAY_S, MAX_S),
+        };
+        let from_s = self.from.unwrap_or(until_s.saturating_sub(usual_s)).max(0);
+        held(from_s, until_s, most_s)?;
+        Ok((from_s, until_s))
+    }
 }
 
-impl UsageRow {
-    fn new(at_ms: i64, of: Option<String>, mut sums: Sums) -> Self {
-        let mut take = |measure: &str| sums.remove(measure).unwrap_or_default();
-        Self {
-            at: at_ms.div_euclid(1000),
-            of,
-            attempts: take("attempts"),
-            failed: take("failed"),
-            repeated: take("repeated"),
-            unpriced: take("unpriced"),
-            charged_nano_usd: take("charged_nano_usd"),
-            absorbed_nano_usd: take("absorbed_nano_usd"),
-            quantities: sums.into_iter().filter(|(word, _)| Quantity::of_word(word).is_some()).collect(),
-        }
+/// Whether a time is one and not too long.
+pub fn held(from_s: i64, until_s: i64, most_s: i64) -> Result<(), Problem> {
+    if (0..=most_s).contains(&until_s.saturating_sub(from_s)) {
+        return Ok(());
     }
+    let most = match most_s {
+        days if days >= 2 * DAY_S => format!("{} days", days.div_euclid(DAY_S)),
+        hours => format!("{} hours", hours.div_euclid(HOUR_S)),
+    };
+    Err(Problem::new(Kind::BadRequest, format!("`until` must be after `from` and at most {most} later")))
 }
 
 /// A team admin sees the own team's usage.
 pub async fn show(call: Call<Filter<UsageFilter>>) -> Result<Told<UsageBody>, Problem> {
     let Filter(filter) = &call.query;
-    let now_s = call.now_ms().div_euclid(1000);
-    let hour_end_s = now_s.saturating_sub(now_s.rem_euclid(HOUR_S)).saturating_add(HOUR_S);
-    let until_s = filter.until.unwrap_or(hour_end_s);
-    let from_s = filter.from.unwrap_or(until_s.saturating_sub(USUAL_S)).max(0);
     let interval = filter.interval.unwrap_or(IntervalWord::Total);
-    let most_s = if interval == IntervalWord::Hour { BY_HOUR_MAX_S } else { MAX_S };
-    if !(0..=most_s).contains(&until_s.saturating_sub(from_s)) {
-        let days = most_s.div_euclid(24 * HOUR_S);
-        let why = format!("`until` must be after `from` and at most {days} days later");
+    let (from, until) = filter.time(interval, call.now_ms().div_euclid(1000))?;
+    let by: Vec<By> = [Some(filter.by.unwrap_or(ByWord::Team)), filter.and_by]
+        .into_iter()
+        .flatten()
+        .map(By::from)
+        .collect();
+    let Some(only) = filter.only(call.caller.reach) else {
+        return Ok(Told(UsageBody { from, until, rows: Vec::new() }));
+    };
+    let (from_ms, until_ms) = (from.saturating_mul(1000), until.saturating_mul(1000));
+    let wanted = Wanted { by, from_ms, until_ms, step: interval.into(), only };
+    if wanted.needs_rows() {
+        held(from, until, OF_ROWS_MAX_S)?;
+    }
+    let rows = rows(call.read(move |conn| report(conn, &wanted)).await?)?;
+    Ok(Told(UsageBody { from, until, rows }))
+}
+
+fn rows(report: Report) -> Result<Vec<UsageRow>, Problem> {
+    if report.len() > ROWS_MAX {
+        let why = format!("there are more than {ROWS_MAX} rows; ask for a shorter time or for less");
         return Err(Problem::new(Kind::BadRequest, why));
     }
-    let wanted = Wanted {
-        by: match filter.by.unwrap_or(ByWord::Team) {
-            ByWord::Team => By::Team,
-            ByWord::Key => By::Key,
-            ByWord::Alias => By::Alias,
-            ByWord::Provider => By::Provider,
-            ByWord::Model => By::Model,
-            ByWord::Operation => By::Operation,
-        },
-        from_ms: from_s.saturating_mul(1000),
-        until_ms: until_s.saturating_mul(1000),
-        step_hours: match interval {
-            IntervalWord::Hour => 1,
-            IntervalWord::Day => 24,
-            IntervalWord::Total => 0,
-        },
-        team: call.caller.reach.team(),
-    };
-    let report = call.read(move |conn| report(conn, &wanted)).await?;
-    let rows = report.into_iter().map(|((at_ms, of), sums)| UsageRow::new(at_ms, of, sums)).collect();
-    Ok(Told(UsageBody { from: from_s, until: until_s, rows }))
+    Ok(report.into_iter().map(|((at_ms, of), sums)| UsageRow::new(at_ms, of, &sums)).collect())
 }

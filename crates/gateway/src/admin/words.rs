@@ -4,7 +4,7 @@ use nexus_core::{
     health::breaker,
     need::Ability,
     policy::{Cause, Policy},
-    price::Tier,
+    price::{Kind as PriceKind, Tier},
     principal::Level,
     quota::{Measure, Mode},
     role::Role,
@@ -57,7 +57,10 @@ words! {
     /// The tier of service.
     TierWord as ServiceTier for Tier { Standard, Batch, Flex, Priority }
     /// Whether a cost is known.
-    PricingWord as Pricing for Pricing { Unknown, Known, Partial, Free }
+    PricingWord as Pricing for Pricing { Unknown, Known, Partial, Free, Ceiling }
+    /// How a price relates to others: it is the price, it only multiplies the one that would hold without it, or it is
+    /// what usage is booked at where nobody has said a price.
+    PriceKindWord as PriceKind for PriceKind { Absolute, Relative, Ceiling }
     /// How one of an alias's models is chosen: in turns by weight, the faster of two, the one with the fewest
     /// requests under way, the one that costs least, or the first that can.
     PolicyWord as RoutingPolicy for Policy { Weighted, LeastLatency, LeastBusy, Cheapest, Priority }

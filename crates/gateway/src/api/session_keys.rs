@@ -62,11 +62,12 @@ async fn made(
 }
 
 /// A problem in OpenAI's words; the first member at fault is the one that is named.
-fn public(problem: &Problem) -> PublicError {
+pub(super) fn public(problem: &Problem) -> PublicError {
     let code = match problem.kind {
         Kind::NotSignedIn => return PublicError::new(ErrorCode::InvalidApiKey),
         Kind::Internal => return PublicError::new(ErrorCode::Internal),
         Kind::Forbidden => ErrorCode::PermissionDenied,
+        Kind::NotFound => ErrorCode::UnknownUrl,
         Kind::TooLarge => ErrorCode::TooLarge,
         Kind::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
         Kind::Unavailable => ErrorCode::Overloaded,

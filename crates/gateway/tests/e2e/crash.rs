@@ -9,14 +9,18 @@ use std::{
 };
 
 use nexus_store::{Store, repo::usage};
+use nexus_testkit::{Mock, Options};
 
 use crate::{
     client::Client,
-    node::{Node, ask, ask_stream, mocked, until},
+    node::{Node, Site, ask, ask_stream, provider, until},
 };
 
+/// Rounds among the other tests; `cargo xtask crash` takes more.
 const ROUNDS: usize = 4;
 const CLIENTS: usize = 8;
+/// More answers than there are in a round.
+const SERVED_MAX: usize = 10_000;
 
 /// Calls until the gateway dies; the ids of the answers that were seen to finish.
 fn load(
@@ -54,13 +58,20 @@ fn completion_id(answer: &crate::client::Answer) -> Option<String> {
     Some(json["id"].as_str()?.to_owned())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the workshop says how long the test is to go on")]
+fn rounds() -> usize {
+    std::env::var("NEXUS_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+}
+
 #[test]
 fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
-    let (mock, site) = mocked(&[]);
+    let rounds = rounds();
+    let mock = Mock::start(Options { remember: rounds * SERVED_MAX, ..Options::default() }).unwrap();
+    let site = Site::new(&provider("mock", &mock.url(), &[("gpt", "mock-gpt")]));
     let (_, key) = site.key("app");
     let bearer = format!("Bearer {key}");
     let all = Mutex::new(HashSet::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let node = site.start();
         let (finished, enough) = (Mutex::new(HashSet::new()), AtomicBool::new(false));
         std::thread::scope(|scope| {
@@ -84,7 +95,7 @@ fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
     let all = all.into_inner().unwrap();
     let lost: Vec<_> = all.iter().filter(|id| !booked.contains_key(*id)).collect();
     let doubled: Vec<_> = booked.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(all.len() > ROUNDS * 60, "{}", all.len());
+    assert!(all.len() > rounds * 60, "{}", all.len());
     assert!(lost.is_empty(), "{} of {} were lost", lost.len(), all.len());
     assert!(doubled.is_empty(), "{doubled:?}");
     let served: HashSet<_> = mock.oracle().into_iter().map(|served| served.id).collect();

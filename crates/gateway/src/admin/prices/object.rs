@@ -18,7 +18,7 @@ use utoipa::{
 
 use crate::admin::{
     routes::{ModelText, Multiplier},
-    words::{PricingWord, TierWord},
+    words::{PriceKindWord, PricingWord, TierWord},
 };
 
 /// A quantity by its word.
@@ -82,7 +82,7 @@ fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     if rate <= RATE_MAX { Ok(rate) } else { Err(D::Error::custom("is higher than any rate can be")) }
 }
 
-fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+pub fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     rate(from)
 }
 
@@ -118,6 +118,9 @@ pub struct PriceBody {
     real_name: String,
     /// None: wherever the model is had.
     provider_id: Option<Uuid>,
+    /// The vendor's region it is for; none: all of them.
+    region: Option<String>,
+    kind: PriceKindWord,
     rates: Vec<RateBody>,
     /// For each request, whatever it used.
     per_request_nano_usd: u64,
@@ -137,6 +140,8 @@ impl PriceBody {
             id: price.id,
             real_name: price.real_model.clone(),
             provider_id: price.provider.map(|provider| provider.0),
+            region: price.region.clone(),
+            kind: price.kind.into(),
             rates: price.rates.iter().map(Into::into).collect(),
             per_request_nano_usd: price.per_request_nano_usd,
             is_free: price.is_free,
@@ -151,10 +156,18 @@ impl PriceBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPrice {
+    /// `*` is every model.
     #[schema(value_type = ModelText)]
     pub real_name: String,
     #[serde(default)]
     pub provider_id: Option<Uuid>,
+    /// The vendor's region it is for; none: all of them.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub region: Option<String>,
+    #[serde(default = "absolute")]
+    #[schema(default = "absolute")]
+    pub kind: PriceKindWord,
     #[serde(default)]
     #[schema(max_items = 128)]
     pub rates: Vec<RateBody>,
@@ -173,6 +186,10 @@ pub struct NewPrice {
     pub valid_from: Option<i64>,
 }
 
+fn absolute() -> PriceKindWord {
+    PriceKindWord::Absolute
+}
+
 /// What the targets of an alias cost now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = EffectivePrices)]
@@ -186,17 +203,21 @@ pub struct EffectiveBody {
 pub struct TargetPrice {
     provider_id: Uuid,
     provider: String,
+    region: Option<String>,
     real_name: String,
     pricing: PricingWord,
     /// The price that says so: one that was set here, or the shipped catalogue's.
     rule: Option<String>,
     rates: Vec<RateBody>,
     per_request_nano_usd: u64,
+    /// By what all of this is multiplied: the route's multiplier, the price's own and those of relative prices.
+    multipliers: Vec<Multiplier>,
 }
 
 /// A target as it is priced.
 pub fn target(target: &Target, model: &str, priced: &Priced) -> TargetPrice {
     let (pricing, rates): (_, Option<&Rates>) = match &priced.price {
+        Price::Known(rates) if priced.is_ceiling => (Pricing::Ceiling, Some(rates)),
         Price::Known(rates) => (Pricing::Known, Some(rates)),
         Price::Free => (Pricing::Free, None),
         Price::Unknown => (Pricing::Unknown, None),
@@ -204,10 +225,15 @@ pub fn target(target: &Target, model: &str, priced: &Priced) -> TargetPrice {
     TargetPrice {
         provider_id: target.provider.id.0,
         provider: target.provider.name.to_string(),
+        region: target.region.as_deref().map(str::to_owned),
         real_name: model.to_owned(),
         pricing: pricing.into(),
         rule: rates.map(|rates| rates.rule.to_string()),
         rates: rates.into_iter().flat_map(Rates::iter).map(Into::into).collect(),
         per_request_nano_usd: rates.map_or(0, |rates| rates.per_request),
+        multipliers: priced
+            .multipliers()
+            .map(|ppm| Multiplier(i64::try_from(ppm).unwrap_or(i64::MAX)))
+            .collect(),
     }
 }
