@@ -10,6 +10,7 @@
 mod bans;
 mod bench;
 mod check;
+mod costs;
 mod dev;
 mod flood;
 mod fuzz;
@@ -20,6 +21,7 @@ mod layers;
 mod new_provider;
 mod prices;
 mod report;
+mod rows;
 mod service;
 mod test;
 mod tidy;
@@ -74,6 +76,15 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure the gateway against a plain pass-through on one pinned core
     Bench(bench::Options),
+    /// Recompute in Python what mixed requests cost, to the nano-dollar
+    Costs(costs::Options),
+    /// Make a ledger of millions of attempts and measure the totals over it
+    Rows(rows::Options),
+    /// Kill a gateway under load and start it again, so often; nothing may be lost or doubled
+    Crash {
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
+    },
     /// Measure what a flood of bad keys does to those who show good ones
     Flood(flood::Options),
 }
@@ -124,6 +135,9 @@ fn run() -> anyhow::Result<bool> {
         Task::NewProvider(options) => new_provider::run(&workspace, &options),
         Task::Fuzz(options) => fuzz::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Costs(options) => costs::run(&workspace, &options),
+        Task::Rows(options) => rows::run(&workspace, &options),
+        Task::Crash { rounds } => test::crash(&workspace, rounds),
         Task::Flood(options) => flood::run(&workspace, &options),
     }
 }

@@ -11,14 +11,18 @@ mod tally;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::costs;
 use crate::instance::{Binaries, DIALECTS, Profile};
 use crate::report::Paint;
 use crate::workspace::Workspace;
 use tally::Tally;
 
+/// Requests whose cost is recomputed among the tests; `cargo xtask costs` takes more.
+const COSTS_REQUESTS: u32 = 2_000;
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`; none is everything
     only: Vec<String>,
 }
 
@@ -31,6 +35,7 @@ enum Part {
     Sdk,
     Rest,
     Readme,
+    Costs,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
@@ -41,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if parts.contains(&Part::Rust) || !crates.is_empty() {
         results.extend(rust::run(workspace, &crates)?);
     }
-    if [Part::Sdk, Part::Rest, Part::Readme].iter().any(|part| parts.contains(part)) {
+    if [Part::Sdk, Part::Rest, Part::Readme, Part::Costs].iter().any(|part| parts.contains(part)) {
         results.extend(outside(workspace, &parts));
     }
     let paint = Paint::for_stdout();
@@ -77,7 +82,24 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
         let tally = readme::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
         results.push(("readme".to_owned(), tally));
     }
+    if parts.contains(&Part::Costs) {
+        let options = costs::Options { requests: COSTS_REQUESTS, seed: 7 };
+        let tally = match costs::check(workspace, &binaries, &options) {
+            Ok(true) => Tally { passed: 1, failed: 0 },
+            Ok(false) => Tally { passed: 0, failed: 1 },
+            Err(error) => Tally::broken(&error),
+        };
+        results.push(("costs".to_owned(), tally));
+    }
     results
+}
+
+/// The crash test of the gateway, for so many rounds.
+pub(crate) fn crash(workspace: &Workspace, rounds: u32) -> Result<bool> {
+    let _here = workspace.shell.push_dir(&workspace.root);
+    let tests = ["test", "--package", "nexus-gateway", "--test", "e2e", "crash::", "--", "--nocapture"];
+    let run = xshell::cmd!(workspace.shell, "cargo {tests...}").env("NEXUS_CRASH_ROUNDS", rounds.to_string());
+    Ok(run.run().is_ok())
 }
 
 impl Part {
@@ -88,19 +110,22 @@ impl Part {
 
 fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
     if only.is_empty() {
-        return Ok(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme]);
+        return Ok(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs]);
     }
     let part = |name: &String| match name.as_str() {
         "rust" => Ok(Part::Rust),
         "sdk" => Ok(Part::Sdk),
         "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
+        "costs" => Ok(Part::Costs),
         name => {
             let full = format!("nexus-{}", name.trim_start_matches("nexus-"));
             match packages.iter().find(|package| **package == full || **package == name) {
                 Some(package) => Ok(Part::Crate((*package).to_owned())),
                 None => {
-                    bail!("`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest` or `readme`")
+                    bail!(
+                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest`, `readme` or `costs`"
+                    )
                 }
             }
         }
@@ -116,7 +141,7 @@ mod tests {
     fn each_name_selects_its_part() {
         let packages = ["nexus-core", "xtask"];
         let cases: &[(&[&str], Option<Vec<Part>>)] = &[
-            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme])),
+            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs])),
             (&["core"], Some(vec![Part::Crate("nexus-core".into())])),
             (
                 &["nexus-core", "xtask"],

@@ -1,0 +1,37 @@
+//! `cargo xtask rows`: a ledger of millions of attempts, and how long the administration's totals over it take.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::instance::{Binaries, Plan, Profile};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Attempts; ten million take about three gigabytes
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u32,
+    /// Days they are spread over, up to today
+    #[arg(long, default_value_t = 90)]
+    days: u32,
+    /// Optimised programs, which take long to build
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let profile = if options.release { Profile::Release } else { Profile::Debug };
+    let binaries = Binaries::build(workspace, profile)?;
+    let home = workspace.shell.create_temp_dir()?;
+    let plan = Plan::throw_away(&binaries, home.path(), "providers: []\n".to_owned())?;
+    let database = plan.data().join("nexus.db");
+    let mut instance = plan.start()?;
+    let keys = instance.make_keys()?;
+    let mut python = Command::new("python3");
+    python.arg(workspace.root.join("tests/rows/run.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.env("GATEWAY", instance.url()).env("ADMIN_KEY", keys.admin).env("DATABASE", database);
+    python.env("ROWS", options.rows.to_string()).env("DAYS", options.days.to_string());
+    Ok(python.status()?.success())
+}
