@@ -13,7 +13,9 @@ use nexus_config::{
     environment::Environment,
     load::{Flags, load, load_text},
     problem::Problems,
-    settings::{Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts},
+    settings::{
+        Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts, WhenJournalFails,
+    },
 };
 use nexus_core::{
     host::Hosts,
@@ -27,6 +29,7 @@ const EVERYTHING: &str = r#"
 server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
 timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
 database:
+  when_journal_fails: refuse
   url: postgres://nexus:hunter2@db/nexus
 data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
@@ -122,6 +125,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         };
         assert_eq!(settings.timeouts, timeouts);
         assert_eq!(settings.database_url.expose(), "sqlite://nexus-data/nexus.db");
+        assert_eq!(settings.when_journal_fails, WhenJournalFails::Degrade);
         assert_eq!(settings.journal_dir(), Path::new("nexus-data/journal"));
         assert_eq!(settings.monitoring.to_string(), "127.0.0.1:9321");
         assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
@@ -151,6 +155,7 @@ fn everything_written_is_held() {
         Timeouts { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 };
     assert_eq!(settings.timeouts, timeouts);
     assert_eq!(settings.database_url.expose(), "postgres://nexus:hunter2@db/nexus");
+    assert_eq!(settings.when_journal_fails, WhenJournalFails::Refuse);
     assert_eq!(settings.data_dir, Path::new("/var/lib/nexus"));
     assert_eq!(settings.monitoring.to_string(), "0.0.0.0:9000");
     assert_eq!(

@@ -33,24 +33,40 @@ fn relative_prices_multiply_and_a_ceiling_is_booked_and_listed_as_unpriced() {
     let provider = effective(&api)["provider_id"].clone();
     let ceiling = json!({ "real_name": "*", "kind": "ceiling", "rates": [rate("input", 0)], "per_request_nano_usd": 70 });
     api.make("/prices", &ceiling);
-    assert_says(&effective(&api), &json!({ "pricing": "ceiling", "per_request_nano_usd": 70, "multipliers": [] }));
+    assert_says(
+        &effective(&api),
+        &json!({ "pricing": "ceiling", "per_request_nano_usd": 70, "multipliers": [] }),
+    );
     assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
     assert_says(&row(&api, 1), &json!({ "charged_nano_usd": 70, "unpriced": 1 }));
     let unpriced = api.get("/prices/unpriced").json();
-    assert_says(&unpriced["models"][0], &json!({ "provider": "mock", "real_name": "mock-gpt", "unpriced": 1 }));
+    assert_says(
+        &unpriced["models"][0],
+        &json!({ "provider": "mock", "real_name": "mock-gpt", "unpriced": 1 }),
+    );
 
-    api.make("/prices", &json!({ "real_name": "*", "provider_id": provider, "kind": "relative", "multiplier": "0.5" }));
-    api.make("/prices", &json!({ "real_name": "mock-gpt", "rates": [rate("input", 0)], "per_request_nano_usd": 40 }));
+    api.make(
+        "/prices",
+        &json!({ "real_name": "*", "provider_id": provider, "kind": "relative", "multiplier": "0.5" }),
+    );
+    api.make(
+        "/prices",
+        &json!({ "real_name": "mock-gpt", "rates": [rate("input", 0)], "per_request_nano_usd": 40 }),
+    );
     let target = effective(&api);
     assert_says(&target, &json!({ "pricing": "known", "multipliers": [] }));
-    let of_all = json!({ "real_name": "mock-gpt", "provider_id": provider, "kind": "relative", "multiplier": "0.5" });
+    let of_all =
+        json!({ "real_name": "mock-gpt", "provider_id": provider, "kind": "relative", "multiplier": "0.5" });
     api.make("/prices", &of_all);
     assert_says(&effective(&api), &json!({ "pricing": "known", "multipliers": ["0.5"] }));
     assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
     assert_says(&row(&api, 2), &json!({ "charged_nano_usd": 70 + 20, "unpriced": 1 }));
     for (wrong, pointer) in [
         (json!({ "real_name": "m", "kind": "relative" }), "/multiplier"),
-        (json!({ "real_name": "m", "kind": "relative", "multiplier": "1", "per_request_nano_usd": 1 }), "/rates"),
+        (
+            json!({ "real_name": "m", "kind": "relative", "multiplier": "1", "per_request_nano_usd": 1 }),
+            "/rates",
+        ),
         (json!({ "real_name": "m", "kind": "ceiling" }), "/rates"),
         (json!({ "real_name": "m", "is_free": true, "region": "" }), "/region"),
     ] {
@@ -69,7 +85,10 @@ fn prices_are_carried_out_and_in_and_only_what_differs_is_set() {
     let provider = effective(&api)["provider_id"].clone();
     api.make("/prices", &json!({ "real_name": "mock-gpt", "provider_id": provider, "is_free": true }));
     let list = api.get("/prices/export").json();
-    assert_says(&list["prices"][0], &json!({ "real_name": "mock-gpt", "provider": "mock", "kind": "absolute" }));
+    assert_says(
+        &list["prices"][0],
+        &json!({ "real_name": "mock-gpt", "provider": "mock", "kind": "absolute" }),
+    );
     let import = |list: &Value, is_dry_run: bool| {
         let mut list = list.clone();
         list["is_dry_run"] = json!(is_dry_run);
@@ -100,7 +119,8 @@ fn repriced(api: &Api<'_>, wish: &Value) -> Value {
 }
 
 fn verified(site: &Site) -> Value {
-    serde_json::from_str(&site.run(&["ledger", "verify", "--output", "json", "--config", "nexus.yaml"])).unwrap()
+    serde_json::from_str(&site.run(&["ledger", "verify", "--output", "json", "--config", "nexus.yaml"]))
+        .unwrap()
 }
 
 #[test]
@@ -118,14 +138,19 @@ fn past_usage_is_priced_again_beside_its_rows_and_everybody_sees_the_same() {
         "valid_from": 0,
     });
     api.make("/prices", &price);
-    let wish = |is_preview: bool| json!({ "from": 0, "until": 253_402_300_799_i64, "is_preview": is_preview });
+    let wish =
+        |is_preview: bool| json!({ "from": 0, "until": 253_402_300_799_i64, "is_preview": is_preview });
     let preview = repriced(&api, &wish(true));
-    assert_says(&preview, &json!({ "looked_at": 3, "changed": 3, "raised_nano_usd": 27, "lowered_nano_usd": 0 }));
+    assert_says(
+        &preview,
+        &json!({ "looked_at": 3, "changed": 3, "raised_nano_usd": 27, "lowered_nano_usd": 0 }),
+    );
     assert_says(&row(&api, 3), &json!({ "charged_nano_usd": 0, "unpriced": 3 }));
     assert_says(&repriced(&api, &wish(false)), &json!({ "changed": 3, "raised_nano_usd": 27 }));
     assert_says(&row(&api, 3), &json!({ "charged_nano_usd": 27, "unpriced": 0 }));
     let minutes = api.get("/usage?by=model&interval=minute").json()["rows"].clone();
-    let minutes: u64 = minutes.as_array().unwrap().iter().map(|row| row["charged_nano_usd"].as_u64().unwrap()).sum();
+    let minutes: u64 =
+        minutes.as_array().unwrap().iter().map(|row| row["charged_nano_usd"].as_u64().unwrap()).sum();
     assert_eq!(minutes, 27);
     let bearer = format!("Bearer {key}");
     let mine = node.request("GET", "/v1/me/usage", &[("authorization", &bearer)], "").json();
@@ -159,14 +184,23 @@ fn an_application_learns_what_a_request_would_cost_and_nothing_is_sent() {
     let api = Api::new(&node, &admin);
     let body = r#"{"model":"gpt","max_tokens":10,"n":2,"messages":[{"role":"user","content":"say hello"}]}"#;
     let unknown = estimate(&node, &key, body).json();
-    assert_says(&unknown, &json!({ "is_complete": false, "nano_usd_max": null, "completion_tokens_max": 20 }));
-    api.make("/prices", &json!({ "real_name": "mock-gpt", "rates": [rate("input", 1_000_000), rate("output", 2_000_000)] }));
+    assert_says(
+        &unknown,
+        &json!({ "is_complete": false, "nano_usd_max": null, "completion_tokens_max": 20 }),
+    );
+    api.make(
+        "/prices",
+        &json!({ "real_name": "mock-gpt", "rates": [rate("input", 1_000_000), rate("output", 2_000_000)] }),
+    );
     let told = estimate(&node, &key, body).json();
     let prompt = told["prompt_tokens"].as_u64().unwrap();
     assert!(prompt > 0);
-    assert_says(&told, &json!({
-        "object": "cost.estimate", "is_complete": true, "nano_usd_min": prompt, "nano_usd_max": prompt + 40,
-    }));
+    assert_says(
+        &told,
+        &json!({
+            "object": "cost.estimate", "is_complete": true, "nano_usd_min": prompt, "nano_usd_max": prompt + 40,
+        }),
+    );
     let embedding = estimate(&node, &key, r#"{"model":"gpt","input":"say hello"}"#).json();
     assert_says(&embedding, &json!({ "completion_tokens_max": 0 }));
     assert_eq!(estimate(&node, &key, r#"{"model":"gpt"}"#).json()["error"]["param"], "messages");
@@ -178,47 +212,51 @@ fn an_application_learns_what_a_request_would_cost_and_nothing_is_sent() {
 #[test]
 fn what_is_nobodys_is_split_to_the_last_nano_dollar_and_a_bill_shows_where_it_differs() {
     let (_mock, site) = mocked(&[]);
-    let admin = platform_key(&site);
-    let (_, teamless) = site.key("app");
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
     let node = site.start();
     let api = Api::new(&node, &admin);
     let fee = json!({ "real_name": "mock-gpt", "rates": [rate("input", 0), rate("output", 0)], "per_request_nano_usd": 10 });
     api.make("/prices", &fee);
-    let team = |name: &str| {
-        let id = api.make("/teams", &json!({ "name": name }))["id"].clone();
-        let key = api.make("/keys", &json!({ "level": "app", "team_id": id }))["key"].as_str().unwrap().to_owned();
-        (id.as_str().unwrap().to_owned(), key)
+    let tagged = |cost: &str| {
+        let message = json!([{ "role": "user", "content": "say hello" }]);
+        json!({ "model": "gpt", "messages": message, "metadata": { "cost": cost } }).to_string()
     };
-    let (red, blue) = (team("red"), team("blue"));
-    for key in [&red.1, &red.1, &blue.1, &teamless] {
-        until("the key is in force", || (node.chat(key, &ask("gpt")).status == 200).then_some(()));
+    for body in [tagged("red"), tagged("red"), tagged("blue"), ask("gpt")] {
+        assert_eq!(node.chat(&key, &body).status, 200);
     }
     row(&api, 4);
-    let allocated = |more: &str| api.get(&format!("/usage/allocation?from=0&until=0{more}"));
-    assert_problem(&allocated("&shared=x"), 400, "bad_request");
+    assert_problem(&api.get("/usage/allocation?from=0&until=0&shared=x"), 400, "bad_request");
     let day = api.get("/usage?interval=day").json()["rows"][0]["at"].as_i64().unwrap();
     let span = format!("from={day}&until={}", day + 86_400);
     let rows = |more: &str| api.get(&format!("/usage/allocation?{span}{more}")).json();
-    let by_use = rows("");
+    let by_team = rows("");
+    assert_says(&by_team, &json!({ "shared_nano_usd": 0, "total_nano_usd": 40 }));
+    assert_says(&by_team["rows"][0], &json!({ "direct_nano_usd": 40, "requests": 4 }));
+    let by_use = rows("&tag_key=cost");
     assert_says(&by_use, &json!({ "shared_nano_usd": 10, "total_nano_usd": 40 }));
     let of = |told: &Value, id: &str| {
         let rows = told["rows"].as_array().unwrap();
         rows.iter().find(|row| row["of"] == id).unwrap()["nano_usd"].as_u64().unwrap()
     };
-    assert_eq!((of(&by_use, &red.0), of(&by_use, &blue.0)), (27, 13));
-    assert_eq!(of(&rows("&shared=even"), &blue.0), 15);
-    assert_eq!(of(&rows("&shared=none"), &blue.0), 10);
+    assert_eq!((of(&by_use, "red"), of(&by_use, "blue")), (27, 13));
+    assert_eq!(of(&rows("&tag_key=cost&shared=even"), "blue"), 15);
+    assert_eq!(of(&rows("&tag_key=cost&shared=none"), "blue"), 10);
 
     let provider = effective(&api)["provider_id"].clone();
-    let date = api.get(&format!("/usage/export?format=csv&{span}")).text().lines().nth(1).unwrap()[..10].to_owned();
+    let date =
+        api.get(&format!("/usage/export?format=csv&{span}")).text().lines().nth(1).unwrap()[..10].to_owned();
     let csv = format!("date,model,amount_usd\n{date},mock-gpt,0.00000005\n{date},other,0.000000001\n");
     let imported = api.post("/provider-bills/import", &json!({ "provider_id": provider, "csv": csv }));
     assert_says(&imported.json(), &json!({ "days": 1, "rows": 2, "nano_usd": 51 }));
     let path = format!("/provider-bills/reconciliation?provider_id={}&{span}", provider.as_str().unwrap());
     let told = api.get(&path).json();
     assert_says(&told, &json!({ "booked_nano_usd": 40, "billed_nano_usd": 51, "difference_nano_usd": 11 }));
-    assert_says(&told["rows"][0], &json!({ "day": date, "model": "mock-gpt", "attempts": 4, "difference_nano_usd": 10 }));
-    let wrong = api.post("/provider-bills/import", &json!({ "provider_id": provider, "csv": "date,model\n" }));
+    assert_says(
+        &told["rows"][0],
+        &json!({ "day": date, "model": "mock-gpt", "attempts": 4, "difference_nano_usd": 10 }),
+    );
+    let wrong =
+        api.post("/provider-bills/import", &json!({ "provider_id": provider, "csv": "date,model\n" }));
     assert_problem(&wrong, 422, "invalid");
     assert_eq!(wrong.json()["errors"][0]["pointer"], "/csv");
 }
