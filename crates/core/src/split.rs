@@ -59,7 +59,7 @@ mod tests {
             prop_assert_eq!(sum, u128::from(whole));
             let total: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
             for (part, weight) in parts.iter().zip(&weights) {
-                let share = if total == 0 { continue } else { u128::from(whole) * u128::from(*weight) / total };
+                let Some(share) = (u128::from(whole) * u128::from(*weight)).checked_div(total) else { continue };
                 prop_assert!(u128::from(*part) == share || u128::from(*part) == share + 1);
             }
         }

@@ -125,11 +125,9 @@ impl Node {
         let shipper =
             Arc::new(Shipper::start(store.clone(), Arc::clone(&journal)).map_err(StartError::Thread)?);
         let meters = Arc::clone(exporter.meters());
-        let ledger: Arc<dyn Ledger> = Arc::new(JournalLedger {
-            journal,
-            when_failing: settings.when_journal_fails,
-            meters: Arc::clone(&meters),
-        });
+        let when_failing = settings.when_journal_fails;
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(JournalLedger { journal, when_failing, meters: meters.clone() });
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),

@@ -21,6 +21,9 @@ fn series(exporter: &Exporter) -> Vec<String> {
     lines
 }
 
+const BACKLOG: Backlog =
+    Backlog { bytes: 1024, damaged_bytes: 3, failures_in_a_row: 2, behind_seconds: 9, is_failing: true };
+
 #[test]
 fn each_event_is_counted_under_its_name_and_labels() {
     let exporter = Exporter::start().unwrap();
@@ -37,21 +40,14 @@ fn each_event_is_counted_under_its_name_and_labels() {
     target.tokens("input", 5);
     target.tokens("reasoning", 0);
     target.units("searches", 3);
-    target.cost("charged", 5);
-    target.cost("charged", 6);
+    [5, 6].into_iter().for_each(|nano_usd| target.cost("charged", nano_usd));
     target.unpriced();
     target.attempt("answered");
     target.attempt("rate_limited");
     meters.unrouted().request_done(401, 100);
     meters.refused("invalid_api_key");
     meters.refused("invalid_api_key");
-    meters.journal(Backlog {
-        bytes: 1024,
-        damaged_bytes: 3,
-        failures_in_a_row: 2,
-        behind_seconds: 9,
-        is_failing: true,
-    });
+    meters.journal(BACKLOG);
     meters.booking_failed();
     meters.keys_ending(4);
     let guards = (meters.arrive(), meters.arrive());
