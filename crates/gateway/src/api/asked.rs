@@ -37,7 +37,7 @@ pub async fn answer<T: Serialize, F: Future<Output = Result<T, Problem>>>(
     };
     let caller = match caller {
         Ok(caller) => caller,
-        Err(refusal) => return respond::denial(&Denial::new(id, refusal.into()), worker),
+        Err(refusal) => return respond::denial(&Denial::new(id, refusal.into()), worker).await,
     };
     match tell(Asking { caller, world }).await {
         Ok(body) => match serde_json::to_vec(&body) {

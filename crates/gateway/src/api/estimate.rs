@@ -74,6 +74,6 @@ pub async fn ask(request: HttpRequest, payload: web::Payload, worker: web::Data<
             Ok(body) => respond::json(id, body.into()),
             Err(_) => respond::error(id, &PublicError::new(ErrorCode::Internal), &worker),
         },
-        Err(denial) => respond::denial(&denial, &worker),
+        Err(denial) => respond::denial(&denial, &worker).await,
     }
 }
