@@ -14,7 +14,8 @@ use nexus_config::{
     load::{Flags, load, load_text},
     problem::Problems,
     settings::{
-        Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts, WhenJournalFails,
+        Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts,
+        WhenJournalFails,
     },
 };
 use nexus_core::{
