@@ -11,5 +11,5 @@ pub mod raw;
 pub mod script;
 
 pub use clock::FakeClock;
-pub use mock::{ACCESS_KEY_ID, Counts, Mock, Options, SECRET_ACCESS_KEY};
+pub use mock::{ACCESS_KEY_ID, Counts, Mock, Options, SECRET_ACCESS_KEY, SERVICE_ACCOUNT};
 pub use raw::{After, Exchange, RawServer};

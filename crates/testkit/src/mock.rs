@@ -17,6 +17,7 @@ mod render;
 mod reply;
 mod schema;
 mod surface;
+mod token;
 mod tokens;
 
 use std::collections::{HashMap, VecDeque};
@@ -40,6 +41,7 @@ use self::oracle::Oracle;
 pub use self::oracle::Served;
 use self::reply::Reply;
 use self::surface::Surface;
+pub use self::token::SERVICE_ACCOUNT;
 use crate::host::Host;
 use crate::http::{Keep, Request};
 use crate::script::Script;
@@ -278,6 +280,16 @@ impl Shared {
         self.count(|counts| counts.requests += 1);
         let path = request.head.path.split('?').next().unwrap_or_default();
         match (request.head.method.as_str(), path) {
+            ("POST", path) if token::is_asked(path) => {
+                let (status, body) = token::answer(&request.body, unix_ms() / 1000);
+                Arc::new(Reply::plain(status, &body))
+            }
+            (_, path) if token::is_wanted(path) && request.head.key.as_deref() != Some(token::TOKEN) => {
+                Arc::new(Reply::key_refused(
+                    Surface::Generate,
+                    request.head.key.as_deref().unwrap_or_default(),
+                ))
+            }
             ("POST", path) if azure::is_asked(path) => self.answer(Surface::Azure, request),
             ("POST", path) if path.ends_with("/chat/completions") => self.answer(Surface::Chat, request),
             ("POST", path) if path.ends_with("/api/chat") => self.answer(Surface::Ollama, request),
@@ -287,6 +299,7 @@ impl Shared {
             ("POST", path) if generate::is_asked(path) => self.answer(Surface::Generate, request),
             ("POST", path) if path.ends_with("/embeddings") => self.embed(Surface::Chat, request),
             ("POST", path) if path.ends_with(":batchEmbedContents") => self.embed(Surface::Generate, request),
+            ("POST", path) if path.ends_with(":predict") => self.embed(Surface::Generate, request),
             ("POST", path) if path.ends_with("/v2/embed") => self.embed(Surface::Cohere, request),
             ("POST", path) if path.ends_with("/api/embed") => self.embed(Surface::Ollama, request),
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
@@ -347,10 +360,11 @@ impl Shared {
     }
 
     fn embed(&self, surface: Surface, request: &Request) -> Arc<Reply> {
-        let ask = match EmbedAsk::read(surface, &request.body, &lock(&self.replies).script) {
-            Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
-            Ok(ask) => ask,
-        };
+        let ask =
+            match EmbedAsk::read(surface, &request.head.path, &request.body, &lock(&self.replies).script) {
+                Err(complaint) => return Arc::new(Reply::complaint(surface, &complaint)),
+                Ok(ask) => ask,
+            };
         if ask.script.shape.echo_key_401 {
             let key = request.head.key.as_deref().unwrap_or_default();
             return Arc::new(Reply::key_refused(surface, key));

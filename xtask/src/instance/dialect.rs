@@ -10,7 +10,7 @@ pub(crate) struct Dialect {
     pub(crate) base: &'static str,
     /// What the mock is shown, as it stands in the configuration.
     pub(crate) key: &'static str,
-    /// The provider's options, as they stand in the configuration.
+    /// The provider's options, as they stand in the configuration; `{mock}` is the mock's host and port.
     pub(crate) options: &'static str,
     /// Features of the suites that cannot be said in it; the suites know them by these words.
     pub(crate) lacks: &'static [&'static str],
@@ -24,11 +24,20 @@ pub(crate) const OPENAI: Dialect =
 const AWS_KEY: &str =
     r#"{"access_key_id":"AKIAMOCKMOCKMOCKMOCK","secret_access_key":"mock/secret+of/an/access+key"}"#;
 
+/// The service account whose assertions the mock verifies.
+const GOOGLE_ACCOUNT: &str = include_str!("../../../crates/testkit/src/mock/token/service_account.json");
+
 pub(crate) const DIALECTS: &[Dialect] = &[
     OPENAI,
     Dialect { kind: "azure", base: "", ..OPENAI },
     Dialect { kind: "anthropic", lacks: &["choices", "embeddings"], ..OPENAI },
     Dialect { kind: "gemini", base: "/v1beta", ..OPENAI },
+    Dialect {
+        kind: "vertex",
+        key: GOOGLE_ACCOUNT,
+        options: "{ project: mock-project, region: europe-west4, token_endpoint: \"http://{mock}/token\" }",
+        ..OPENAI
+    },
     Dialect {
         kind: "bedrock",
         base: "",

@@ -92,6 +92,8 @@ impl Mock {
             .map(|(alias, real)| format!("      - {{ alias: \"{alias}\", real_name: \"{real}\" }}\n"))
             .collect();
         let endpoint = self.endpoint_at(base);
+        let key = key.trim_end();
+        let options = options.replace("{mock}", &format!("{LOOPBACK}:{}", self.port));
         format!(
             "  - name: \"mock\"\n    kind: {kind}\n    endpoint: \"{endpoint}\"\n    \
              allow_private_network: true\n    api_key: '{key}'\n    options: {options}\n    models:\n{models}"

@@ -1,4 +1,4 @@
-//! Embeddings of OpenAI's, Cohere's and Ollama's: a vector for each input that depends on its text alone, so that order can be checked.
+//! Embeddings of OpenAI's, Google's, Cohere's and Ollama's: a vector for each input that depends on its text alone, so that order can be checked.
 //!
 //! Numbers are multiples of 1/256, which floats and base64 say alike.
 
@@ -23,6 +23,8 @@ pub(crate) struct EmbedAsk {
     inputs: Vec<Input>,
     dimensions: usize,
     is_packed: bool,
+    /// Whether it came to Vertex AI, whose answers have another form than Gemini's.
+    is_predicted: bool,
 }
 
 #[derive(Debug)]
@@ -33,10 +35,20 @@ struct Input {
 }
 
 impl EmbedAsk {
-    pub(crate) fn read(surface: Surface, body: &[u8], default: &Script) -> Result<Self, Complaint> {
+    pub(crate) fn read(
+        surface: Surface,
+        path: &str,
+        body: &[u8],
+        default: &Script,
+    ) -> Result<Self, Complaint> {
         let mut body: Value = serde_json::from_slice(body)
             .map_err(|why| Complaint { message: format!("the body is no JSON: {why}"), param: None })?;
-        check(surface, &mut body)?;
+        let is_predicted = path.ends_with(":predict");
+        if is_predicted {
+            body = of_predict(path, &body)?;
+        } else {
+            check(surface, &mut body)?;
+        }
         let (name, _, script) = model(&body, default)?;
         let inputs = match member(&body, "input") {
             Some(Value::Array(all)) if all.iter().all(Value::is_u64) && !all.is_empty() => {
@@ -59,7 +71,7 @@ impl EmbedAsk {
             Some(Some("base64")) => true,
             Some(_) => return complain("`encoding_format` must be float or base64", "encoding_format"),
         };
-        Ok(Self { script, surface, model: name, inputs, dimensions, is_packed })
+        Ok(Self { script, surface, model: name, inputs, dimensions, is_packed, is_predicted })
     }
 
     /// The body of the answer.
@@ -71,6 +83,14 @@ impl EmbedAsk {
                 let meta = json!({"api_version": {"version": "2"}, "billed_units": {"input_tokens": prompt}});
                 let float: Vec<_> = vectors().collect();
                 return json!({"id": "embedded", "embeddings": {"float": float}, "meta": meta}).to_string();
+            }
+            Surface::Generate if self.is_predicted => {
+                let predictions = self.inputs.iter().map(|input| {
+                    let statistics = json!({"token_count": input.tokens, "truncated": false});
+                    let values = vector(&input.text, self.dimensions);
+                    json!({"embeddings": {"values": values, "statistics": statistics}})
+                });
+                return json!({ "predictions": predictions.collect::<Vec<_>>() }).to_string();
             }
             Surface::Generate => {
                 let all: Vec<_> = vectors().map(|values| json!({ "values": values })).collect();
@@ -134,6 +154,23 @@ fn of_generate(body: &Value) -> Option<Value> {
     let first = requests.first()?;
     let model = first.get("model")?.as_str()?.strip_prefix("models/")?;
     Some(json!({ "model": model, "input": input, "dimensions": first.get("outputDimensionality") }))
+}
+
+/// A question of Vertex AI's in OpenAI's words; the model stands in the path.
+fn of_predict(path: &str, body: &Value) -> Result<Value, Complaint> {
+    let words =
+        || Complaint { message: "each of `instances` needs a text as its `content`".to_owned(), param: None };
+    let texts = || -> Option<Vec<Value>> {
+        let instances = body.get("instances")?.as_array().filter(|all| (1..=250).contains(&all.len()))?;
+        instances
+            .iter()
+            .map(|instance| instance.get("content").filter(|text| text.is_string()).cloned())
+            .collect()
+    };
+    let input = texts().ok_or_else(words)?;
+    let model = path.rsplit('/').next().and_then(|last| super::unescaped(last.strip_suffix(":predict")?));
+    let dimensions = body.pointer("/parameters/outputDimensionality");
+    Ok(json!({"model": model.ok_or_else(words)?, "input": input, "dimensions": dimensions}))
 }
 
 impl Input {

@@ -188,7 +188,12 @@ impl Reply {
     }
 
     pub(crate) fn json(body: &str) -> Self {
-        Self::body(Surface::Chat, 200, "application/json", "", body)
+        Self::plain(200, body)
+    }
+
+    /// JSON under a status.
+    pub(crate) fn plain(status: u16, body: &str) -> Self {
+        Self::body(Surface::Chat, status, "application/json", "", body)
     }
 
     fn error(
