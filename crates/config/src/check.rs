@@ -25,8 +25,8 @@ use crate::{
     problem::{Problem, Problems, shown, under},
     raw::{self, Raw},
     settings::{
-        Aws, ForwardedHeader, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server, Settings,
-        Timeouts, WhenJournalFails,
+        ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server,
+        Settings, Timeouts, WhenJournalFails,
     },
 };
 
@@ -76,7 +76,15 @@ impl Check<'_> {
         let database_url = self.database_url(database);
         let redis_url = self.redis_url();
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
-        let aws = self.aws(raw.aws.unwrap_or_default());
+        let words = raw.aws.and_then(|aws| aws.host_credentials);
+        let is_aws = |name: &str| name == "HOME" || name.starts_with("AWS_");
+        let aws = self.host("aws", words, &HostCredentials::AWS, is_aws);
+        let words = raw.azure.and_then(|azure| azure.host_credentials);
+        let is_azure = |name: &str| name.starts_with("AZURE_") || name.starts_with("IDENTITY_");
+        let azure = self.host("azure", words, &HostCredentials::AZURE, is_azure);
+        let words = raw.google.and_then(|google| google.host_credentials);
+        let is_google = |name: &str| matches!(name, "GCE_METADATA_HOST" | "GOOGLE_APPLICATION_CREDENTIALS");
+        let google = self.host("google", words, &HostCredentials::GOOGLE, is_google);
         let providers = self.providers(raw.providers.unwrap_or_default());
         let rules = self.rules(raw.rules.unwrap_or_default());
         Some(Settings {
@@ -91,6 +99,8 @@ impl Check<'_> {
             oidc,
             aws,
             default_provider: raw.default_provider,
+            azure,
+            google,
             providers,
             rules,
             redacted,
@@ -182,19 +192,24 @@ impl Check<'_> {
         Some(Plain::new(url.to_owned()))
     }
 
-    fn aws(&mut self, raw: raw::Aws) -> Aws {
-        let words = raw.host_credentials.unwrap_or_default();
-        let host_credentials: Vec<String> = words.split_ascii_whitespace().map(str::to_owned).collect();
-        if host_credentials.iter().any(|word| !Aws::SOURCES.contains(&word.as_str())) {
-            let remedy = format!("write some of `{}`", Aws::SOURCES.join("`, `"));
-            self.refuse("aws.host_credentials", "has a word that is no source of keys", remedy);
+    /// What providers may take of the host's identity at a cloud; `is_read`: whether the cloud's tools read a variable.
+    fn host(
+        &mut self,
+        cloud: &str,
+        words: Option<String>,
+        known: &[&str],
+        is_read: impl Fn(&str) -> bool,
+    ) -> HostCredentials {
+        let words = words.unwrap_or_default();
+        let sources: Vec<String> = words.split_ascii_whitespace().map(str::to_owned).collect();
+        if sources.iter().any(|word| !known.contains(&word.as_str())) {
+            let remedy = format!("write some of `{}`", known.join("`, `"));
+            self.refuse(&format!("{cloud}.host_credentials"), "has a word that is no source", remedy);
         }
-        let is_read = |name: &str| name == "HOME" || name.starts_with("AWS_");
-        let variables =
-            self.environment.iter().filter(|(name, _)| !host_credentials.is_empty() && is_read(name));
+        let variables = self.environment.iter().filter(|(name, _)| !sources.is_empty() && is_read(name));
         let variables =
             variables.map(|(name, text)| (name.to_owned(), Plain::new(text.to_owned()))).collect();
-        Aws { host_credentials, variables }
+        HostCredentials { sources, variables }
     }
 
     /// The identity provider, where one is named.

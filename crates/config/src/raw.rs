@@ -62,6 +62,10 @@ section! {
         console: Console = Kind::Section(Console::FIELDS), Preset::Absent("passwords only");
         /// What the gateway's own host is at AWS.
         aws: Aws = Kind::Section(Aws::FIELDS), Preset::Absent("no provider acts as the host");
+        /// What the gateway's own host is at Azure.
+        azure: Azure = Kind::Section(Azure::FIELDS), Preset::Absent("no provider acts as the host");
+        /// What the gateway's own host is at Google Cloud.
+        google: Google = Kind::Section(Google::FIELDS), Preset::Absent("no provider acts as the host");
         /// The name of the provider that takes requests which name no model.
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
@@ -193,6 +197,22 @@ section! {
     /// What the gateway's own host is at AWS.
     Aws {
         /// From where providers may take access keys of the host's own, with spaces in between: `profile`, `environment`, `imds`, `irsa`, `ecs`. A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
+        host_credentials: String = Kind::Text, Preset::Absent("nowhere: no provider acts as the host");
+    }
+}
+
+section! {
+    /// What the gateway's own host is at Azure.
+    Azure {
+        /// From where providers may take tokens of the host's own identity, with spaces in between: `imds` (a machine's managed identity), `app_service` (an app's), `workload` (a pod's, by workload identity federation). A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
+        host_credentials: String = Kind::Text, Preset::Absent("nowhere: no provider acts as the host");
+    }
+}
+
+section! {
+    /// What the gateway's own host is at Google Cloud.
+    Google {
+        /// From where providers may take tokens of the host's own identity, with spaces in between: `metadata` (the metadata server of a machine, a pod or Cloud Run), `external_account` (workload identity federation, as the file says that `GOOGLE_APPLICATION_CREDENTIALS` names). A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
         host_credentials: String = Kind::Text, Preset::Absent("nowhere: no provider acts as the host");
     }
 }

@@ -29,6 +29,8 @@ const SECRETS: &str = "\
 | `DB_ENCRYPTION_KEY` | the root secret that wraps the keys of sealed credentials; at least 32 bytes |
 | `REDIS_URL` | Redis or Valkey, for limits shared by several nodes; absent on one node |
 | `AWS_...`, `HOME` | what AWS's own tools read, such as `AWS_ROLE_ARN`; looked at only where `aws.host_credentials` allows a source of keys |
+| `AZURE_...`, `IDENTITY_...` | what Azure's own tools read, such as `AZURE_CLIENT_ID`; looked at only where `azure.host_credentials` allows a source of tokens |
+| `GCE_METADATA_HOST`, `GOOGLE_APPLICATION_CREDENTIALS` | what Google's own tools read; looked at only where `google.host_credentials` allows a source of tokens |
 ";
 
 /// The whole page, in Markdown.

@@ -24,7 +24,9 @@ pub struct Settings {
     pub redis_url: Option<Plain>,
     /// `None`: people sign in with passwords only.
     pub oidc: Option<Oidc>,
-    pub aws: Aws,
+    pub aws: HostCredentials,
+    pub azure: HostCredentials,
+    pub google: HostCredentials,
     pub default_provider: Option<String>,
     pub providers: Vec<Provider>,
     pub rules: Vec<Rule>,
@@ -43,17 +45,19 @@ impl Settings {
     }
 }
 
-/// What providers may take of the host's own identity at AWS.
+/// What providers may take of the host's own identity at a cloud.
 #[derive(Default)]
-pub struct Aws {
-    /// Each is one of [`Aws::SOURCES`].
-    pub host_credentials: Vec<String>,
-    /// What AWS's own tools read: `HOME`, and all that begins with `AWS_`. Empty where no source is allowed.
+pub struct HostCredentials {
+    /// Each is one of the cloud's.
+    pub sources: Vec<String>,
+    /// What the cloud's own tools read. Empty where no source is allowed.
     pub variables: BTreeMap<String, Plain>,
 }
 
-impl Aws {
-    pub const SOURCES: [&str; 5] = ["profile", "environment", "imds", "irsa", "ecs"];
+impl HostCredentials {
+    pub const AWS: [&str; 5] = ["profile", "environment", "imds", "irsa", "ecs"];
+    pub const AZURE: [&str; 3] = ["imds", "app_service", "workload"];
+    pub const GOOGLE: [&str; 2] = ["metadata", "external_account"];
 }
 
 /// The API's listener.

@@ -131,6 +131,14 @@ const MISTAKES: &[(&str, &str, u64, &str)] = &[
         4,
         "is out of range",
     ),
+    (
+        "providers:\n  - name: a\n    kind: openai\n    models:\n      - alias: m\n        capabilities: { thinking: deep }",
+        "providers[0].models[0].capabilities.thinking",
+        6,
+        "is none of the known words",
+    ),
+    ("azure:\n  host_credentials: imds static", "azure.host_credentials", 2, "has a word that is no source"),
+    ("google:\n  host_credentials: imds", "google.host_credentials", 2, "has a word that is no source"),
     ("aws:\n  host_credentials: imds static", "aws.host_credentials", 2, "has a word that is no source"),
     (
         "providers:\n  - name: a\n    kind: openai\n    allow_private_network: \"yes\"",

@@ -41,6 +41,7 @@ console:
   oidc:
     issuer: https://id.example.com/realms/main
     client_id: nexus
+azure: { host_credentials: workload }
     client_secret: ${OIDC_SECRET}
     scopes: openid email groups
     groups_claim: roles
@@ -178,7 +179,7 @@ fn everything_written_is_held() {
     assert_eq!(oidc.role_mapping, [kings, all]);
 
     let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
-    assert_eq!(settings.aws.host_credentials, ["irsa", "imds"]);
+    assert_eq!(settings.aws.sources, ["irsa", "imds"]);
     let variables: Vec<_> =
         settings.aws.variables.iter().map(|(name, text)| (&**name, text.expose())).collect();
     assert_eq!(variables, [("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")]);
@@ -209,6 +210,8 @@ fn everything_written_is_held() {
         token_limit: Some(8_000),
         max_concurrent: Some(4),
         cost_multiplier_ppm: Some(1_250_000),
+    assert_eq!((&*settings.azure.sources, settings.azure.variables.len()), (&["workload".to_owned()][..], 1));
+    assert!(settings.google.sources.is_empty() && settings.google.variables.is_empty());
         region_weights: Some([("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into()),
     };
     let any = Model {

@@ -9,7 +9,7 @@ use nexus_config::{
     load::{self, Flags},
     plain::Plain,
     problem::Problems,
-    settings::Settings,
+    settings::{HostCredentials, Settings},
 };
 use nexus_engine::shared::Keys as Proofs;
 use nexus_keystore::{
@@ -20,6 +20,7 @@ use nexus_store::{
     Store, migrate,
     repo::{data_key, setting},
 };
+use nexus_transport::{Host, HostSource, Hosts};
 
 use crate::{admin::Secrets, rotation::ring, start::StartError};
 
@@ -95,4 +96,32 @@ pub fn check_root(store: &Store, vault: &Vault) -> Result<(), StartError> {
         tracing::error!(%error, "a data key does not unwrap; what is sealed under it does not open");
     }
     Ok(())
+}
+
+/// What the operator lets providers take of this host's identity at clouds.
+pub fn hosts(settings: &Settings) -> Hosts {
+    Hosts { aws: host(&settings.aws), azure: host(&settings.azure), google: host(&settings.google) }
+}
+
+fn host<S: HostSource>(allowed: &HostCredentials) -> Host<S> {
+    let sources = allowed.sources.iter().filter_map(|word| S::read(word)).collect();
+    Host::new(sources, |name| allowed.variables.get(name).map(|text| text.expose().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_transport::{AwsSource, AzureSource, GoogleSource};
+
+    use super::*;
+
+    fn words<S: HostSource>() -> Vec<&'static str> {
+        S::ALL.iter().map(|source| source.as_str()).collect()
+    }
+
+    #[test]
+    fn every_source_of_credentials_that_can_be_set_is_known() {
+        assert_eq!(words::<AwsSource>(), HostCredentials::AWS);
+        assert_eq!(words::<AzureSource>(), HostCredentials::AZURE);
+        assert_eq!(words::<GoogleSource>(), HostCredentials::GOOGLE);
+    }
 }

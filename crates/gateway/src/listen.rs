@@ -4,17 +4,18 @@
 use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::Server, web};
-use nexus_config::settings::{self, Aws, ForwardedHeader, Settings};
+use nexus_config::settings::{self, ForwardedHeader, Settings};
 use nexus_engine::{
     shared::{Engine, Shared},
     stage::authenticate::Known,
 };
 use nexus_telemetry::exporter::Exporter;
-use nexus_transport::{AwsHost, AwsSource, HttpTransport, Tls};
+use nexus_transport::{HttpTransport, Tls};
 use tokio::sync::mpsc::Sender;
 
 use crate::{
     admin::Admin,
+    boot,
     connections::{Bounds, Connections},
     dice::WorkerDice,
     entrance::Entrance,
@@ -58,7 +59,7 @@ pub fn serve(
     let connections = Connections::new(bounds(&settings.server), Arc::clone(&shared.meters));
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
     let tls = Tls::new(None)?;
-    let aws_host = aws_host(&settings.aws);
+    let identities = boot::hosts(settings);
     let hosts = settings.server.hosts(address);
     let workers = match part {
         Part::Administration => settings.server.workers.min(ADMIN_WORKERS),
@@ -70,7 +71,7 @@ pub fn serve(
             engine: Rc::new(Engine {
                 shared: Arc::clone(&shared),
                 transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
-                    .with_aws_host(aws_host.clone()),
+                    .with_hosts(identities.clone()),
                 dice: Box::new(WorkerDice::new()),
                 known: Known::default(),
                 alive: Some(alive.clone()),
@@ -141,26 +142,10 @@ fn bounds(server: &settings::Server) -> Bounds {
     }
 }
 
-/// What the operator lets providers take of this host's identity.
-fn aws_host(settings: &Aws) -> AwsHost {
-    let sources = settings.host_credentials.iter().filter_map(|word| AwsSource::read(word)).collect();
-    AwsHost::new(sources, |name| settings.variables.get(name).map(|text| text.expose().to_owned()))
-}
-
 fn forwarding(server: &settings::Server) -> Forwarding {
     let named = match server.forwarded_header {
         ForwardedHeader::XForwardedFor => Named::InList,
         ForwardedHeader::Forwarded => Named::InPairs,
     };
     Forwarding { trusted: server.trusted_proxies.clone(), named }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_source_of_keys_that_can_be_set_is_known() {
-        assert_eq!(Aws::SOURCES, AwsSource::ALL.map(AwsSource::as_str));
-    }
 }

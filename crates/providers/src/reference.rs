@@ -32,7 +32,10 @@ const SETTING_UP: &[(&str, &str)] = &[
          `https://NAME.services.ai.azure.com`, without a path; `real_name` is the deployment. The v1 API is asked. The option `api_version` with a date, such as \
          `2024-10-21`, asks that version by the deployment's path, and leaves out the members it does not know yet. The \
          key goes as `api-key`; for a token of Microsoft Entra the key is the application as JSON, \
-         `{\"tenant_id\":\"..\",\"client_id\":\"..\",\"client_secret\":\"..\"}`.",
+         `{\"tenant_id\":\"..\",\"client_id\":\"..\",\"client_secret\":\"..\"}`. With the option `credentials` tokens are \
+         the gateway's own host's: `imds` (a machine's managed identity), `app_service` (an app's) or `workload` (a \
+         pod's, by workload identity federation), as far as the setting `azure.host_credentials` allows it; the option \
+         `client_id` says which identity, where the host has several.",
     ),
     (
         "bedrock",
@@ -58,7 +61,9 @@ const SETTING_UP: &[(&str, &str)] = &[
     (
         "vertex",
         "The key is the JSON file of a service account, on one line; tokens are had where it says, if that is Google, or \
-         at the option `token_endpoint`. Models whose name begins with `claude` are spoken to as Anthropic's, by its \
+         at the option `token_endpoint`. With the option `credentials` tokens are the gateway's own host's: `metadata` \
+         (of a machine, a pod or Cloud Run) or `external_account` (workload identity federation), as far as the setting \
+         `google.host_credentials` allows it. Models whose name begins with `claude` are spoken to as Anthropic's, by its \
          table. An image or a file may stand at an https address.",
     ),
     ("ollama", "The OpenAI-compatible surface: nothing is translated. Needs `allow_private_network`."),

@@ -8,9 +8,10 @@ mod aws;
 mod entra;
 mod google;
 mod grant;
+mod host;
 mod lease;
 
-use std::{borrow::Cow, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use nexus_core::{
     endpoint::Endpoint,
@@ -21,8 +22,13 @@ use nexus_engine::{port::Clock, world::Credential};
 use nexus_keystore::{secret::Secret, sigv4::AccessKey};
 use nexus_providers::dialect::AuthScheme;
 
-pub use self::aws::{AwsHost, AwsSource};
 use self::lease::{Granted, Key, Lease, Leases, Standing};
+pub use self::{
+    aws::AwsSource,
+    entra::AzureSource,
+    google::GoogleSource,
+    host::{Host, HostSource, Hosts},
+};
 use crate::{egress::Reach, fetch::Fetcher, tls::Tls};
 
 /// What the provider answers to a token that is no longer good.
@@ -51,7 +57,7 @@ pub struct Access {
     clock: Arc<dyn Clock>,
     tokens: Rc<Leases<Secret>>,
     aws_keys: Rc<Leases<AccessKey>>,
-    aws_host: AwsHost,
+    hosts: Hosts,
 }
 
 impl Access {
@@ -61,14 +67,14 @@ impl Access {
             clock,
             tokens: Rc::default(),
             aws_keys: Rc::default(),
-            aws_host: AwsHost::default(),
+            hosts: Hosts::default(),
         }
     }
 
-    /// Lets providers use the host's own identity at AWS, as far as the operator allows it.
+    /// Lets providers use the host's own identity at clouds, as far as the operator allows it.
     #[must_use]
-    pub fn with_aws_host(self, aws_host: AwsHost) -> Self {
-        Self { aws_host, ..self }
+    pub fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
     }
 
     /// The lines that show who sends a request; without a credential none.
@@ -76,14 +82,14 @@ impl Access {
     /// # Errors
     /// If the credential is of no use for this scheme, or no token was had for it.
     pub async fn show<'a>(&self, showing: &Showing<'a>) -> Result<Shown<'a>, Fault> {
-        if let AuthScheme::Aws { service } = showing.scheme {
-            return aws::show(self, showing, showing.credential, service).await;
-        }
-        let Some(credential) = showing.credential else { return Ok(Shown::nothing()) };
+        let credential = showing.credential;
         match showing.scheme {
-            AuthScheme::Open | AuthScheme::Aws { .. } => Ok(Shown::nothing()),
-            AuthScheme::Bearer => Ok(Shown::bearer(credential)),
-            AuthScheme::Header(name) => Ok(Shown::key(name, credential)),
+            AuthScheme::Open => Ok(Shown::nothing()),
+            AuthScheme::Bearer => Ok(credential.map_or_else(Shown::nothing, Shown::bearer)),
+            AuthScheme::Header(name) => {
+                Ok(credential.map_or_else(Shown::nothing, |credential| Shown::key(name, credential)))
+            }
+            AuthScheme::Aws { service } => aws::show(self, showing, credential, service).await,
             AuthScheme::Google { scope } => google::show(self, showing, credential, scope).await,
             AuthScheme::Entra { header, scope } => {
                 entra::show(self, showing, credential, header, scope).await
@@ -91,22 +97,21 @@ impl Access {
         }
     }
 
+    /// What runs errands, such as those for tokens.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
     /// Unix seconds.
     fn now_s(&self) -> u64 {
         u64::try_from(self.clock.unix_ms() / 1000).unwrap_or_default()
     }
 
-    /// Shows a token as a bearer: the one that is held for this credential and purpose, or what `fetch` brings.
-    async fn bearer_token<F>(
-        &self,
-        credential: &Credential,
-        purpose: impl Into<Cow<'static, str>>,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<Shown<'static>, Fault>
+    /// Shows a token as a bearer: the one that is held under this key, or what `fetch` brings.
+    async fn bearer_token<F>(&self, key: Key, fetch: impl FnOnce() -> F) -> Result<Shown<'static>, Fault>
     where
         F: Future<Output = Result<Granted<Secret>, Fault>> + 'static,
     {
-        let key = Key::new(credential, purpose);
         Ok(Shown::token(self.tokens.lease(key, &self.clock, fetch).await?))
     }
 }

@@ -24,7 +24,7 @@ mod space;
 mod tls;
 mod transport;
 
-pub use access::{Access, AwsHost, AwsSource, Showing, Shown};
+pub use access::{Access, AwsSource, AzureSource, GoogleSource, Host, HostSource, Hosts, Showing, Shown};
 pub use body::AnswerBody;
 pub use egress::Reach;
 pub use fetch::{Errand, Fetched, Fetcher};

@@ -10,7 +10,7 @@ use nexus_engine::port::{Clock, Inbound, Outbound, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    access::{Access, AwsHost, Showing, Shown},
+    access::{Access, Hosts, Showing, Shown},
     body::AnswerBody,
     connection::Connection,
     connector::Connector,
@@ -40,10 +40,15 @@ impl HttpTransport {
         }
     }
 
-    /// Lets providers use the host's own identity at AWS, as far as the operator allows it.
+    /// Lets providers use the host's own identity at clouds, as far as the operator allows it.
     #[must_use]
-    pub fn with_aws_host(self, aws_host: AwsHost) -> Self {
-        Self { access: self.access.with_aws_host(aws_host), ..self }
+    pub fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { access: self.access.with_hosts(hosts), ..self }
+    }
+
+    /// How requests are shown; errands to providers go the same way.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     async fn show<'a>(&self, request: &'a Outbound<'a>, by: Instant) -> Result<Shown<'a>, Fault> {

@@ -293,5 +293,6 @@ pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
     });
     let (provider, credential) = found(rows.await?)?;
     let trial = Trial::new(provider, Some(&credential), &call.admin().vault);
-    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
+    let engine = &call.worker().engine;
+    Ok(Told(trial.run(engine.transport.access(), &*engine.shared.clock).await))
 }

@@ -4,7 +4,7 @@ mod object;
 mod options;
 pub mod trial;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use nexus_core::id::{CredentialId, ProviderId};
 use nexus_store::{
@@ -309,13 +309,15 @@ pub fn credentials(conn: &mut AnyConnection, id: ProviderId) -> Result<Vec<Crede
 /// Asks the provider with the oldest of its active credentials, or with none where it has none.
 pub async fn test(call: Call) -> Result<Told<Verdict>, Problem> {
     let trial = trial(&call).await?;
-    Ok(Told(trial.run(Arc::clone(&call.worker().engine.shared.clock)).await))
+    let engine = &call.worker().engine;
+    Ok(Told(trial.run(engine.transport.access(), &*engine.shared.clock).await))
 }
 
 /// The same, with all of its models.
 pub async fn models(call: Call) -> Result<Told<Verdict>, Problem> {
     let trial = trial(&call).await?;
-    Ok(Told(trial.list(Arc::clone(&call.worker().engine.shared.clock)).await))
+    let engine = &call.worker().engine;
+    Ok(Told(trial.list(engine.transport.access(), &*engine.shared.clock).await))
 }
 
 async fn trial(call: &Call) -> Result<Trial, Problem> {

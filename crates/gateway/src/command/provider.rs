@@ -3,6 +3,7 @@
 use std::{io::Read as _, sync::Arc};
 
 use actix_web::rt::System;
+use nexus_config::load::Flags;
 use nexus_core::{
     endpoint::Template,
     id::{CredentialId, ProviderId},
@@ -17,6 +18,7 @@ use nexus_store::{
     Store,
     repo::provider::{self, StoredProvider},
 };
+use nexus_transport::{Access, Tls};
 use serde_json::json;
 
 use super::change::{self, Deed};
@@ -30,6 +32,7 @@ use crate::{
             check_weight, credentials, first_credential, read_endpoint, usual_endpoint,
         },
     },
+    boot,
     cli::{Output, Place, Provider, ProviderCreate},
     clock::SystemClock,
     dice::WorkerDice,
@@ -47,11 +50,11 @@ pub fn run(command: Provider, place: &Place) -> Result<(), StartError> {
         Provider::Create(wish) => create(&change::store(place)?, &wish)?,
         Provider::Models { name, credential, output } => {
             let output = output.unwrap_or_else(terminal::usual_output);
-            models(&change::store(place)?, &name, credential.as_deref(), output)?;
+            models(place, &name, credential.as_deref(), output)?;
         }
         Provider::Test { name, credential, output } => {
             let output = output.unwrap_or_else(terminal::usual_output);
-            test(&change::store(place)?, &name, credential.as_deref(), output)?;
+            test(place, &name, credential.as_deref(), output)?;
         }
     }
     Ok(())
@@ -171,9 +174,9 @@ fn create(store: &Store, wish: &ProviderCreate) -> Result<(), StartError> {
     Ok(())
 }
 
-fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
-    let trial = trial(store, name, with)?;
-    let verdict = System::new().block_on(trial.run(Arc::new(SystemClock::new())));
+fn test(place: &Place, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
+    let (trial, access, clock) = trial(place, name, with)?;
+    let verdict = System::new().block_on(trial.run(&access, &*clock));
     match output {
         Output::Json => say(&json!(verdict).to_string()),
         Output::Text if verdict.ok => {
@@ -187,9 +190,9 @@ fn test(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result
     judged(name, verdict)
 }
 
-fn models(store: &Store, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
-    let trial = trial(store, name, with)?;
-    let verdict = System::new().block_on(trial.list(Arc::new(SystemClock::new())));
+fn models(place: &Place, name: &str, with: Option<&str>, output: Output) -> Result<(), StartError> {
+    let (trial, access, clock) = trial(place, name, with)?;
+    let verdict = System::new().block_on(trial.list(&access, &*clock));
     match output {
         Output::Json => say(&json!(verdict.models).to_string()),
         Output::Text => verdict.models.iter().for_each(|model| say(model)),
@@ -197,8 +200,15 @@ fn models(store: &Store, name: &str, with: Option<&str>, output: Output) -> Resu
     judged(name, verdict)
 }
 
-fn trial(store: &Store, name: &str, with: Option<&str>) -> Result<Trial, StartError> {
-    let keys = change::keys(store)?;
+/// A trial, and how it is shown: as the requests of a server with these settings are.
+fn trial(
+    place: &Place,
+    name: &str,
+    with: Option<&str>,
+) -> Result<(Trial, Access, Arc<SystemClock>), StartError> {
+    let settings = boot::settings(place.config.as_deref(), &Flags::default())?;
+    let store = boot::store(&settings)?;
+    let keys = change::keys(&store)?;
     let (provider, credentials) = store.read_blocking(|conn| {
         let provider = provider::find_by_name(conn, name)?;
         let credentials = match &provider {
@@ -219,7 +229,10 @@ fn trial(store: &Store, name: &str, with: Option<&str>) -> Result<Trial, StartEr
             Some(found.ok_or_else(missing)?)
         }
     };
-    Ok(Trial::new(provider, credential, &keys.vault))
+    let clock = Arc::new(SystemClock::new());
+    let port = Arc::<SystemClock>::clone(&clock);
+    let access = Access::new(&Tls::new(None)?, port).with_hosts(boot::hosts(&settings));
+    Ok((Trial::new(provider, credential, &keys.vault), access, clock))
 }
 
 fn judged(name: &str, verdict: Verdict) -> Result<(), StartError> {

@@ -36,6 +36,8 @@ pub struct Site {
     folder: TempDir,
     pub api: SocketAddr,
     pub metrics: SocketAddr,
+    /// Variables beside those every site has.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// A provider of the kind `custom` on the loopback.
@@ -55,7 +57,7 @@ impl Site {
         let [api, metrics] = [free_address(), free_address()];
         let yaml = format!("timeouts: {{ first_byte_ms: 1500 }}\nproviders:\n{providers}");
         fs::write(folder.path().join("nexus.yaml"), yaml).unwrap();
-        Self { folder, api, metrics }
+        Self { folder, api, metrics, variables: Vec::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -77,6 +79,7 @@ impl Site {
             .env("DB_ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("PROVIDER_KEY", PROVIDER_KEY)
             .env("MONITORING_PORT", self.metrics.port().to_string())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command

@@ -39,6 +39,12 @@ impl Azure {
     pub const VERSION: &str = "api_version";
 }
 
+        Known::optional(
+            "credentials",
+            Form::OneOf(&["static", "imds", "app_service", "workload"]),
+            "whose tokens are shown: the provider's own key or application, or the identity of the host",
+        ),
+        Known::optional("client_id", Form::Name, "which of the host's identities, where it has several"),
 /// The first dated version that knows `stream_options` and `max_completion_tokens`.
 const NEWER_MEMBERS_SINCE: &str = "2024-09-01";
 

@@ -46,6 +46,11 @@ impl Vertex {
             "where the service account's tokens are had, if that is not Google",
         ),
     ];
+        Known::optional(
+            "credentials",
+            Form::OneOf(&["static", "metadata", "external_account"]),
+            "whose tokens are shown: the provider's own service account's, or the identity of the host",
+        ),
     /// The region where none is named: the vendor chooses the place.
     pub const REGION: &str = "global";
 }

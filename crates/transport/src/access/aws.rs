@@ -1,7 +1,6 @@
 //! Requests signed as AWS wants them, and API keys of Bedrock's shown as they are.
 //!
 //! Whose access key signs is the provider's option `credentials`: its own credential unless it says otherwise.
-//! The host's own identity is never used but where the option names it and the operator allows it.
 
 mod host;
 mod key;
@@ -11,24 +10,15 @@ mod sts;
 
 use std::rc::Rc;
 
-use nexus_core::fault::{Class, Fault};
+use nexus_core::fault::Fault;
 use nexus_engine::world::Credential;
 use nexus_keystore::{
     secret::Secret,
     sigv4::{self, AccessKey, Request, Scope, Segments},
 };
 
-pub use self::host::{AwsHost, AwsSource};
-use super::{Access, Showing, Shown, lease::Key, unusable};
-
-/// The provider's option that says whose access key signs.
-const CREDENTIALS: &str = "credentials";
-
-/// Its word for the provider's own credential.
-const STATIC: &str = "static";
-
-/// What ends the names of hosts that are the vendor's: the host's identity is shown to no other.
-const DOMAINS: &[&str] = &[".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+pub use self::host::AwsSource;
+use super::{Access, Showing, Shown, host::HostSource as _, lease::Key, unusable};
 
 /// Signs a request to `service`, or shows an API key as a bearer. Without a credential nothing is shown, unless
 /// the option names another source of keys.
@@ -38,13 +28,11 @@ pub(super) async fn show<'a>(
     credential: Option<&'a Credential>,
     service: &'static str,
 ) -> Result<Shown<'a>, Fault> {
-    let option = showing.site.options.option(CREDENTIALS).unwrap_or(STATIC);
-    if option != STATIC {
-        let source = host_source(access, showing, option)?;
+    if let Some(source) = access.hosts.aws.source(showing)? {
         let region = region(showing)?.to_owned();
-        let host = &access.aws_host;
+        let host = &access.hosts.aws;
         let profile = showing.site.options.option("profile").map(str::to_owned);
-        let purpose = format!("{option} {region} {}", profile.as_deref().unwrap_or_default());
+        let purpose = format!("aws {} {region} {}", source.as_str(), profile.as_deref().unwrap_or_default());
         let fetch =
             || host::ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
         let lease = access.aws_keys.lease(Key::of_host(purpose), &access.clock, fetch).await?;
@@ -61,25 +49,6 @@ pub(super) async fn show<'a>(
         )
     })?;
     signed(access, showing, &key, service, None)
-}
-
-/// The source of this name, if the operator allows it and the request goes to the vendor.
-fn host_source(access: &Access, showing: &Showing<'_>, option: &str) -> Result<AwsSource, Fault> {
-    let source = AwsSource::read(option).ok_or_else(|| {
-        let words = AwsSource::ALL.map(AwsSource::as_str).join("`, `");
-        unusable(format!("the option `{CREDENTIALS}` must be `{STATIC}`, `{words}`"))
-    })?;
-    if !access.aws_host.allows(source) {
-        return Err(unusable(format!(
-            "the gateway's operator has not allowed the credentials of its own host: `{option}` is not in the \
-             setting `aws.host_credentials`"
-        )));
-    }
-    let host = &*showing.endpoint.host;
-    if !showing.endpoint.is_tls || !DOMAINS.iter().any(|domain| host.ends_with(domain)) {
-        return Err(unusable("the credentials of the gateway's own host are shown to AWS only"));
-    }
-    Ok(source)
 }
 
 /// The region the request is signed for: the target's, the provider's, or what its host's name says.
@@ -134,11 +103,6 @@ fn signed<'a>(
     let token = key.session_token.as_ref().map(|token| Secret::new(token.expose().to_owned()));
     lines.extend(token.map(|token| ("x-amz-security-token", token)));
     Ok(Shown::signed(lines, standing))
-}
-
-/// A source that did not give a key.
-fn no_key(class: Class, source: AwsSource, why: impl std::fmt::Display) -> Fault {
-    Fault::new(class, format!("no access key was had from `{}`: {why}", source.as_str()))
 }
 
 #[cfg(test)]

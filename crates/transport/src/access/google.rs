@@ -1,8 +1,11 @@
-//! Google's access tokens, made from the key of a service account (RFC 7523).
+//! Google's access tokens, made from the key of a service account (RFC 7523), or had for the identity of the gateway's
+//! own host.
 //!
 //! The file of an account names where tokens are had, and it is a word from outside: it is believed only if it
 //! names Google. An address of the operator's own is the option `token_endpoint`, and goes the provider's way.
 //! Signing costs a millisecond and is done only when a token is asked for.
+
+mod host;
 
 use std::borrow::Cow;
 
@@ -14,9 +17,12 @@ use nexus_keystore::{
 };
 use url::Url;
 
+pub use self::host::GoogleSource;
 use super::{
     Access, Showing, Shown,
     grant::{self, Question},
+    host::HostSource as _,
+    lease::Key,
     unusable,
 };
 use crate::egress::Reach;
@@ -32,13 +38,20 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// How a token of Google's begins that was made elsewhere, and is good for an hour at most.
 const TOKEN_BEGINS: &str = "ya29.";
 
-/// Shows an access token for `scope`.
+/// Shows an access token for `scope`: a service account's, or where the provider's option says so the host's.
 pub(super) async fn show<'a>(
     access: &Access,
     showing: &Showing<'a>,
-    credential: &'a Credential,
+    credential: Option<&'a Credential>,
     scope: &'static str,
 ) -> Result<Shown<'a>, Fault> {
+    let (fetcher, now_s) = (access.fetcher.clone(), access.now_s());
+    if let Some(source) = access.hosts.google.source(showing)? {
+        let key = Key::of_host(format!("google {} {scope}", source.as_str()));
+        let host = access.hosts.google.clone();
+        return access.bearer_token(key, move || host::ask(fetcher, host, source, scope, now_s)).await;
+    }
+    let Some(credential) = credential else { return Ok(Shown::nothing()) };
     if credential.secret.expose().starts_with(TOKEN_BEGINS) {
         return Ok(Shown::bearer(credential));
     }
@@ -47,12 +60,11 @@ pub(super) async fn show<'a>(
         None => Cow::Borrowed(scope),
         Some(endpoint) => Cow::Owned(format!("{scope} {endpoint}")),
     };
-    let fetcher = access.fetcher.clone();
     let fetch = || {
-        let question = question(&credential.secret, scope, endpoint, showing.reach, access.now_s());
-        async move { grant::ask(fetcher, question?).await }
+        let question = question(&credential.secret, scope, endpoint, showing.reach, now_s);
+        async move { grant::ask(fetcher, question?, now_s).await }
     };
-    access.bearer_token(credential, purpose, fetch).await
+    access.bearer_token(Key::new(credential, purpose), fetch).await
 }
 
 fn question(

@@ -33,11 +33,13 @@ pub(super) struct Question {
     pub(super) form: Vec<(&'static str, Secret)>,
 }
 
-/// The members that are read of an answer. `expires_in` is a text at some vendors.
+/// The members that are read of an answer. Times are texts at some vendors.
 #[derive(Deserialize)]
 struct Answer {
     access_token: Option<String>,
     expires_in: Option<Seconds>,
+    /// Unix seconds; in the place of the other at services of Azure's hosts.
+    expires_on: Option<Seconds>,
     /// The error's word; its description may repeat what was posted and is not read.
     error: Option<String>,
 }
@@ -49,8 +51,17 @@ enum Seconds {
     Text(String),
 }
 
+impl Seconds {
+    fn number(self) -> Option<i64> {
+        match self {
+            Self::Number(seconds) => Some(seconds),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
+
 /// Asks. A refusal is a fault of the credential; that nobody answered is one of the way there.
-pub(super) async fn ask(fetcher: Fetcher, question: Question) -> Result<Granted<Secret>, Fault> {
+pub(super) async fn ask(fetcher: Fetcher, question: Question, now_s: u64) -> Result<Granted<Secret>, Fault> {
     let Question { url, reach, form } = question;
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &form {
@@ -58,10 +69,11 @@ pub(super) async fn ask(fetcher: Fetcher, question: Question) -> Result<Granted<
     }
     let errand = Errand { url: &url, headers: &[], reach, limit_bytes: ANSWER_MAX, timeout: PATIENCE };
     let body = Bytes::from(body.finish());
-    read(&fetcher.post(errand, "application/x-www-form-urlencoded", body).await?)
+    read(&fetcher.post(errand, "application/x-www-form-urlencoded", body).await?, now_s)
 }
 
-fn read(fetched: &Fetched) -> Result<Granted<Secret>, Fault> {
+/// Reads an answer.
+pub(super) fn read(fetched: &Fetched, now_s: u64) -> Result<Granted<Secret>, Fault> {
     let status = fetched.status;
     let fault = |class, message| Fault { status: Some(status), ..Fault::new(class, message) };
     let answer: Option<Answer> = serde_json::from_slice(&fetched.body).ok();
@@ -79,14 +91,15 @@ fn read(fetched: &Fetched) -> Result<Granted<Secret>, Fault> {
         ));
     }
     let strange = || fault(Class::BadAnswer, "the answer of the authorisation server is no token".to_owned());
-    let Answer { access_token, expires_in, .. } = answer.ok_or_else(strange)?;
+    let Answer { access_token, expires_in, expires_on, .. } = answer.ok_or_else(strange)?;
     let token = access_token.filter(|token| !token.is_empty()).ok_or_else(strange)?;
-    let seconds = match expires_in {
-        Some(Seconds::Number(seconds)) => Some(seconds),
-        Some(Seconds::Text(text)) => text.parse().ok(),
-        None => None,
-    };
-    let seconds = seconds.filter(|seconds| *seconds > 0).unwrap_or(USUAL_LIFETIME_S);
+    let now_s = i64::try_from(now_s).unwrap_or(i64::MAX);
+    let until = expires_on.and_then(Seconds::number).map(|end_s| end_s.saturating_sub(now_s));
+    let seconds = expires_in
+        .and_then(Seconds::number)
+        .or(until)
+        .filter(|seconds| *seconds > 0)
+        .unwrap_or(USUAL_LIFETIME_S);
     Ok(Granted { value: Secret::new(token), lifetime_ms: seconds.saturating_mul(1000) })
 }
 
@@ -105,6 +118,9 @@ mod tests {
         for (status, body, expected) in [
             (200, r#"{"access_token":"secret","expires_in":3599,"token_type":"Bearer"}"#, Ok(3_599_000)),
             (200, r#"{"access_token":"secret","expires_in":"3599"}"#, Ok(3_599_000)),
+            (200, r#"{"access_token":"secret","expires_on":"1700003599"}"#, Ok(3_599_000)),
+            (200, r#"{"access_token":"secret","expires_in":"60","expires_on":1700003599}"#, Ok(60_000)),
+            (200, r#"{"access_token":"secret","expires_on":1600000000}"#, five_minutes),
             (200, r#"{"access_token":"secret"}"#, five_minutes),
             (200, r#"{"access_token":"secret","expires_in":0}"#, five_minutes),
             (200, r#"{"access_token":"secret","expires_in":"soon"}"#, five_minutes),
@@ -122,7 +138,7 @@ mod tests {
             (503, "", Err((Class::Internal, "status 503"))),
         ] {
             let body = Bytes::from_static(body.as_bytes());
-            match (read(&Fetched { status, content_type: None, body }), expected) {
+            match (read(&Fetched { status, content_type: None, body }, 1_700_000_000), expected) {
                 (Ok(granted), Ok(lifetime_ms)) => {
                     assert_eq!((granted.value.expose(), granted.lifetime_ms), ("secret", lifetime_ms));
                 }

@@ -149,7 +149,7 @@ async fn a_token_that_was_good_is_given_up_once_and_one_that_never_was_is_not() 
     let credential = credential(1, "sk-1");
     let fetches = Cell::new(0);
     let token = || {
-        access.bearer_token(&credential, "s", || {
+        access.bearer_token(Key::new(&credential, "s"), || {
             fetches.set(fetches.get() + 1);
             let value = Secret::new(format!("token-{}", fetches.get()));
             std::future::ready(Ok(Granted { value, lifetime_ms: 3_600_000 }))

@@ -3,6 +3,8 @@
 //! `cfg(test)` stands at each module so that the lints know its helpers for tests too.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod deadlines;

@@ -1,4 +1,5 @@
-//! Whether a provider can be spoken to: it is asked for its list of models, which costs nothing.
+//! Whether a provider can be spoken to: it is asked for its list of models, which costs nothing. It is shown what
+//! requests show it, the identity of the gateway's host included.
 //!
 //! What a provider says may repeat the key it was shown; nothing of it leaves without the key taken out.
 
@@ -18,7 +19,7 @@ use nexus_providers::{
     registry,
 };
 use nexus_store::repo::{credential::Credential, provider::StoredProvider};
-use nexus_transport::{Access, Errand, Fetched, Fetcher, Reach, Showing, Tls};
+use nexus_transport::{Access, Errand, Fetched, Reach, Showing};
 use nexus_wire::chat::ChatRequest;
 use serde::Serialize;
 use url::Url;
@@ -88,16 +89,16 @@ impl Trial {
     }
 
     /// Asks, and names the first of its models. Runs inside an actix runtime only.
-    pub async fn run(self, clock: Arc<dyn Clock>) -> Verdict {
-        self.ask(clock, NAMED_MAX).await
+    pub async fn run(self, access: &Access, clock: &dyn Clock) -> Verdict {
+        self.ask(access, clock, NAMED_MAX).await
     }
 
     /// Asks, and names all of its models.
-    pub async fn list(self, clock: Arc<dyn Clock>) -> Verdict {
-        self.ask(clock, LISTED_MAX).await
+    pub async fn list(self, access: &Access, clock: &dyn Clock) -> Verdict {
+        self.ask(access, clock, LISTED_MAX).await
     }
 
-    async fn ask(self, clock: Arc<dyn Clock>, named_max: usize) -> Verdict {
+    async fn ask(self, access: &Access, clock: &dyn Clock, named_max: usize) -> Verdict {
         let credential = match self.credential {
             Ok(credential) => credential,
             Err(fault) => return Verdict { fault: Some(told(fault, None)), ..Verdict::default() },
@@ -105,7 +106,7 @@ impl Trial {
         let key = credential.as_ref().map(|credential| &*credential.secret);
         let began_us = clock.monotonic_us();
         let fetched = match endpoint(&self.provider) {
-            Ok(endpoint) => fetch(&Asked::of(&self.provider, endpoint, credential.as_ref()), &clock).await,
+            Ok(endpoint) => fetch(&Asked::of(&self.provider, endpoint, credential.as_ref()), access).await,
             Err(fault) => Err(fault),
         };
         let latency_ms = clock.monotonic_us().saturating_sub(began_us) / 1000;
@@ -140,8 +141,8 @@ impl<'a> Asked<'a> {
 }
 
 /// The names of a provider's models. Runs inside an actix runtime only.
-pub async fn models(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Vec<String>, Fault> {
-    let fetched = fetch(asked, clock).await?;
+pub async fn models(asked: &Asked<'_>, access: &Access) -> Result<Vec<String>, Fault> {
+    let fetched = fetch(asked, access).await?;
     read(asked.kind, &fetched)
 }
 
@@ -150,7 +151,7 @@ fn endpoint(provider: &StoredProvider) -> Result<Endpoint, Fault> {
     provider.endpoint.fill(site).map_err(|unfilled| Fault::new(Class::Connect, unfilled.to_string()))
 }
 
-async fn fetch(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Fetched, Fault> {
+async fn fetch(asked: &Asked<'_>, access: &Access) -> Result<Fetched, Fault> {
     let dialect = dialect(asked.kind)?;
     let site = Site { region: None, options: asked.options };
     let credential = asked.credential;
@@ -158,10 +159,8 @@ async fn fetch(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Fetched, Fau
     let Listing { endpoint, path } = dialect.listing(&asked.endpoint, site).ok_or_else(unlisted)?;
     let url = Url::parse(&format!("{endpoint}{path}"))
         .map_err(|_| Fault::new(Class::Connect, "the endpoint is no URL"))?;
-    let tls = Tls::new(None).map_err(|bad| Fault::new(Class::Connect, bad.to_string()))?;
     let reach = if asked.allow_private_network { Reach::Private } else { Reach::Public };
     let own = own_headers(dialect, site);
-    let access = Access::new(&tls, Arc::clone(clock));
     let showing = Showing {
         scheme: dialect.auth(),
         credential,
@@ -173,12 +172,26 @@ async fn fetch(asked: &Asked<'_>, clock: &Arc<dyn Clock>) -> Result<Fetched, Fau
         headers: &own,
         body: b"",
     };
-    let shown = access.show(&showing).await?.headers();
+    let shown = access.show(&showing).await?;
+    let fetched = get(access, &url, reach, &own, &shown.headers()).await?;
+    if !shown.is_outlived(fetched.status) {
+        return Ok(fetched);
+    }
+    let shown = access.show(&showing).await?;
+    get(access, &url, reach, &own, &shown.headers()).await
+}
+
+async fn get(
+    access: &Access,
+    url: &Url,
+    reach: Reach,
+    own: &[(&'static str, String)],
+    shown: &[(&'static str, Secret)],
+) -> Result<Fetched, Fault> {
     let shown = shown.iter().map(|(name, value)| (*name, value.expose()));
     let headers: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).chain(shown).collect();
-    let errand =
-        Errand { url: &url, headers: &headers, reach, limit_bytes: LIST_BYTES_MAX, timeout: PATIENCE };
-    Fetcher::new(&tls).get(errand).await
+    let errand = Errand { url, headers: &headers, reach, limit_bytes: LIST_BYTES_MAX, timeout: PATIENCE };
+    access.fetcher().get(errand).await
 }
 
 fn dialect(kind: &str) -> Result<&'static dyn Dialect, Fault> {

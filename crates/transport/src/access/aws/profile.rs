@@ -3,10 +3,8 @@
 use nexus_core::fault::{Class, Fault};
 use nexus_keystore::sigv4::AccessKey;
 
-use super::{
-    host::{self, AwsHost, AwsSource},
-    key, no_key,
-};
+use super::{host::AwsSource, key};
+use crate::access::host::{Host, file, nothing};
 
 /// The profile where none is named.
 pub(super) const DEFAULT: &str = "default";
@@ -16,13 +14,13 @@ const SOURCE: AwsSource = AwsSource::Profile;
 /// A longer file is read no further, in bytes.
 const FILE_MAX: u64 = 1 << 20;
 
-pub(super) async fn read(host: &AwsHost, profile: &str) -> Result<AccessKey, Fault> {
+pub(super) async fn read(host: &Host<AwsSource>, profile: &str) -> Result<AccessKey, Fault> {
     let path = match host.variable("AWS_SHARED_CREDENTIALS_FILE") {
         Some(path) => path.to_owned(),
         None => format!("{}/.aws/credentials", host.needed(SOURCE, "HOME")?),
     };
-    let text = host::file(SOURCE, &path, FILE_MAX).await?;
-    let missing = || no_key(Class::Credential, SOURCE, format!("the file has no access key of `{profile}`"));
+    let text = file(SOURCE, &path, FILE_MAX).await?;
+    let missing = || nothing(Class::Credential, SOURCE, format!("the file has no access key of `{profile}`"));
     in_profile(&text, profile).ok_or_else(missing)
 }
 

@@ -10,12 +10,12 @@ use nexus_core::fault::{Class, Fault};
 use nexus_keystore::{secret::Secret, sigv4::AccessKey};
 use url::{Url, form_urlencoded};
 
-use super::{
-    host::{self, AwsHost, AwsSource},
-    key, no_key,
-};
+use super::{host::AwsSource, key};
 use crate::{
-    access::lease::Granted,
+    access::{
+        host::{Host, TOKEN_MAX, file, nothing},
+        lease::Granted,
+    },
     egress::Reach,
     fetch::{Errand, Fetcher},
 };
@@ -24,7 +24,6 @@ const SOURCE: AwsSource = AwsSource::Irsa;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_MAX: usize = 64 * 1024;
-const TOKEN_MAX: u64 = 16 * 1024;
 
 /// What the session is called where the host does not say.
 const SESSION: &str = "nexus";
@@ -34,14 +33,14 @@ const CODE_MAX: usize = 64;
 
 pub(super) async fn assume(
     fetcher: &Fetcher,
-    host: &AwsHost,
+    host: &Host<AwsSource>,
     region: &str,
     now_s: u64,
 ) -> Result<Granted<AccessKey>, Fault> {
     let role = host.needed(SOURCE, "AWS_ROLE_ARN")?;
     let session = host.variable("AWS_ROLE_SESSION_NAME").unwrap_or(SESSION);
     let path = host.needed(SOURCE, "AWS_WEB_IDENTITY_TOKEN_FILE")?;
-    let token = Secret::new(host::file(SOURCE, path, TOKEN_MAX).await?);
+    let token = Secret::new(file(SOURCE, path, TOKEN_MAX).await?);
     let form = form_urlencoded::Serializer::new(String::new())
         .append_pair("Action", "AssumeRoleWithWebIdentity")
         .append_pair("Version", "2011-06-15")
@@ -52,7 +51,7 @@ pub(super) async fn assume(
     let (url, reach) = place(host, region)?;
     let errand = Errand { url: &url, headers: &[], reach, limit_bytes: ANSWER_MAX, timeout: PATIENCE };
     let posted = fetcher.post(errand, "application/x-www-form-urlencoded", Bytes::from(form)).await;
-    let fetched = posted.map_err(|fault| no_key(fault.class, SOURCE, fault.message))?;
+    let fetched = posted.map_err(|fault| nothing(fault.class, SOURCE, fault.message))?;
     let answer = String::from_utf8_lossy(&fetched.body);
     if fetched.status != 200 {
         let code = element(&answer, "Code").filter(|code| is_code(code));
@@ -63,20 +62,20 @@ pub(super) async fn assume(
             _ => Class::Credential,
         };
         let status = fetched.status;
-        return Err(no_key(class, SOURCE, format!("its service answered with status {status}{said}")));
+        return Err(nothing(class, SOURCE, format!("its service answered with status {status}{said}")));
     }
-    let strange = || no_key(Class::BadAnswer, SOURCE, "its service answered with no key that is good");
+    let strange = || nothing(Class::BadAnswer, SOURCE, "its service answered with no key that is good");
     granted(&answer, now_s).ok_or_else(strange)
 }
 
 /// The region's service, or the one the operator names, which may be inside its own network.
-fn place(host: &AwsHost, region: &str) -> Result<(Url, Reach), Fault> {
+fn place(host: &Host<AwsSource>, region: &str) -> Result<(Url, Reach), Fault> {
     let end = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let (text, reach) = match host.variable("AWS_ENDPOINT_URL_STS") {
         Some(said) => (said.to_owned(), Reach::Private),
         None => (format!("https://sts.{region}.{end}/"), Reach::Public),
     };
-    let url = Url::parse(&text).map_err(|_| no_key(Class::Credential, SOURCE, "its address is no URL"))?;
+    let url = Url::parse(&text).map_err(|_| nothing(Class::Credential, SOURCE, "its address is no URL"))?;
     Ok((url, reach))
 }
 
@@ -138,8 +137,8 @@ mod tests {
 
     #[test]
     fn the_service_is_the_region_s_or_the_operator_s() {
-        let none = AwsHost::new(vec![SOURCE], |_| None);
-        let own = AwsHost::new(vec![SOURCE], |name| {
+        let none = Host::new(vec![SOURCE], |_| None);
+        let own = Host::new(vec![SOURCE], |name| {
             (name == "AWS_ENDPOINT_URL_STS").then(|| "http://10.0.0.1/sts".to_owned())
         });
         for (host, region, url, reach) in [

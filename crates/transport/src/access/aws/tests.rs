@@ -4,6 +4,7 @@ use std::{cell::RefCell, fs};
 
 use nexus_core::{
     endpoint::Endpoint,
+    fault::Class,
     site::{Options, Site},
 };
 use nexus_providers::dialect::AuthScheme;
@@ -15,7 +16,10 @@ use tokio::{
 
 use super::*;
 use crate::{
-    access::tests::{Moved, credential},
+    access::{
+        host::{Host, Hosts},
+        tests::{Moved, credential},
+    },
     egress::Reach,
     tls::Tls,
 };
@@ -84,9 +88,9 @@ fn access(sources: &[AwsSource], variables: &[(&str, &str)]) -> (Access, std::sy
     clock.to_ms(NOW_MS);
     let variable =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let host = AwsHost::new(sources.to_vec(), variable);
+    let aws = Host::new(sources.to_vec(), variable);
     let clock_port = std::sync::Arc::<Moved>::clone(&clock);
-    (Access::new(&Tls::new(None).unwrap(), clock_port).with_aws_host(host), clock)
+    (Access::new(&Tls::new(None).unwrap(), clock_port).with_hosts(Hosts { aws, ..Hosts::default() }), clock)
 }
 
 struct Asked<'a> {
