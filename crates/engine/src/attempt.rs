@@ -19,6 +19,7 @@ use tracing::{Instrument as _, debug_span};
 
 use crate::{
     arrival::Head,
+    conceal,
     credentials::{Credential, Member, Tried},
     denial::of_fault,
     hedge::Race,
@@ -220,5 +221,8 @@ async fn exchange<T: Transport>(
         Drawing::new(shared, target, backend, &routed.to.name).learned(credential, *learned);
     }
     let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
-    beginning.instrument(debug_span!("normalise")).await
+    match beginning.instrument(debug_span!("normalise")).await {
+        Ok(begun) => Ok(conceal::from_now_on(begun, credential)),
+        Err(fault) => Err(conceal::conceal(fault, credential)),
+    }
 }

@@ -6,6 +6,7 @@
 pub mod arrival;
 mod attempt;
 pub mod booking;
+mod conceal;
 pub mod credentials;
 pub mod denial;
 pub mod estimate;

@@ -6,6 +6,7 @@ use nexus_core::{catalogue::Target, fault::Fault, health::learned::Learned};
 use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
+    conceal::conceal,
     port::{Deadlines, Inbound, Outbound, Transport},
     credentials::Credential,
     world::Backend,
@@ -46,12 +47,8 @@ pub async fn send<T: Transport>(
         error_type: inbound.error_type.as_deref(),
     };
     let body = beginning(inbound.body).await;
-    let mut fault = backend.dialect.fault(head, &body);
-    if let (Some(said), Some(credential)) = (&mut fault.said, credential) {
-        said.conceal(credential.secret.expose());
-    }
-    fault.provider_request_id = inbound.provider_request_id.map(String::into_boxed_str);
-    Err(fault)
+    let fault = conceal(backend.dialect.fault(head, &body), credential);
+    Err(Fault { provider_request_id: inbound.provider_request_id.map(String::into_boxed_str), ..fault })
 }
 
 /// The first bytes of an error's body; where it breaks off, what came has to do.

@@ -217,3 +217,30 @@ fn a_private_address_is_only_connected_to_where_it_is_allowed() {
     assert_eq!(node.chat(&key, &ask("guarded")).status, 502);
     assert_eq!(server.connections(), 0);
 }
+
+#[test]
+fn a_key_that_looks_like_none_is_taken_out_of_what_a_provider_says_in_a_200_or_in_the_middle_of_a_stream() {
+    const KEY: &str = "lettersonlyandnothingelse";
+    let error = format!(r#"{{"error":{{"message":"you showed {KEY} to us","type":"x"}}}}"#);
+    let whole = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{error}",
+        error.len()
+    );
+    let chunk = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}"#;
+    let stream = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {chunk}\n\ndata: {error}\n\n"
+    );
+    for (bytes, body) in [(whole, ask("m")), (stream, ask_stream("m"))] {
+        let exchange = Exchange { bytes: Bytes::from(bytes), after: After::Fin };
+        let server = RawServer::start(vec![exchange]).unwrap();
+        let endpoint = format!("http://{}/v1", server.addr());
+        let site = Site::new(&provider("echo", &endpoint, &[("m", "m")]).replace("${PROVIDER_KEY}", KEY));
+        let (_, key) = site.key("app");
+        let node = site.start();
+        let answer = node.chat(&key, &body);
+        assert!(answer.text().contains("you showed"), "{}", answer.text());
+        for text in [answer.text(), &site.log()] {
+            assert!(!text.contains(KEY), "{text}");
+        }
+    }
+}
