@@ -93,10 +93,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         shell.write_file(REGISTRY, with_entry(&registry, options)?)?;
         shell.write_file(DIALECTS, with_module(&dialects, &options.module())?)?;
         shell.write_file(&file, dialect(options))?;
-        println!(
-            "wrote {file}, a line of {DIALECTS} and an entry of {REGISTRY}\n\n{}",
-            left_of_dialect(options)
-        );
+        println!("wrote {file}, a line of {DIALECTS} and one of {REGISTRY}\n\n{}", left_of_dialect(options));
     } else {
         shell.write_file(TABLE, with_row(&table, options)?)?;
         println!("wrote a row of {TABLE}\n\n{}", left_of_row(options));
@@ -113,18 +110,11 @@ fn with_row(table: &str, options: &Options) -> Result<String> {
     ))
 }
 
-/// The registry with the dialect behind the others.
+/// The registry with the dialect's line behind the others.
 fn with_entry(registry: &str, options: &Options) -> Result<String> {
     let (before, after) = registry.split_once(NATIVE_END).context("the registry's list has another end")?;
     let kind = format!("crate::dialect::{}::{}", options.module(), options.type_name());
-    let members: String =
-        ["id: @::ID", "name: @::NAME", "base_url: @::BASE_URL", "key_variables: @::KEY_VARIABLES"]
-            .iter()
-            .map(|member| format!("            {},\n", member.replace('@', &kind)))
-            .collect();
-    Ok(format!(
-        "{before}    (\n        Kind {{\n{members}            is_local: false,\n            options: &[],\n        }},\n        &{kind},\n    ),\n{NATIVE_END}{after}"
-    ))
+    Ok(format!("{before}    ({kind}::KIND, &{kind}),\n{NATIVE_END}{after}"))
 }
 
 /// The module among the others, in their order.
@@ -153,6 +143,7 @@ use super::{{
 use crate::{{
     compat::{{self, Quirks}},
     part::fault,
+    registry::Kind,
 }};
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
@@ -161,9 +152,15 @@ pub struct {type_name};
 
 impl {type_name} {{
     pub const ID: &str = "{id}";
-    pub const NAME: &str = "{name}";
-    pub const BASE_URL: &str = "{base_url}";
-    pub const KEY_VARIABLES: &[&str] = &["{variable}"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {{
+        id: Self::ID,
+        name: "{name}",
+        base_url: "{base_url}",
+        key_variables: &["{variable}"],
+        is_local: false,
+        options: &[],
+    }};
 }}
 
 impl Dialect for {type_name} {{
@@ -254,10 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_of_its_own_is_a_file_a_line_and_an_entry() {
+    fn a_dialect_of_its_own_is_a_file_and_a_line_in_the_tree_and_in_the_registry() {
         let options = options("acme-ai", true);
-        let registry = with_entry(&read(REGISTRY), &options).unwrap();
-        assert!(registry.contains("        &crate::dialect::acme_ai::AcmeAi,\n    ),\n];\n"), "{registry}");
+        let before = read(REGISTRY);
+        let registry = with_entry(&before, &options).unwrap();
+        let line = "    (crate::dialect::acme_ai::AcmeAi::KIND, &crate::dialect::acme_ai::AcmeAi),\n";
+        assert_eq!(registry.replace(line, ""), before);
+        assert_eq!(registry.lines().count(), before.lines().count() + 1);
         let dialects = with_module(&read(DIALECTS), "acme_ai").unwrap();
         assert!(dialects.contains("pub mod acme_ai;\npub mod anthropic;\n"));
         assert!(with_module(&dialects, "zeta").unwrap().contains(";\npub mod zeta;\n"));

@@ -51,83 +51,13 @@ impl Kind {
 
 /// The dialects that are not rows of the compatible table.
 pub(crate) const NATIVE: &[(Kind, &dyn Dialect)] = &[
-    (
-        Kind {
-            id: Anthropic::ID,
-            name: Anthropic::NAME,
-            base_url: Anthropic::BASE_URL,
-            key_variables: Anthropic::KEY_VARIABLES,
-            is_local: false,
-            options: &[],
-        },
-        &Anthropic,
-    ),
-    (
-        Kind {
-            id: Azure::ID,
-            name: Azure::NAME,
-            base_url: Azure::BASE_URL,
-            key_variables: Azure::KEY_VARIABLES,
-            is_local: false,
-            options: Azure::OPTIONS,
-        },
-        &Azure,
-    ),
-    (
-        Kind {
-            id: Bedrock::ID,
-            name: Bedrock::NAME,
-            base_url: Bedrock::BASE_URL,
-            key_variables: Bedrock::KEY_VARIABLES,
-            is_local: false,
-            options: Bedrock::OPTIONS,
-        },
-        &Bedrock,
-    ),
-    (
-        Kind {
-            id: Cohere::ID,
-            name: Cohere::NAME,
-            base_url: Cohere::BASE_URL,
-            key_variables: Cohere::KEY_VARIABLES,
-            is_local: false,
-            options: Cohere::OPTIONS,
-        },
-        &Cohere,
-    ),
-    (
-        Kind {
-            id: Ollama::ID,
-            name: Ollama::NAME,
-            base_url: Ollama::BASE_URL,
-            key_variables: Ollama::KEY_VARIABLES,
-            is_local: true,
-            options: Ollama::OPTIONS,
-        },
-        &Ollama,
-    ),
-    (
-        Kind {
-            id: Gemini::ID,
-            name: Gemini::NAME,
-            base_url: Gemini::BASE_URL,
-            key_variables: Gemini::KEY_VARIABLES,
-            is_local: false,
-            options: &[],
-        },
-        &Gemini,
-    ),
-    (
-        Kind {
-            id: Vertex::ID,
-            name: Vertex::NAME,
-            base_url: Vertex::BASE_URL,
-            key_variables: Vertex::KEY_VARIABLES,
-            is_local: false,
-            options: Vertex::OPTIONS,
-        },
-        &Vertex,
-    ),
+    (Anthropic::KIND, &Anthropic),
+    (Azure::KIND, &Azure),
+    (Bedrock::KIND, &Bedrock),
+    (Cohere::KIND, &Cohere),
+    (Ollama::KIND, &Ollama),
+    (Gemini::KIND, &Gemini),
+    (Vertex::KIND, &Vertex),
 ];
 
 /// The dialect of this kind, if there is one.

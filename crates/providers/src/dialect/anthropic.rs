@@ -23,7 +23,7 @@ pub(super) use self::request::{Host, encode};
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
 };
-use crate::part::fault;
+use crate::{part::fault, registry::Kind};
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +31,15 @@ pub struct Anthropic;
 
 impl Anthropic {
     pub const ID: &str = "anthropic";
-    pub const NAME: &str = "Anthropic";
-    pub const BASE_URL: &str = "https://api.anthropic.com/v1";
-    pub const KEY_VARIABLES: &[&str] = &["ANTHROPIC_API_KEY"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Anthropic",
+        base_url: "https://api.anthropic.com/v1",
+        key_variables: &["ANTHROPIC_API_KEY"],
+        is_local: false,
+        options: &[],
+    };
 }
 
 impl Dialect for Anthropic {

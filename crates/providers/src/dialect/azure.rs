@@ -19,7 +19,7 @@ use super::{
 use crate::{
     compat::{self, Quirks},
     part::fault,
-    registry::{Form, Known},
+    registry::{Form, Kind, Known},
 };
 
 /// A resource of Azure OpenAI or of Azure AI Foundry.
@@ -28,10 +28,16 @@ pub struct Azure;
 
 impl Azure {
     pub const ID: &str = "azure";
-    pub const NAME: &str = "Azure OpenAI";
-    pub const BASE_URL: &str = "https://{resource}.openai.azure.com";
-    pub const KEY_VARIABLES: &[&str] = &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_OPENAI_KEY"];
-    pub const OPTIONS: &[Known] = &[
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Azure OpenAI",
+        base_url: "https://{resource}.openai.azure.com",
+        key_variables: &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_OPENAI_KEY"],
+        is_local: false,
+        options: Self::OPTIONS,
+    };
+    const OPTIONS: &[Known] = &[
         Known::optional("resource", Form::Label, "the resource's name, as in its endpoint"),
         Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
     ];

@@ -25,17 +25,23 @@ use super::{
     member::Row,
 };
 use crate::part::listing;
-use crate::registry::{Form, Known};
+use crate::registry::{Form, Kind, Known};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bedrock;
 
 impl Bedrock {
     pub const ID: &str = "bedrock";
-    pub const NAME: &str = "AWS Bedrock";
-    pub const BASE_URL: &str = "https://bedrock-runtime.{region}.amazonaws.com";
-    pub const KEY_VARIABLES: &[&str] = &["AWS_BEARER_TOKEN_BEDROCK"];
-    pub const OPTIONS: &[Known] = &[
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "AWS Bedrock",
+        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+        key_variables: &["AWS_BEARER_TOKEN_BEDROCK"],
+        is_local: false,
+        options: Self::OPTIONS,
+    };
+    const OPTIONS: &[Known] = &[
         Known::optional("region", Form::Label, "the region, such as `eu-west-1`"),
         Known::optional(
             "credentials",

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     part::{fault, listing},
-    registry::{Form, Known},
+    registry::{Form, Kind, Known},
 };
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
@@ -35,12 +35,18 @@ pub struct Cohere;
 
 impl Cohere {
     pub const ID: &str = "cohere";
-    pub const NAME: &str = "Cohere";
-    pub const BASE_URL: &str = "https://api.cohere.com/v2";
-    pub const KEY_VARIABLES: &[&str] = &["COHERE_API_KEY", "CO_API_KEY"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Cohere",
+        base_url: "https://api.cohere.com/v2",
+        key_variables: &["COHERE_API_KEY", "CO_API_KEY"],
+        is_local: false,
+        options: Self::OPTIONS,
+    };
     /// The option for what embeddings are for, which OpenAI's words cannot say.
     pub const PURPOSE: &str = "input_type";
-    pub const OPTIONS: &[Known] = &[Known::optional(
+    const OPTIONS: &[Known] = &[Known::optional(
         Self::PURPOSE,
         Form::OneOf(&["search_document", "search_query", "classification", "clustering"]),
         "what embeddings are for: `search_document`, which counts unsaid, `search_query`, `classification` or `clustering`",

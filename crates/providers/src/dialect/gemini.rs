@@ -36,7 +36,7 @@ use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
     member::Row,
 };
-use crate::part::listing;
+use crate::{part::listing, registry::Kind};
 
 /// Which of the vendor's two surfaces is spoken to. They differ in what they fetch themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,15 @@ pub struct Gemini;
 
 impl Gemini {
     pub const ID: &str = "gemini";
-    pub const NAME: &str = "Google Gemini (AI Studio)";
-    pub const BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
-    pub const KEY_VARIABLES: &[&str] = &["GEMINI_API_KEY", "GOOGLE_API_KEY"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Google Gemini (AI Studio)",
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        key_variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        is_local: false,
+        options: &[],
+    };
 }
 
 impl Dialect for Gemini {

@@ -19,7 +19,7 @@ use super::{
     member::Row,
 };
 use crate::part::{fault, listing};
-use crate::registry::{Form, Known};
+use crate::registry::{Form, Kind, Known};
 
 /// A server of one's own, or whatever else speaks its API under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,20 @@ pub struct Ollama;
 
 impl Ollama {
     pub const ID: &str = "ollama-native";
-    pub const NAME: &str = "Ollama, its own API";
-    pub const BASE_URL: &str = "http://127.0.0.1:11434";
-    pub const KEY_VARIABLES: &[&str] = &["OLLAMA_API_KEY"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Ollama, its own API",
+        base_url: "http://127.0.0.1:11434",
+        key_variables: &["OLLAMA_API_KEY"],
+        is_local: true,
+        options: Self::OPTIONS,
+    };
     /// The option for the size of the context in tokens, where a request does not say it.
     pub const CONTEXT: &str = "num_ctx";
     /// The option for how long a model stays loaded, where a request does not say it.
     pub const KEEP_ALIVE: &str = "keep_alive";
-    pub const OPTIONS: &[Known] = &[
+    const OPTIONS: &[Known] = &[
         Known::optional(
             Self::CONTEXT,
             Form::Count,

@@ -20,7 +20,7 @@ use super::{
     member::Row,
 };
 use crate::part::listing;
-use crate::registry::{Form, Known};
+use crate::registry::{Form, Kind, Known};
 
 /// A project of Google Cloud.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +28,18 @@ pub struct Vertex;
 
 impl Vertex {
     pub const ID: &str = "vertex";
-    pub const NAME: &str = "Google Vertex AI";
-    pub const BASE_URL: &str = "https://{region-}aiplatform.googleapis.com/v1";
-    pub const KEY_VARIABLES: &[&str] = &["GOOGLE_APPLICATION_CREDENTIALS_JSON"];
+    /// For the registry.
+    pub(crate) const KIND: Kind = Kind {
+        id: Self::ID,
+        name: "Google Vertex AI",
+        base_url: "https://{region-}aiplatform.googleapis.com/v1",
+        key_variables: &["GOOGLE_APPLICATION_CREDENTIALS_JSON"],
+        is_local: false,
+        options: Self::OPTIONS,
+    };
     /// The option that names the project.
     pub const PROJECT: &str = "project";
-    pub const OPTIONS: &[Known] = &[
+    const OPTIONS: &[Known] = &[
         Known::required(Self::PROJECT, Form::Name, "the project's id"),
         Known::optional(
             "region",
