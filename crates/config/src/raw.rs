@@ -268,6 +268,24 @@ section! {
         cost_multiplier: String = Kind::Decimal, Preset::Absent("as it is; of a new one, 1");
         /// The provider's regions, each with its share of the weight; each stands for the option `region`.
         region_weights: BTreeMap<String, u32> = Kind::Shares, Preset::Absent("as it is; of a new one, one region, the endpoint's");
+        /// What the model can do, where that is other than what is known of it by its name.
+        capabilities: Capabilities = Kind::Section(Capabilities::FIELDS), Preset::Absent("as they are; of a new one, what is known of the model");
+    }
+}
+
+section! {
+    /// What a model can do.
+    Capabilities {
+        /// The vendor's name of the model it is like, for a name that does not tell: a tuned model's, or the ARN of an inference profile.
+        like: String = Kind::Text, Preset::Absent("known by its own name");
+        /// The most tokens of an answer, thinking included: more is never asked for.
+        max_output_tokens: u64 = Kind::Whole { min: 1, max: 1 << 40 }, Preset::Absent("as it is known");
+        /// Whether it takes `temperature`, `top_p` and their kin; where not, they are left out.
+        sampling: bool = Kind::Flag, Preset::Absent("as it is known");
+        /// How it is told how much to think: not at all (`none`), by a number of tokens (`budget`), or by a word (`effort`).
+        thinking: String = Kind::Choice(&["none", "budget", "effort"]), Preset::Absent("as it is known");
+        /// Whether it binds an answer to a schema by itself; where not, a tool that must be called takes its place.
+        structured_output: bool = Kind::Flag, Preset::Absent("as it is known");
     }
 }
 

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use nexus_core::{endpoint::Template, host::Hosts, need, policy, proxy::TrustedProxies, role::Role};
+use nexus_core::{
+    capabilities::Capabilities, endpoint::Template, host::Hosts, need, policy, proxy::TrustedProxies,
+    role::Role,
+};
 
 use crate::plain::Plain;
 
@@ -199,6 +202,7 @@ pub struct Model {
     /// Millionths: 1_000_000 is the provider's own price.
     pub cost_multiplier_ppm: Option<u64>,
     pub region_weights: Option<BTreeMap<String, u32>>,
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Which requests a model is there for.

@@ -19,6 +19,7 @@ use nexus_config::{
     },
 };
 use nexus_core::{
+    capabilities::{Capabilities, Thinking},
     host::Hosts,
     need::{self, Ability},
     policy::{Cause, Policy, Rule as Set},
@@ -37,11 +38,11 @@ monitoring: { bind: 0.0.0.0, port: 9000 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
 aws: { host_credentials: "irsa  imds" }
+azure: { host_credentials: workload }
 console:
   oidc:
     issuer: https://id.example.com/realms/main
     client_id: nexus
-azure: { host_credentials: workload }
     client_secret: ${OIDC_SECRET}
     scopes: openid email groups
     groups_claim: roles
@@ -77,6 +78,12 @@ providers:
         max_concurrent: 4
         cost_multiplier: 1.25
         region_weights: { eastus: 60, us-west-2: 40 }
+        capabilities:
+          like: gpt-5
+          max_output_tokens: 4096
+          sampling: false
+          thinking: effort
+          structured_output: true
       - alias: "*"
   - name: second
     kind: openai
@@ -99,6 +106,8 @@ fn environment() -> Environment {
         ("AZURE_OPENAI_KEY", "key-from-environment"),
         ("OIDC_SECRET", "oidc-from-environment"),
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"),
+        ("AZURE_CLIENT_ID", "client-1"),
+        ("GCE_METADATA_HOST", "127.0.0.1"),
         ("AWSOME", "no"),
     ])
 }
@@ -183,6 +192,8 @@ fn everything_written_is_held() {
     let variables: Vec<_> =
         settings.aws.variables.iter().map(|(name, text)| (&**name, text.expose())).collect();
     assert_eq!(variables, [("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")]);
+    assert_eq!((&*settings.azure.sources, settings.azure.variables.len()), (&["workload".to_owned()][..], 1));
+    assert!(settings.google.sources.is_empty() && settings.google.variables.is_empty());
     assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
     assert_eq!(azure.endpoint.as_ref().unwrap().to_string(), "https://acme.example.com/openai");
     assert_eq!(azure.api_key.as_ref().unwrap().expose(), "key-from-environment");
@@ -210,9 +221,14 @@ fn everything_written_is_held() {
         token_limit: Some(8_000),
         max_concurrent: Some(4),
         cost_multiplier_ppm: Some(1_250_000),
-    assert_eq!((&*settings.azure.sources, settings.azure.variables.len()), (&["workload".to_owned()][..], 1));
-    assert!(settings.google.sources.is_empty() && settings.google.variables.is_empty());
         region_weights: Some([("eastus".to_owned(), 60), ("us-west-2".to_owned(), 40)].into()),
+        capabilities: Some(Capabilities {
+            like: Some("gpt-5".into()),
+            max_output_tokens: Some(4_096),
+            takes_sampling: Some(false),
+            thinking: Some(Thinking::Effort),
+            binds_schemas: Some(true),
+        }),
     };
     let any = Model {
         alias: "*".into(),
@@ -225,6 +241,7 @@ fn everything_written_is_held() {
         max_concurrent: None,
         cost_multiplier_ppm: None,
         region_weights: None,
+        capabilities: None,
     };
     assert_eq!(azure.models, [named, any]);
     assert_eq!((azure.token_limit, azure.max_concurrent), (Some(90_000), Some(16)));

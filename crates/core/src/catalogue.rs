@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    capabilities::Capabilities,
     endpoint::Endpoint,
     flow::{Limits, Short, line::Line, place::Place},
     health::{Health, peers::Compared},
@@ -52,6 +53,8 @@ pub struct Target {
     pub fit: Fit,
     /// What its price is multiplied by, in millionths; `None`: 1.
     pub cost_multiplier_ppm: Option<u64>,
+    /// What is said of the model beside what is known of it.
+    pub capabilities: Capabilities,
     /// Shared with the same model of the same provider behind other aliases.
     pub health: Arc<Health>,
 }

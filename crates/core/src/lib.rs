@@ -9,6 +9,7 @@
 pub mod allowance;
 pub mod brute;
 pub mod call;
+pub mod capabilities;
 pub mod catalogue;
 pub mod endpoint;
 pub mod failover;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    capabilities::Capabilities,
     catalogue::{Provider, Route, Target},
     endpoint::Endpoint,
     flow::Limits,
@@ -35,6 +36,7 @@ pub fn target(number: usize) -> Target {
         weight: 1,
         fit: Fit::default(),
         cost_multiplier_ppm: None,
+        capabilities: Capabilities::default(),
         health: Arc::new(Health::default()),
     }
 }

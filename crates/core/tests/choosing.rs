@@ -11,6 +11,7 @@
 use std::{sync::Arc, time::Instant};
 
 use nexus_core::{
+    capabilities::Capabilities,
     catalogue::{Provider, Route, Target},
     endpoint::Endpoint,
     failover::{Outlook, Plan, Step},
@@ -49,6 +50,7 @@ fn route(targets: usize) -> Route {
             weight: 1 + number as u32 % 7,
             fit: Fit::default(),
             cost_multiplier_ppm: None,
+            capabilities: Capabilities::default(),
             health: Arc::new(Health::default()),
         })
     };

@@ -394,6 +394,9 @@ pub struct RouteCreate {
     /// The provider's name of the model; without it, the alias.
     #[arg(long, value_name = "NAME")]
     pub real_name: Option<String>,
+    /// The vendor's name of the model it is like, where its own does not tell, as an ARN does not.
+    #[arg(long, value_name = "NAME")]
+    pub like: Option<String>,
     /// Its share; without it, the provider's.
     #[arg(long)]
     pub weight: Option<u32>,

@@ -70,8 +70,7 @@ pub fn serve(
             admin: Arc::clone(&admin),
             engine: Rc::new(Engine {
                 shared: Arc::clone(&shared),
-                transport: HttpTransport::new(&tls, Arc::clone(&shared.clock))
-                    .with_hosts(identities.clone()),
+                transport: HttpTransport::new(&tls, Arc::clone(&shared.clock)).with_hosts(identities.clone()),
                 dice: Box::new(WorkerDice::new()),
                 known: Known::default(),
                 alive: Some(alive.clone()),

@@ -6,6 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use nexus_core::{
     call::{Call, Operation},
+    capabilities::Capabilities,
     endpoint::Endpoint,
     fault::{Class, Fault},
     price::Tier,
@@ -22,6 +23,7 @@ pub mod azure;
 pub mod bedrock;
 pub mod cohere;
 pub mod embedder;
+pub mod fitted;
 pub mod gemini;
 pub mod member;
 pub mod ollama;
@@ -59,6 +61,8 @@ pub struct Ask<'a> {
     pub request: &'a ChatRequest,
     /// The provider's name of the model.
     pub real_model: &'a str,
+    /// What is said of the model beside what is known of it.
+    pub capabilities: &'a Capabilities,
     pub site: Site<'a>,
 }
 
@@ -188,6 +192,12 @@ pub trait Dialect: Send + Sync {
     /// The media type of its streams.
     fn stream_media(&self) -> &'static str {
         "text/event-stream"
+    }
+
+    /// Whether a model's name tells which model it is.
+    fn tells(&self, real_model: &str) -> bool {
+        let _ = real_model;
+        true
     }
 
     /// A decoder for one stream of status 2xx.

@@ -41,7 +41,8 @@ const SETTING_UP: &[(&str, &str)] = &[
         "bedrock",
         "The key is an API key of Bedrock's, or an access key as JSON, `{\"access_key_id\":\"..\",\"secret_access_key\":\"..\"}`, \
          for a session with its `session_token`; requests are signed with it. The option `region`, or a route's regions, \
-         fills the endpoint and the signature. `real_name` is the id of a model or an inference profile, or an ARN. With \
+         fills the endpoint and the signature. `real_name` is the id of a model or an inference profile, or an ARN; one \
+         that does not tell its model, such as an application inference profile's, needs `capabilities.like`. With \
          the option `credentials` keys are the gateway's own host's: `profile` (the option `profile` names which), \
          `environment`, `imds`, `irsa` or `ecs`, as far as the setting `aws.host_credentials` allows it. Images and \
          files go inline or by `s3://` address; any other address is refused. Embeddings are made by Titan's models, a \
@@ -96,6 +97,7 @@ fn tables() -> Vec<(String, Vec<Row>)> {
 pub fn reference_markdown() -> String {
     let mut page = HEAD.to_owned();
     kinds(&mut page);
+    page.push_str(CAPABILITIES);
     members(&mut page);
     vendors(&mut page);
     page
@@ -131,6 +133,25 @@ const MEMBERS_HEAD: &str = "\
 
 A member **passes** as it is, is **said** in the vendor's words, **left out**, or **refused** with a 400, the values in
 brackets excepted. How, and why, stands below.
+
+";
+
+const CAPABILITIES: &str = "\
+## What models can do
+
+Each dialect knows the families of its vendor's models: how long an answer may be, whether `temperature` and its kin are
+taken, how thinking is asked for, whether an answer can be bound to a schema. A model nobody has heard of gets what every
+model takes. A model's `capabilities`, in the configuration file or over REST, say otherwise:
+
+| member | what is done with it |
+|---|---|
+| `like` | the model is known by this name of the vendor's: for a tuned model, or an ARN that does not tell |
+| `max_output_tokens` | more is lowered to it; at Anthropic and Claude's other hosts it is also what is asked for where a request says nothing |
+| `sampling` | `false`: `temperature`, `top_p`, `top_k` and the penalties are left out; `true`: they are sent to a Claude that is known to refuse them |
+| `thinking` | `none`: `reasoning_effort` and `thinking` are left out; `budget` or `effort`: how Claude, Gemini and Nova are told how much to think |
+| `structured_output` | whether Claude, Bedrock's models and Gemini (beside tools) are bound to a `json_schema` by themselves or by a tool that must be called |
+
+Which modalities a model takes is its `fit.abilities`: a request with an image is not offered to one that cannot see.
 
 ";
 

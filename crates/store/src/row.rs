@@ -2,13 +2,14 @@
 //!
 //! A problem names the column and never repeats its content.
 
+pub(crate) mod capabilities;
 pub(crate) mod conduct;
 pub(crate) mod fit;
 mod scope;
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use nexus_core::{flow::Bounds, need::Fit, scope::Scope};
+use nexus_core::{capabilities::Capabilities, flow::Bounds, need::Fit, scope::Scope};
 
 use crate::{error::StoreError, repo::Page};
 
@@ -72,6 +73,11 @@ impl Reading<'_> {
     /// What a target is there for. What is not understood is an error and never read as no bound.
     pub(crate) fn fit(self, column: &'static str, text: &str) -> Result<Fit, StoreError> {
         fit::read(text).ok_or_else(|| self.problem(column, "is no set of bounds"))
+    }
+
+    /// What a model is said to be able to do.
+    pub(crate) fn capabilities(self, column: &'static str, text: &str) -> Result<Capabilities, StoreError> {
+        capabilities::read(text).ok_or_else(|| self.problem(column, "is no set of capabilities"))
     }
 
     /// A number that is neither negative nor beyond 32 bits.

@@ -2,6 +2,7 @@
 
 use nexus_core::{
     call::Operation,
+    capabilities::Capabilities,
     endpoint::Template,
     id::{AttemptId, CredentialId, KeyId, ProviderId, RequestId, RouteId, TeamId, UserId, Uuid},
     label::Labels,
@@ -131,6 +132,7 @@ pub(crate) fn route(number: u64, alias: &str, provider: ProviderId) -> StoredRou
         weight: None,
         tier: 0,
         fit: Fit::default(),
+        capabilities: Capabilities::default(),
         created_at_ms: 1,
         updated_at_ms: 1,
         version: 1,

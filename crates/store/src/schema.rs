@@ -138,6 +138,7 @@ diesel::table! {
         fit -> Text,
         token_limit -> Nullable<BigInt>,
         max_concurrent -> Nullable<BigInt>,
+        capabilities -> Text,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use nexus_core::{
+    capabilities::{Capabilities, Thinking},
     need::{self, Abilities, Ability},
     policy::{Cause, Policy, Rule as Set},
 };
@@ -37,6 +38,7 @@ impl Check<'_> {
             max_concurrent: raw.max_concurrent,
             cost_multiplier_ppm: raw.cost_multiplier.as_deref().and_then(scalar::millionths),
             region_weights: raw.region_weights,
+            capabilities: raw.capabilities.map(capabilities),
         })
     }
 
@@ -146,5 +148,15 @@ impl Check<'_> {
             fallbacks.insert(cause, aliases.into_iter().map(Into::into).collect());
         }
         fallbacks
+    }
+}
+
+fn capabilities(raw: raw::Capabilities) -> Capabilities {
+    Capabilities {
+        like: raw.like.map(Into::into),
+        max_output_tokens: raw.max_output_tokens,
+        takes_sampling: raw.sampling,
+        thinking: raw.thinking.as_deref().and_then(Thinking::from_word),
+        binds_schemas: raw.structured_output,
     }
 }

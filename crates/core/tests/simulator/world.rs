@@ -3,6 +3,7 @@
 use std::{cell::Cell, sync::Arc};
 
 use nexus_core::{
+    capabilities::Capabilities,
     catalogue::{Provider, Route, Target},
     endpoint::Endpoint,
     fault::{Class, Fault},
@@ -96,6 +97,7 @@ impl World {
             weight,
             fit: Fit::default(),
             cost_multiplier_ppm: None,
+            capabilities: Capabilities::default(),
             health: Arc::new(Health::default()),
         });
         self.spells.push(spells);

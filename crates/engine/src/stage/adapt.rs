@@ -8,6 +8,7 @@ mod batches;
 use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
+    capabilities::Capabilities,
     catalogue::Target,
     fault::{Class, Fault, Said},
     refusal::Refusal,
@@ -15,7 +16,7 @@ use nexus_core::{
     usage::Usage,
 };
 use nexus_providers::dialect::{
-    Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable,
+    Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
     openai::{decode_embeddings, encode_embeddings},
 };
 use nexus_wire::{chat::ChatRequest, embedding::EmbeddingRequest};
@@ -34,6 +35,7 @@ pub struct Adapted<'a> {
     body: &'a Bytes,
     dialect: &'static dyn Dialect,
     real_model: &'a str,
+    capabilities: &'a Capabilities,
     site: Site<'a>,
     words: Words<'a>,
     is_asked: bool,
@@ -69,13 +71,18 @@ pub fn adapt<'a>(
         Request::Embeddings(request) => {
             match (dialect.path_of(Operation::Embeddings, real_model, site), dialect.embedder()) {
                 (Some(path), _) => Words::Embeddings { request, path },
-                (None, Some(embedder)) => Words::Batches(Batches::new(embedder, request, &asked.body)?),
+                (None, Some(embedder)) => {
+                    let known_as = target.capabilities.known_as(real_model);
+                    Words::Batches(Batches::new(embedder, request, &asked.body, known_as)?)
+                },
                 (None, None) => return Err(Refused::There(unknown(&asked.call))),
             }
         }
     };
     let (call, body) = (&asked.call, &asked.body);
-    let mut adapted = Adapted { call, body, dialect, real_model, site, words, is_asked: false };
+    let capabilities = &target.capabilities;
+    let mut adapted =
+        Adapted { call, body, dialect, real_model, capabilities, site, words, is_asked: false };
     let first = adapted.ask()?.ok_or_else(|| Refused::There(unknown(call)))?;
     Ok((adapted, first))
 }
@@ -99,13 +106,17 @@ impl Adapted<'_> {
                 return batches.ask_on(self.call, self.real_model, self.site).map_err(refused);
             }
             _ if std::mem::replace(&mut self.is_asked, true) => return Ok(None),
-            Words::Chat(request) => self.dialect.encode(Ask {
-                call: self.call,
-                body: self.body,
-                request,
-                real_model: self.real_model,
-                site: self.site,
-            }),
+            Words::Chat(request) => {
+                let ask = Ask {
+                    call: self.call,
+                    body: self.body,
+                    request,
+                    real_model: self.real_model,
+                    capabilities: self.capabilities,
+                    site: self.site,
+                };
+                fitted::encode(self.dialect, ask)
+            }
             Words::Embeddings { request, path } => Ok(Encoded {
                 path: path.clone(),
                 headers: Vec::new(),

@@ -18,6 +18,7 @@ use futures_core::Stream;
 use nexus_core::{
     allowance::Allowances,
     brute::Failures,
+    capabilities::Capabilities,
     catalogue::{Catalogue, Provider, Route, Target},
     endpoint::Endpoint,
     fault::Fault,
@@ -396,6 +397,7 @@ pub fn snapshot(targets: usize, per_minute: Option<u32>) -> Snapshot {
             weight: 1,
             fit: Fit::default(),
             cost_multiplier_ppm: None,
+            capabilities: Capabilities::default(),
             health: Arc::default(),
         })
     });

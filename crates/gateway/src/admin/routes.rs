@@ -1,12 +1,16 @@
 //! Model routes: which alias stands for which model at which provider.
 
+mod capabilities;
 pub mod explain;
 mod fit;
 mod object;
 
 use std::collections::BTreeMap;
 
-use nexus_core::id::{ProviderId, RouteId, Uuid};
+use nexus_core::{
+    capabilities::Capabilities,
+    id::{ProviderId, RouteId, Uuid},
+};
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
@@ -19,6 +23,7 @@ use utoipa::IntoParams;
 
 use self::object::{NewRoute, REGIONS_MAX, RoutePatch};
 pub use self::{
+    capabilities::{CapabilitiesBody, check_known},
     fit::{FitBody, HeaderWishes, TagText},
     object::{ModelText, Multiplier, RegionShares, RouteBody},
 };
@@ -85,11 +90,19 @@ pub fn check_tier(check: &mut Check, pointer: &str, tier: u32) {
     }
 }
 
-fn check_provider(conn: &mut AnyConnection, id: ProviderId) -> Result<(), Halt> {
-    match provider::show(conn, id)? {
-        Some(_) => Ok(()),
-        None => Err(Problem::at("/provider_id", "there is no such provider").into()),
-    }
+/// The provider is there, and what is said of the model at it suffices.
+fn check_at(
+    conn: &mut AnyConnection,
+    id: ProviderId,
+    real_model: &str,
+    capabilities: &Capabilities,
+) -> Result<(), Halt> {
+    let Some(provider) = provider::show(conn, id)? else {
+        return Err(Problem::at("/provider_id", "there is no such provider").into());
+    };
+    let mut check = Check::default();
+    check_known(&mut check, "/capabilities", &provider.kind, real_model, capabilities);
+    Ok(check.finish()?)
 }
 
 /// The members in the words of requests, not in those of rows.
@@ -118,11 +131,13 @@ pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<R
     check_regions(&mut check, "/region_weights", &wish.region_weights);
     check_tier(&mut check, "/tier", wish.tier);
     let fit = wish.fit.checked(&mut check, "/fit");
+    let capabilities = wish.capabilities.checked(&mut check, "/capabilities");
     check.finish()?;
     let now_ms = call.now_ms();
     let route = StoredRoute {
         tier: wish.tier,
         fit,
+        capabilities,
         id: call.fresh_id(),
         alias: wish.alias.clone(),
         provider: ProviderId(wish.provider_id),
@@ -139,7 +154,7 @@ pub async fn create(call: Call<(), Json<NewRoute>>) -> Result<Recorded<Created<R
         version: 1,
     };
     call.change("model_route.create", move |conn| {
-        check_provider(conn, route.provider)?;
+        check_at(conn, route.provider, &route.real_model, &route.capabilities)?;
         route::create(conn, &route).map_err(conflict)?;
         let body = RouteBody::from(&route);
         let location = format!("{PREFIX}/model-routes/{}", route.id);
@@ -168,10 +183,13 @@ pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<R
     }
     check_tier(&mut check, "/tier", patch.tier.unwrap_or_default());
     let fit = patch.fit.as_ref().map(|fit| fit.checked(&mut check, "/fit"));
+    let said = patch.capabilities.as_ref();
+    let capabilities = said.map(|said| said.checked(&mut check, "/capabilities"));
     check.finish()?;
     let change = route::Change {
         tier: patch.tier,
         fit,
+        capabilities,
         alias: patch.alias.clone(),
         provider: patch.provider_id.map(ProviderId),
         real_model: patch.real_name.clone(),
@@ -186,8 +204,11 @@ pub async fn update(call: Call<(), Json<RoutePatch>>) -> Result<Recorded<Shown<R
     let now_ms = call.now_ms();
     call.change("model_route.update", move |conn| {
         let before = found(route::show(conn, id)?)?;
-        if let Some(provider) = change.provider {
-            check_provider(conn, provider)?;
+        if change.provider.is_some() || change.real_model.is_some() || change.capabilities.is_some() {
+            let provider = change.provider.unwrap_or(before.provider);
+            let real_model = change.real_model.as_ref().unwrap_or(&before.real_model);
+            let capabilities = change.capabilities.as_ref().unwrap_or(&before.capabilities);
+            check_at(conn, provider, real_model, capabilities)?;
         }
         match route::update(conn, id, &change, version, now_ms).map_err(conflict)? {
             Changed::Unknown => Err(Kind::NotFound.into()),

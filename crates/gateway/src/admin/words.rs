@@ -1,6 +1,7 @@
 //! The core's words as requests and answers spell them.
 
 use nexus_core::{
+    capabilities::Thinking,
     health::breaker,
     need::Ability,
     policy::{Cause, Policy},
@@ -68,6 +69,8 @@ words! {
     CauseWord as FallbackCause for Cause { ContextWindow, ContentPolicy, Failure, Budget }
     /// Something a model can do beside text.
     AbilityWord as Ability for Ability { Tools, Vision, Audio, JsonSchema }
+    /// How a model is told how much to think: not at all, by a number of tokens, or by a word.
+    ThinkingWord as Thinking for Thinking { None, Budget, Effort }
 }
 
 /// A circuit breaker: requests pass, none does, or one may see whether the provider is back.
@@ -114,6 +117,9 @@ mod tests {
         }
         for ability in Ability::ALL {
             assert_eq!(spelled(serde_json::json!(AbilityWord::from(ability))), ability.as_str());
+        }
+        for thinking in Thinking::ALL {
+            assert_eq!(spelled(serde_json::json!(ThinkingWord::from(thinking))), thinking.as_str());
         }
         for mode in [ShieldMode::Off, ShieldMode::Flag, ShieldMode::Block] {
             assert_eq!(spelled(serde_json::json!(ShieldWord::from(mode))), mode.as_str());

@@ -5,7 +5,7 @@ mod rule;
 
 use std::collections::{BTreeMap, HashMap};
 
-use nexus_core::{id::RouteId, need::Fit};
+use nexus_core::{capabilities::Capabilities, id::RouteId, need::Fit};
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
     Store,
@@ -22,7 +22,7 @@ use crate::{
         check::Check,
         problem::{Kind, Problem},
         providers::{check_model, check_rate, check_weight},
-        routes::{Multiplier, RouteBody, conflict},
+        routes::{Multiplier, RouteBody, check_known, conflict},
     },
     cli::{Output, Place, Route, RouteCreate},
     clock::SystemClock,
@@ -73,6 +73,9 @@ fn checked(wish: &RouteCreate) -> Result<Multiplier, Problem> {
     check_rate(&mut check, "--rate-limit", wish.rate_limit);
     check_rate(&mut check, "--token-limit", wish.token_limit);
     check_rate(&mut check, "--max-concurrent", wish.max_concurrent);
+    if let Some(like) = &wish.like {
+        check_model(&mut check, "--like", like);
+    }
     let multiplier = Multiplier::parse(&wish.cost_multiplier);
     if multiplier.is_none() {
         check.flaw("--cost-multiplier", "is not a number from 0 to 1000 with at most six decimals");
@@ -108,10 +111,17 @@ fn create(store: &Store, wish: &RouteCreate) -> Result<(), StartError> {
             weight: wish.weight,
             tier: wish.tier,
             fit: Fit::default(),
+            capabilities: Capabilities {
+                like: wish.like.as_deref().map(Into::into),
+                ..Capabilities::default()
+            },
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
             version: 1,
         };
+        let mut check = Check::default();
+        check_known(&mut check, "-", &provider.kind, &route.real_model, &route.capabilities);
+        check.finish()?;
         route::create(conn, &route).map_err(conflict)?;
         let deed = Deed::of("model_route.create", "model_route", id).to(&RouteBody::from(&route));
         Ok((route, Some(deed)))

@@ -12,6 +12,7 @@
 mod admin;
 mod audit;
 mod bedrock;
+mod capabilities;
 mod chat;
 mod client;
 mod crash;
@@ -23,6 +24,7 @@ mod flow;
 mod forwarded;
 mod gemini;
 mod hostile;
+mod hosts;
 mod keys;
 mod lifecycle;
 mod money;

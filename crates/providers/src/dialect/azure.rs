@@ -149,7 +149,12 @@ fn percent_encoded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nexus_core::{call::Operation, site::Options};
+    use nexus_core::{
+        call::Operation,
+        capabilities::Capabilities,
+        id::{RequestId, Uuid},
+        site::Options,
+    };
     use nexus_wire::chat::ChatRequest;
 
     use super::*;
@@ -169,7 +174,14 @@ mod tests {
         };
         let options: Options = [(Azure::VERSION, version)].into_iter().collect();
         let site = Site { region: None, options: &options };
-        let ask = Ask { call: &call, body: &body, request: &request, real_model: "my gpt", site };
+        let ask = Ask {
+            call: &call,
+            body: &body,
+            request: &request,
+            real_model: "my gpt",
+            capabilities: Capabilities::UNSAID,
+            site,
+        };
         let encoded = Azure.encode(ask).unwrap();
         assert_eq!(encoded.headers, []);
         (encoded.path, String::from_utf8(encoded.body.to_vec()).unwrap())

@@ -88,6 +88,10 @@ impl Dialect for Bedrock {
         listing::names(body, "modelSummaries", "modelId", "")
     }
 
+    fn tells(&self, real_model: &str) -> bool {
+        model::tells(real_model)
+    }
+
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(stream::ConverseStream::new(call))
     }

@@ -19,6 +19,8 @@ pub struct EmbedAsk<'a> {
     pub user: Option<&'a str>,
     /// The provider's name of the model.
     pub real_model: &'a str,
+    /// The name by which the model is known: what it can do is told by this one.
+    pub known_as: &'a str,
     pub site: Site<'a>,
 }
 
@@ -33,7 +35,7 @@ pub struct Embedded {
 /// A vendor's words for embeddings.
 pub trait Embedder: Send + Sync {
     /// How many texts an exchange takes at most, at least 1; more are asked for by several exchanges.
-    fn batch_max(&self, real_model: &str) -> usize;
+    fn batch_max(&self, known_as: &str) -> usize;
 
     /// Says the request in the vendor's words.
     fn encode(&self, ask: EmbedAsk<'_>) -> Result<Encoded, Unsayable>;

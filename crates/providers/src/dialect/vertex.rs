@@ -78,7 +78,7 @@ impl Dialect for Vertex {
     }
 
     fn encode(&self, ask: Ask<'_>) -> Result<Encoded, Unsayable> {
-        if is_claude(ask.real_model) {
+        if is_claude(ask.capabilities.known_as(ask.real_model)) {
             return encode_claude(ask);
         }
         let model = gemini::model_path(ask.real_model, "publishers/google/models")?;

@@ -1,7 +1,7 @@
 //! What must hold of the Anthropic dialect whatever is in a request or an answer.
 
 use bytes::{Bytes, BytesMut};
-use nexus_core::site::Site;
+use nexus_core::{capabilities::Capabilities, site::Site};
 use nexus_providers::dialect::{Ask, Encoded, Unsayable};
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -25,6 +25,7 @@ fn encode(body: &Value, real_model: &str) -> Option<Result<Encoded, Unsayable>> 
         body: &body,
         request: &request,
         real_model,
+        capabilities: Capabilities::UNSAID,
         site: Site::PLAIN,
     }))
 }

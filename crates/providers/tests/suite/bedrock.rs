@@ -1,7 +1,7 @@
 //! What must hold of the Bedrock dialect whatever is in a request or an answer.
 
 use bytes::{Bytes, BytesMut};
-use nexus_core::{fault::Class, site::Site};
+use nexus_core::{capabilities::Capabilities, fault::Class, site::Site};
 use nexus_providers::dialect::{Ask, COUNTED_TEXT_MAX, Encoded, Unsayable};
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -29,7 +29,14 @@ fn encode(body: &Value, real_model: &str) -> Option<Result<Encoded, Unsayable>> 
     let body = Bytes::from(body.to_string());
     let request = ChatRequest::read(&body).ok()?;
     let call = call(request.is_stream, request.wants_usage);
-    let ask = Ask { call: &call, body: &body, request: &request, real_model, site: Site::PLAIN };
+    let ask = Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model,
+        capabilities: Capabilities::UNSAID,
+        site: Site::PLAIN,
+    };
     Some(vendor("bedrock").encode(ask))
 }
 

@@ -2,7 +2,7 @@
 //! refused by name, an answer is OpenAI's form or a fault, and where a stream is cut makes no difference.
 
 use bytes::{Bytes, BytesMut};
-use nexus_core::site::Site;
+use nexus_core::{capabilities::Capabilities, site::Site};
 use nexus_providers::dialect::Ask;
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -96,8 +96,14 @@ proptest! {
         let body = Bytes::from(body.to_string());
         if let Ok(request) = ChatRequest::read(&body) {
             let call = call(request.is_stream, request.wants_usage);
-            let ask =
-                Ask { call: &call, body: &body, request: &request, real_model: "real", site: Site::PLAIN };
+            let ask = Ask {
+            call: &call,
+            body: &body,
+            request: &request,
+            real_model: "real",
+            capabilities: Capabilities::UNSAID,
+            site: Site::PLAIN,
+        };
             match vendor(kind).encode(ask) {
                 Ok(encoded) => {
                     let said: Value = serde_json::from_slice(&encoded.body).unwrap();

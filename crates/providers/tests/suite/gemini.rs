@@ -1,7 +1,10 @@
 //! What must hold of the Gemini dialect, on both surfaces, whatever is in a request or an answer.
 
 use bytes::{Bytes, BytesMut};
-use nexus_core::site::{Options, Site};
+use nexus_core::{
+    capabilities::Capabilities,
+    site::{Options, Site},
+};
 use nexus_providers::dialect::{Ask, Encoded, Unsayable};
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -29,7 +32,14 @@ fn encode(surface: &str, body: &Value, real_model: &str) -> Option<Result<Encode
     let call = call(request.is_stream, request.wants_usage);
     let options: Options = [("project", "p1"), ("region", "us-central1")].into_iter().collect();
     let site = Site { region: None, options: &options };
-    let ask = Ask { call: &call, body: &body, request: &request, real_model, site };
+    let ask = Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model,
+        capabilities: Capabilities::UNSAID,
+        site,
+    };
     Some(vendor(surface).encode(ask))
 }
 

@@ -5,6 +5,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use bytes::Bytes;
 use nexus_core::{
+    capabilities::Capabilities,
     fault::Fault,
     site::{Options, Site},
 };
@@ -65,7 +66,14 @@ fn requests_reach_the_vendor_in_its_words_with_nothing_changed_but_what_must_be(
         let real_model = if is_openai { "org/real model" } else { &request.model };
         let options: Options = [("project", "p1")].into_iter().collect();
         let site = Site { region: None, options: &options };
-        let ask = Ask { call: &call, body: &body, request: &request, real_model, site };
+        let ask = Ask {
+            call: &call,
+            body: &body,
+            request: &request,
+            real_model,
+            capabilities: Capabilities::UNSAID,
+            site,
+        };
         match vendor(id).encode(ask) {
             Ok(encoded) => {
                 assert!(encoded.headers.is_empty() || !is_openai);

@@ -8,6 +8,7 @@ use diesel::{
     dsl::{delete as delete_from, insert_into, update as change_in},
 };
 use nexus_core::{
+    capabilities::Capabilities,
     id::{ProviderId, RouteId},
     need::Fit,
 };
@@ -16,7 +17,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{Applied, Changed, Page, Removed, changed},
-    row::{Reading, fit, page_of, readable},
+    row::{Reading, capabilities, fit, page_of, readable},
     schema::model_routes,
 };
 
@@ -46,6 +47,7 @@ pub struct StoredRoute {
     /// Lower ones go first.
     pub tier: u32,
     pub fit: Fit,
+    pub capabilities: Capabilities,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -66,6 +68,7 @@ pub struct Change {
     pub weight: Option<Option<u32>>,
     pub tier: Option<u32>,
     pub fit: Option<Fit>,
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Which routes are wanted; all that is said must hold.
@@ -94,6 +97,7 @@ pub(crate) struct RouteRow {
     fit: String,
     token_limit: Option<i64>,
     max_concurrent: Option<i64>,
+    capabilities: String,
 }
 
 #[derive(AsChangeset)]
@@ -111,6 +115,7 @@ struct RouteChange<'a> {
     weight: Option<Option<i64>>,
     tier: Option<i64>,
     fit: Option<String>,
+    capabilities: Option<String>,
     updated_at: i64,
 }
 
@@ -126,6 +131,7 @@ impl RouteRow {
             weight: row.small_or_none("weight", self.weight)?,
             tier: row.small("tier", self.tier)?,
             fit: row.fit("fit", &self.fit)?,
+            capabilities: row.capabilities("capabilities", &self.capabilities)?,
             region_weights: match &self.region_weights {
                 Some(json) => serde_json::from_str(json)
                     .map_err(|_| row.problem("region_weights", "is not an object of region to share"))?,
@@ -159,6 +165,7 @@ impl RouteRow {
             version: route.version,
             tier: route.tier.into(),
             fit: fit::written(&route.fit),
+            capabilities: capabilities::written(&route.capabilities),
         }
     }
 }
@@ -264,6 +271,7 @@ pub fn update(
         weight: change.weight.map(|weight| weight.map(i64::from)),
         tier: change.tier.map(i64::from),
         fit: change.fit.as_ref().map(fit::written),
+        capabilities: change.capabilities.as_ref().map(capabilities::written),
         updated_at: now_ms,
     };
     let row = model_routes::table.find(id.to_string()).filter(model_routes::version.eq(expected_version));

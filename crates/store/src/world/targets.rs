@@ -115,6 +115,7 @@ fn targets(
             tier: stored.tier,
             fit: stored.fit.clone(),
             cost_multiplier_ppm: u64::try_from(stored.cost_multiplier_ppm).ok().filter(|ppm| *ppm != PPM),
+            capabilities: stored.capabilities.clone(),
             health: Arc::clone(earlier.healths.entry(place).or_default()),
             limits: limits.clone(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),

@@ -18,6 +18,7 @@ use crate::estimate::Prompt;
 pub(super) struct Batches<'a> {
     embedder: &'static dyn Embedder,
     request: &'a EmbeddingRequest,
+    known_as: &'a str,
     texts: Arc<[String]>,
     /// The texts of the latest exchange.
     batch: Range<usize>,
@@ -30,13 +31,14 @@ impl<'a> Batches<'a> {
         embedder: &'static dyn Embedder,
         request: &'a EmbeddingRequest,
         body: &Bytes,
+        known_as: &'a str,
     ) -> Result<Self, Refusal> {
         let texts = request.texts(body).ok_or_else(|| Refusal::Unsayable {
             param: "input".to_owned(),
             message: "token ids cannot be said to this model's provider; send the text".to_owned(),
         })?;
         let vectors = Vec::with_capacity(texts.len());
-        Ok(Self { embedder, request, texts: texts.into(), batch: 0..0, vectors, tokens: 0 })
+        Ok(Self { embedder, request, known_as, texts: texts.into(), batch: 0..0, vectors, tokens: 0 })
     }
 
     fn ask<'b>(&'b self, call: &'b Call, real_model: &'b str, site: Site<'b>) -> EmbedAsk<'b> {
@@ -46,6 +48,7 @@ impl<'a> Batches<'a> {
             dimensions: self.request.dimensions,
             user: self.request.user.as_deref(),
             real_model,
+            known_as: self.known_as,
             site,
         }
     }
@@ -60,7 +63,7 @@ impl<'a> Batches<'a> {
         if begin >= self.texts.len() {
             return Ok(None);
         }
-        let most = self.embedder.batch_max(real_model).max(1);
+        let most = self.embedder.batch_max(self.known_as).max(1);
         self.batch = begin..begin.saturating_add(most).min(self.texts.len());
         self.embedder.encode(self.ask(call, real_model, site)).map(Some)
     }
@@ -102,6 +105,7 @@ mod tests {
     use nexus_core::{
         call::Operation,
         fault::Class,
+        id::{RequestId, Uuid},
         site::{Options, Site},
     };
     use nexus_providers::dialect::{Consumed, embedder::Embedded};
@@ -142,6 +146,7 @@ mod tests {
             alias: "alias".to_owned(),
             is_stream: false,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         }
     }
@@ -159,7 +164,7 @@ mod tests {
             texts in prop::collection::vec("[a-z]{0,9}", 1..20)
         ) {
             let (request, body) = request(&texts);
-            let mut batches = Batches::new(&Three, &request, &body).ok().unwrap();
+            let mut batches = Batches::new(&Three, &request, &body, "real").ok().unwrap();
             let mut asked = Vec::new();
             while let Some(encoded) = batches.ask_on(&call(), "real", PLAIN).unwrap() {
                 asked.extend(encoded.body.split(|byte| *byte == b',').map(<[u8]>::to_vec));
@@ -179,7 +184,7 @@ mod tests {
     fn an_answer_that_lacks_or_breaks_a_vector_is_a_fault() {
         for answer in ["short", "broken"] {
             let (request, body) = request(&["a".to_owned()]);
-            let mut batches = Batches::new(&Three, &request, &body).ok().unwrap();
+            let mut batches = Batches::new(&Three, &request, &body, "real").ok().unwrap();
             batches.ask_on(&call(), "real", PLAIN).unwrap();
             let came = batches.take(&call(), "real", PLAIN, &Bytes::from_static(answer.as_bytes()));
             assert_eq!(came.err().map(|fault| fault.class), Some(Class::BadAnswer), "{answer}");
@@ -190,7 +195,7 @@ mod tests {
     fn token_ids_are_refused_by_name() {
         let body = Bytes::from_static(br#"{"model":"m","input":[[1,2]]}"#);
         let request = EmbeddingRequest::read(&body).unwrap();
-        let refused = Batches::new(&Three, &request, &body).err();
+        let refused = Batches::new(&Three, &request, &body, "real").err();
         assert!(matches!(refused, Some(Refusal::Unsayable { param, .. }) if param == "input"));
     }
 }

@@ -9,7 +9,7 @@ mod rule;
 use std::collections::{BTreeMap, HashSet};
 
 use nexus_config::settings;
-use nexus_core::endpoint::Template;
+use nexus_core::{capabilities::Capabilities, endpoint::Template};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -23,7 +23,7 @@ use crate::admin::{
         KindText, OptionsObject, TidyText, UrlText, check_kind, check_limits, check_model, check_name,
         check_weight, read_endpoint,
     },
-    routes::{ModelText, Multiplier, RegionShares, check_regions, check_tier},
+    routes::{CapabilitiesBody, ModelText, Multiplier, RegionShares, check_regions, check_tier},
 };
 
 /// Providers, their models and what is set for aliases, in the shape of the configuration file.
@@ -113,6 +113,9 @@ pub struct ModelEntry {
     #[serde(default)]
     #[schema(value_type = Option<RegionShares>)]
     region_weights: Option<BTreeMap<String, u32>>,
+    /// All of them, where they are to be others.
+    #[serde(default)]
+    capabilities: Option<CapabilitiesBody>,
 }
 
 /// Everything that is to be.
@@ -152,6 +155,7 @@ pub struct OfferedModel {
     pub max_concurrent: Option<u32>,
     pub cost_multiplier: Option<Multiplier>,
     pub region_weights: Option<BTreeMap<String, u32>>,
+    pub capabilities: Option<Capabilities>,
 }
 
 impl ConfigBody {
@@ -236,6 +240,9 @@ impl ModelEntry {
         if let Some(weights) = &self.region_weights {
             check_regions(check, &format!("{at}/region_weights"), weights);
         }
+        if let Some(said) = &self.capabilities {
+            said.checked(check, &format!("{at}/capabilities"));
+        }
     }
 
     fn offered(self) -> OfferedModel {
@@ -250,6 +257,8 @@ impl ModelEntry {
             max_concurrent: self.max_concurrent,
             cost_multiplier: self.cost_multiplier,
             region_weights: self.region_weights,
+            // what is not right with it was told by `check`
+            capabilities: self.capabilities.map(|said| said.checked(&mut Check::default(), "")),
         }
     }
 }
@@ -274,6 +283,7 @@ impl Offer {
                 .cost_multiplier_ppm
                 .map(|ppm| Multiplier(i64::try_from(ppm).unwrap_or(i64::MAX))),
             region_weights: model.region_weights,
+            capabilities: model.capabilities,
         });
         Ok(Self {
             place,

@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::rules::{ExportedFit, ExportedRule};
 use crate::admin::{
     providers::{credentials, shown_options},
-    routes::Multiplier,
+    routes::{CapabilitiesBody, Multiplier},
 };
 
 /// What the file's `providers` and `rules` say.
@@ -72,6 +72,8 @@ struct ExportedModel {
     cost_multiplier: Multiplier,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     region_weights: BTreeMap<String, u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<CapabilitiesBody>,
 }
 
 /// What has no words in a file, whatever there is of it.
@@ -152,6 +154,8 @@ fn models(
             max_concurrent: route.max_concurrent,
             cost_multiplier: Multiplier(route.cost_multiplier_ppm),
             region_weights: route.region_weights.clone(),
+            capabilities: Some(CapabilitiesBody::from(&route.capabilities))
+                .filter(|said| *said != CapabilitiesBody::default()),
         });
     }
     models
@@ -281,6 +285,11 @@ impl ExportedModel {
         for (region, weight) in &self.region_weights {
             out.push_str(&format!("          {}: {weight}\n", quoted(region)));
         }
+        if let Some(said) = &self.capabilities {
+            // JSON's objects are YAML's too
+            let said = serde_json::to_string(said).unwrap_or_default();
+            out.push_str(&format!("        capabilities: {said}\n"));
+        }
     }
 }
 
@@ -297,6 +306,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::admin::words::ThinkingWord;
 
     #[test]
     fn no_two_keys_get_the_same_variable() {
@@ -343,6 +353,13 @@ mod tests {
             max_concurrent: None,
             cost_multiplier: Multiplier(1_250_000),
             region_weights: BTreeMap::from([("eu: west".to_owned(), 3)]),
+            capabilities: Some(CapabilitiesBody {
+                like: Some("a: \"b\"".to_owned()),
+                max_output_tokens: Some(8),
+                sampling: Some(false),
+                thinking: Some(ThinkingWord::Effort),
+                structured_output: None,
+            }),
         };
         let exported = Exported {
             providers: vec![ExportedProvider {
@@ -383,6 +400,8 @@ mod tests {
             assert_eq!(Fit { teams: vec![TEAM], ..written.bounds }, fit());
             let settings::Rule { alias, team, rule: read } = &settings.rules[0];
             assert_eq!((alias.as_str(), team.as_deref(), read), ("*", Some("r: \"e\"d"), &rule()));
+            let said = first.capabilities.as_ref().map(CapabilitiesBody::from);
+            assert_eq!(said, model("gpt").capabilities, "{text}");
             assert_eq!(first.region_weights, Some(BTreeMap::from([("eu: west".to_owned(), 3)])));
         }
     }

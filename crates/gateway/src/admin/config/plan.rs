@@ -26,7 +26,7 @@ use crate::admin::{
     providers::{
         ProviderBody, check_key, check_options, check_way, shown_options, usual_endpoint, usual_weight,
     },
-    routes::RouteBody,
+    routes::{RouteBody, check_known},
     rules::RuleBody,
 };
 
@@ -203,8 +203,9 @@ impl Planner<'_> {
         }
         let change = fate(present.is_some(), &fields);
         plan.differences.providers.push(ProviderDifference { name: offer.name.clone(), change, fields });
-        for model in offer.models {
-            self.route(conn, plan, check, &wanted, model)?;
+        for (at, model) in offer.models.into_iter().enumerate() {
+            let place = format!("{}/models/{at}", offer.place);
+            self.route(conn, plan, check, &wanted, (&place, model))?;
         }
         if is_row_changed {
             plan.before.providers.extend(present.as_ref().map(ProviderBody::from));
@@ -264,6 +265,10 @@ impl Planner<'_> {
             weight: model.weight.or_else(|| was.and_then(|was| was.weight)),
             tier: model.tier.or_else(|| was.map(|was| was.tier)).unwrap_or_default(),
             fit: fit.or_else(|| was.map(|was| was.fit.clone())).unwrap_or_default(),
+            capabilities: model
+                .capabilities
+                .or_else(|| was.map(|was| was.capabilities.clone()))
+                .unwrap_or_default(),
             created_at_ms: self.now_ms,
             updated_at_ms: self.now_ms,
             version: 1,
@@ -276,17 +281,19 @@ impl Planner<'_> {
         plan: &mut Plan,
         check: &mut Check,
         provider: &StoredProvider,
-        model: OfferedModel,
+        (place, model): (&str, OfferedModel),
     ) -> Result<(), Halt> {
         let filter = route::Filter { alias: Some(model.alias.clone()), provider: Some(provider.id) };
         let twins = route::page(conn, &filter, &Page { after: None, limit: TWINS_MAX })?;
         let present = twins.into_iter().find(|route| route.real_model == model.real_name);
         let wanted = self.wanted_route(conn, check, present.as_ref(), provider, model)?;
+        let pointer = format!("{place}/capabilities");
+        check_known(check, &pointer, &provider.kind, &wanted.real_model, &wanted.capabilities);
         let fields = present.as_ref().map_or_else(Vec::new, |was| {
             differing!(
                 was, wanted, weight as "weight", tier as "tier", fit as "fit", cost_multiplier_ppm as "cost_multiplier",
                 rate_limit as "rate_limit", token_limit as "token_limit", max_concurrent as "max_concurrent",
-                region_weights as "region_weights"
+                region_weights as "region_weights", capabilities as "capabilities"
             )
         });
         let change = fate(present.is_some(), &fields);

@@ -155,7 +155,7 @@ mod tests {
                 "https://acme.openai.azure.com",
                 &[("version", "v1")],
                 &[
-                    "/options/version is no option of the kind `azure`; it takes `resource`, `api_version`, `health_check_s`",
+                    "/options/version is no option of the kind `azure`; it takes `resource`, `api_version`, `credentials`, `client_id`, `health_check_s`",
                 ],
             ),
             (

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
+    capabilities::Capabilities,
     endpoint::Endpoint,
     fault::{Class, Fault},
     site::{Options, Site},
@@ -210,7 +211,14 @@ fn own_headers(dialect: &dyn Dialect, site: Site<'_>) -> Vec<(&'static str, Stri
         wants_usage: false,
         asked_at_s: 0,
     };
-    let encoded = dialect.encode(Ask { call: &call, body: &body, request: &request, real_model: "m", site });
+    let encoded = dialect.encode(Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model: "m",
+        capabilities: Capabilities::UNSAID,
+        site,
+    });
     encoded.map(|encoded| encoded.headers).unwrap_or_default()
 }
 

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::fit::FitBody;
+use super::{capabilities::CapabilitiesBody, fit::FitBody};
 use crate::admin::{
     body::present,
     providers::{TidyText, yes},
@@ -170,6 +170,7 @@ pub struct RouteBody {
     /// Models of a lower tier go before those of a higher, as long as one of them can.
     pub tier: u32,
     pub fit: FitBody,
+    pub capabilities: CapabilitiesBody,
     pub cost_multiplier: Multiplier,
     /// Requests a minute to this model at this provider.
     pub rate_limit: Option<u32>,
@@ -198,6 +199,7 @@ impl From<&StoredRoute> for RouteBody {
             weight: route.weight,
             tier: route.tier,
             fit: FitBody::from(&route.fit),
+            capabilities: CapabilitiesBody::from(&route.capabilities),
             cost_multiplier: Multiplier(route.cost_multiplier_ppm),
             rate_limit: route.rate_limit,
             token_limit: route.token_limit,
@@ -232,6 +234,9 @@ pub struct NewRoute {
     #[serde(default)]
     #[schema(required = false)]
     pub fit: FitBody,
+    #[serde(default)]
+    #[schema(required = false)]
+    pub capabilities: CapabilitiesBody,
     #[serde(default = "one")]
     #[schema(required = false)]
     pub cost_multiplier: Multiplier,
@@ -275,6 +280,10 @@ pub struct RoutePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = FitBody, required = false)]
     pub fit: Option<FitBody>,
+    /// All of them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = CapabilitiesBody, required = false)]
+    pub capabilities: Option<CapabilitiesBody>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Multiplier, required = false)]
     pub cost_multiplier: Option<Multiplier>,

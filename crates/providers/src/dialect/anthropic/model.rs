@@ -1,9 +1,11 @@
-//! What the vendor's models can do, by family.
+//! What the vendor's models can do, by family, and what an operator says otherwise.
 //!
 //! As known in November 2026. Recorded traffic confirms some of it (4.6 refuses `xhigh` and takes a forced
 //! tool beside adaptive thinking); the rest was not tried. A row that promises too much makes the vendor
 //! refuse. A model in no row gets what every model takes: a small answer, no thinking, a tool in the
 //! place of a schema.
+
+use nexus_core::capabilities::{Capabilities, Thinking as How};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dialect) struct Abilities {
@@ -95,7 +97,37 @@ pub(in crate::dialect) fn abilities(real_model: &str) -> Abilities {
     FAMILIES.iter().find(|(family, _)| is_of(family)).map_or(UNKNOWN, |(_, abilities)| *abilities)
 }
 
+impl Schema {
+    /// As it is said, else as it is known.
+    pub(in crate::dialect) fn said(self, binds: Option<bool>) -> Self {
+        match binds {
+            None => self,
+            Some(true) => Self::Native,
+            Some(false) => Self::ByTool,
+        }
+    }
+}
+
 impl Abilities {
+    /// These, but for what is said of the model.
+    pub(in crate::dialect) fn but(self, said: &Capabilities) -> Self {
+        Self {
+            max_output: said.max_output_tokens.or(self.max_output),
+            sampling: match said.takes_sampling {
+                None => self.sampling,
+                Some(true) => Sampling::Taken,
+                Some(false) => Sampling::Refused,
+            },
+            thinking: match (said.thinking, self.thinking) {
+                (None, known) | (Some(How::Effort), known @ Thinking::Adaptive { .. }) => known,
+                (Some(How::None), _) => Thinking::None,
+                (Some(How::Budget), _) => Thinking::Budget,
+                (Some(How::Effort), _) => Thinking::Adaptive { knows_xhigh: false },
+            },
+            schema: self.schema.said(said.binds_schemas),
+        }
+    }
+
     /// The answer's greatest length, given what the caller asked for.
     pub(in crate::dialect) fn max_tokens(&self, asked: Option<u64>) -> u64 {
         match (asked, self.max_output) {
@@ -132,6 +164,30 @@ mod tests {
         ] {
             assert_eq!(abilities(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_counts_before_what_is_known() {
+        assert_eq!(abilities("my-model").but(Capabilities::UNSAID), UNKNOWN);
+        assert_eq!(NEWEST.but(Capabilities::UNSAID), NEWEST);
+        let said = Capabilities {
+            max_output_tokens: Some(9),
+            takes_sampling: Some(false),
+            thinking: Some(How::Effort),
+            binds_schemas: Some(true),
+            like: None,
+        };
+        let expected =
+            family(9, Sampling::Refused, Thinking::Adaptive { knows_xhigh: false }, Schema::Native);
+        assert_eq!(UNKNOWN.but(&said), expected);
+        assert_eq!(NEWEST.but(&said).thinking, Thinking::Adaptive { knows_xhigh: true });
+        let older = Capabilities {
+            takes_sampling: Some(true),
+            thinking: Some(How::Budget),
+            binds_schemas: Some(false),
+            ..Capabilities::default()
+        };
+        assert_eq!(NEWEST.but(&older), family(128_000, Sampling::Taken, Thinking::Budget, Schema::ByTool));
     }
 
     #[test]

@@ -97,7 +97,8 @@ pub(in crate::dialect) enum Host {
 pub(in crate::dialect) fn encode(ask: Ask<'_>, host: Host) -> Result<Encoded, Unsayable> {
     let said = Conversation::read(ask.body)?;
     member::refuse(MEMBERS, &said)?;
-    let abilities = model::abilities(ask.real_model);
+    let known_as = ask.capabilities.known_as(ask.real_model);
+    let abilities = model::abilities(known_as).but(ask.capabilities);
     let max_tokens = abilities.max_tokens(ask.request.max_tokens);
     let mut turns = Turns::read(said.messages()?)?;
     let format = said.response_format()?;

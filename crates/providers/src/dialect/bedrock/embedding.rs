@@ -64,8 +64,8 @@ struct CohereRequest<'a> {
 }
 
 impl Embedder for Bedrock {
-    fn batch_max(&self, real_model: &str) -> usize {
-        match Family::of(real_model) {
+    fn batch_max(&self, known_as: &str) -> usize {
+        match Family::of(known_as) {
             Some(Family::Cohere { .. }) => COHERE_TEXTS_MAX,
             Some(Family::Titan { .. }) | None => 1,
         }
@@ -76,7 +76,7 @@ impl Embedder for Bedrock {
             param: param.to_owned(),
             message: format!("`{param}` cannot be said to this model's provider: {message}"),
         };
-        let family = Family::of(ask.real_model)
+        let family = Family::of(ask.known_as)
             .ok_or_else(|| unsayable("model", "only Titan's and Cohere's models make embeddings there"))?;
         if ask.dimensions.is_some() && !family.has_dimensions() {
             return Err(unsayable("dimensions", "the model's vectors have one length"));
@@ -125,6 +125,7 @@ fn vectors(said: &Members<'_>) -> Option<Vec<Vec<f32>>> {
 mod tests {
     use nexus_core::{
         call::{Call, Operation},
+        id::{RequestId, Uuid},
         site::Site,
     };
 
@@ -141,11 +142,20 @@ mod tests {
             alias: "alias".to_owned(),
             is_stream: false,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 7,
         };
         let texts = ["one \"1\"".to_owned(), "two".to_owned()];
         let texts = texts.get(..Bedrock.batch_max(real_model).min(2)).unwrap();
-        then(EmbedAsk { call: &call, texts, dimensions, user: Some("u"), real_model, site: Site::PLAIN })
+        then(EmbedAsk {
+            call: &call,
+            texts,
+            dimensions,
+            user: Some("u"),
+            real_model,
+            known_as: real_model,
+            site: Site::PLAIN,
+        })
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! What the models behind this vendor can do, by family.
+//! What the models behind this vendor can do, by family, and what an operator says otherwise.
 //!
 //! As the vendor documents it in November 2026; recorded traffic confirms some of it. A row that promises
 //! too much makes the vendor refuse. What Claude can do is the table of its own vendor's. A model in no
 //! row gets what every model takes: no thinking, no cache points, a tool in the place of a schema.
+
+use nexus_core::capabilities::{Capabilities, Thinking};
 
 use super::{
     super::anthropic::model::{self as claude, Schema},
@@ -86,6 +88,33 @@ pub(super) fn abilities(real_model: &str) -> Abilities {
     FAMILIES.iter().find(|(family, _)| is_of(family)).map_or(UNKNOWN, |(_, abilities)| *abilities)
 }
 
+impl Abilities {
+    /// These, but for what is said of the model.
+    pub(super) fn but(self, said: &Capabilities) -> Self {
+        let family = match (self.family, said.thinking) {
+            (Family::Claude(known), _) => Family::Claude(known.but(said)),
+            (Family::Nova { .. }, Some(how)) => Family::Nova { thinks: how != Thinking::None },
+            (family, _) => family,
+        };
+        Self { family, schema: self.schema.said(said.binds_schemas), ..self }
+    }
+}
+
+/// Names of what an account set up for itself, which do not tell which model is behind them.
+const OPAQUE: &[&str] = &[
+    ":application-inference-profile/",
+    ":provisioned-model/",
+    ":custom-model-deployment/",
+    ":imported-model/",
+    ":prompt-router/",
+    ":default-prompt-router/",
+];
+
+/// Whether a name tells which model it is.
+pub(super) fn tells(real_model: &str) -> bool {
+    !OPAQUE.iter().any(|part| real_model.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +158,35 @@ mod tests {
                 "{name}"
             );
             assert_eq!((seen.schema, seen.caching), (schema, Caching::Marked), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_counts_before_what_is_known() {
+        let said = Capabilities {
+            thinking: Some(Thinking::None),
+            binds_schemas: Some(true),
+            ..Capabilities::default()
+        };
+        let nova = abilities("amazon.nova-2-lite-v1:0").but(&said);
+        assert_eq!((nova.family, nova.schema), (Family::Nova { thinks: false }, Schema::Native));
+        let claude = abilities("anthropic.claude-opus-4-1-20250805-v1:0");
+        assert_eq!(claude.but(Capabilities::UNSAID), claude);
+        assert!(
+            matches!(claude.but(&said).family, Family::Claude(known) if known.thinking == claude::Thinking::None)
+        );
+    }
+
+    #[test]
+    fn a_name_that_an_account_gave_does_not_tell() {
+        for (name, expected) in [
+            ("anthropic.claude-sonnet-4-5-20250929-v1:0", true),
+            ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-2-lite-v1:0", true),
+            ("arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-6", true),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/abc", false),
+            ("arn:aws:bedrock:us-east-1:1:provisioned-model/abc", false),
+        ] {
+            assert_eq!(tells(name), expected, "{name}");
         }
     }
 

@@ -146,7 +146,8 @@ struct NovaInference {
 pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     let said = Conversation::read(ask.body)?;
     member::refuse(MEMBERS, &said)?;
-    let abilities = model::abilities(ask.real_model);
+    let known_as = ask.capabilities.known_as(ask.real_model);
+    let abilities = model::abilities(known_as).but(ask.capabilities);
     let mut turns = Turns::read(said.messages()?, abilities.caching)?;
     let format = said.response_format()?;
     if matches!(format, ResponseFormat::JsonObject) {

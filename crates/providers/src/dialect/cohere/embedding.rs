@@ -107,7 +107,15 @@ mod tests {
         let texts = ["a".to_owned(), "b".to_owned()];
         let options: Options = options.iter().copied().collect();
         let site = Site { region: None, options: &options };
-        run(EmbedAsk { call: &call, texts: &texts, dimensions, user: None, real_model: "embed-v4.0", site })
+        run(EmbedAsk {
+            call: &call,
+            texts: &texts,
+            dimensions,
+            user: None,
+            real_model: "embed-v4.0",
+            known_as: "embed-v4.0",
+            site,
+        })
     }
 
     #[test]

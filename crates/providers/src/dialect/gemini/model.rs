@@ -1,8 +1,10 @@
-//! What the vendor's models can do, by family.
+//! What the vendor's models can do, by family, and what an operator says otherwise.
 //!
 //! As known in November 2026; recorded traffic confirms levels and budgets of 2.5 and 3, and schemas beside
 //! tools for 3. A model in no row gets what every model takes: no wish about its thoughts, and a schema
 //! beside tools by a tool.
+
+use nexus_core::capabilities::{Capabilities, Thinking as How};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abilities {
@@ -118,6 +120,26 @@ pub(super) fn abilities(real_model: &str) -> Abilities {
     FAMILIES.iter().find(|(family, _)| is_of(family)).map_or(UNKNOWN, |(_, abilities)| *abilities)
 }
 
+impl Abilities {
+    /// These, but for what is said of the model.
+    pub(super) fn but(self, said: &Capabilities) -> Self {
+        let thinking = match (said.thinking, self.thinking) {
+            (None, known)
+            | (Some(How::Budget), known @ Thinking::Budget { .. })
+            | (Some(How::Effort), known @ Thinking::Level { .. }) => known,
+            (Some(How::None), _) => Thinking::None,
+            (Some(How::Budget), _) => Thinking::Budget { least: 128, most: 24_576 },
+            (Some(How::Effort), _) => Thinking::Level { knows_minimal: false, knows_medium: false },
+        };
+        let json = match said.binds_schemas {
+            None => self.json,
+            Some(true) => Json::BesideTools,
+            Some(false) => Json::Alone,
+        };
+        Self { thinking, json, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +167,23 @@ mod tests {
         ] {
             assert_eq!(abilities(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_counts_before_what_is_known() {
+        let said = |thinking| Capabilities { thinking: Some(thinking), ..Capabilities::default() };
+        for (known, thinking, expected) in [
+            (PRO_25, How::None, Thinking::None),
+            (PRO_25, How::Budget, PRO_25.thinking),
+            (UNKNOWN, How::Budget, Thinking::Budget { least: 128, most: 24_576 }),
+            (FLASH_3, How::Effort, FLASH_3.thinking),
+            (UNKNOWN, How::Effort, ANY_3.thinking),
+        ] {
+            assert_eq!(known.but(&said(thinking)), Abilities { thinking: expected, ..known });
+        }
+        assert_eq!(FLASH_3.but(Capabilities::UNSAID), FLASH_3);
+        let alone = Capabilities { binds_schemas: Some(false), ..Capabilities::default() };
+        assert_eq!(FLASH_3.but(&alone).json, Json::Alone);
     }
 
     #[test]

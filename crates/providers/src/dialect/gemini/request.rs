@@ -86,7 +86,8 @@ struct Sampled {
 pub(in crate::dialect) fn body(ask: Ask<'_>, surface: Surface) -> Result<Vec<u8>, Unsayable> {
     let said = Conversation::read(ask.body)?;
     member::refuse(MEMBERS, &said)?;
-    let abilities = model::abilities(ask.real_model);
+    let known_as = ask.capabilities.known_as(ask.real_model);
+    let abilities = model::abilities(known_as).but(ask.capabilities);
     let mut turns = Turns::read(said.messages()?, surface, &abilities)?;
     let offer = tool::offer(said.tools()?, said.tool_choice()?, &said.response_format()?, abilities.json)?;
     let (response_mime_type, response_json_schema) = match offer.form {

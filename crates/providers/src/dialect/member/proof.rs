@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
+    capabilities::Capabilities,
+    id::{RequestId, Uuid},
     site::Site,
 };
 use nexus_wire::chat::{ChatRequest, KNOWN};
@@ -112,7 +114,14 @@ impl Proof<'_> {
             asked_at_s: 0,
         };
         let (real_model, site) = (self.real_model, self.site);
-        let ask = Ask { call: &call, body: &body, request: &request, real_model, site };
+        let ask = Ask {
+            call: &call,
+            body: &body,
+            request: &request,
+            real_model,
+            capabilities: Capabilities::UNSAID,
+            site,
+        };
         self.dialect
             .encode(ask)
             .map(|encoded| format!("{} {}", encoded.path, String::from_utf8_lossy(&encoded.body)))

@@ -102,7 +102,15 @@ mod tests {
         let texts = ["a".to_owned(), "b".to_owned()];
         let options: Options = options.iter().copied().collect();
         let site = Site { region: None, options: &options };
-        run(EmbedAsk { call: &call, texts: &texts, dimensions, user: None, real_model: "bge-m3", site })
+        run(EmbedAsk {
+            call: &call,
+            texts: &texts,
+            dimensions,
+            user: None,
+            real_model: "bge-m3",
+            known_as: "bge-m3",
+            site,
+        })
     }
 
     #[test]

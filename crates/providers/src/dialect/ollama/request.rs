@@ -160,6 +160,8 @@ mod tests {
     use super::*;
 
     #[test]
+        capabilities::Capabilities,
+        id::{RequestId, Uuid},
     fn what_a_request_says_goes_before_the_provider_s_options() {
         let options: SiteOptions = [("num_ctx", "8192"), ("keep_alive", "10m")].into_iter().collect();
         let site = Site { region: None, options: &options };
@@ -173,7 +175,14 @@ mod tests {
                 wants_usage: false,
                 asked_at_s: 0,
             };
-            let ask = Ask { call: &call, body: &body, request: &request, real_model: "m", site };
+            let ask = Ask {
+                call: &call,
+                body: &body,
+                request: &request,
+                real_model: "m",
+                capabilities: Capabilities::UNSAID,
+                site,
+            };
             String::from_utf8(encode(ask).unwrap().body.to_vec()).unwrap()
         };
         let begin = r#"{"model":"m","stream":false,"messages":[],"options":{"#;

@@ -49,20 +49,20 @@ struct Parameters {
 }
 
 /// Whether a model is asked by `embedContent`, one text an exchange.
-fn is_newer(real_model: &str) -> bool {
-    let name = real_model.rsplit('/').next().unwrap_or_default();
+fn is_newer(known_as: &str) -> bool {
+    let name = known_as.rsplit('/').next().unwrap_or_default();
     name.starts_with("gemini-embedding") && name != "gemini-embedding-001"
 }
 
 impl Embedder for VertexEmbedder {
-    fn batch_max(&self, real_model: &str) -> usize {
-        if real_model.contains("gemini-embedding") { 1 } else { BATCH }
+    fn batch_max(&self, known_as: &str) -> usize {
+        if known_as.contains("gemini-embedding") { 1 } else { BATCH }
     }
 
     fn encode(&self, ask: EmbedAsk<'_>) -> Result<Encoded, Unsayable> {
         let model = gemini::model_path(ask.real_model, "publishers/google/models")?;
         let path = format!("{}{model}", place(ask.site)?);
-        if let ([text], true) = (ask.texts, is_newer(ask.real_model)) {
+        if let ([text], true) = (ask.texts, is_newer(ask.known_as)) {
             return encoded(path + ":embedContent", &Request::new(None, text, &ask));
         }
         let instances = ask.texts.iter().map(|content| Instance { content }).collect();
@@ -104,6 +104,7 @@ mod tests {
     use nexus_core::{
         call::{Call, Operation},
         fault::Class,
+        id::{RequestId, Uuid},
         site::{Options, Site},
     };
 
@@ -122,11 +123,20 @@ mod tests {
             alias: "a".to_owned(),
             is_stream: false,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         let site = Site { region: None, options: &options };
-        take(EmbedAsk { call: &call, texts: &texts, dimensions, user: None, real_model, site })
+        take(EmbedAsk {
+            call: &call,
+            texts: &texts,
+            dimensions,
+            user: None,
+            real_model,
+            known_as: real_model,
+            site,
+        })
     }
 
     #[test]

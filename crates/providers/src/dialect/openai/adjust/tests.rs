@@ -2,6 +2,8 @@
 
 use nexus_core::{
     call::{Call, Operation},
+    capabilities::Capabilities,
+    id::{RequestId, Uuid},
     site::Site,
 };
 use nexus_wire::chat::ChatRequest;
@@ -28,7 +30,14 @@ fn encoded(vendor: &Vendor, members: &str) -> Result<String, Unsayable> {
         wants_usage: request.wants_usage,
         asked_at_s: 0,
     };
-    let ask = Ask { call: &call, body: &body, request: &request, real_model: "m", site: Site::PLAIN };
+    let ask = Ask {
+        call: &call,
+        body: &body,
+        request: &request,
+        real_model: "m",
+        capabilities: Capabilities::UNSAID,
+        site: Site::PLAIN,
+    };
     vendor.encode(ask).map(|encoded| String::from_utf8(encoded.body.to_vec()).unwrap())
 }
 
