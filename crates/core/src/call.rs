@@ -1,5 +1,7 @@
 //! What an application asked for, as far as routing and accounting need to know.
 
+use crate::id::RequestId;
+
 /// An operation of the OpenAI API that is routed to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -22,6 +24,8 @@ impl Operation {
 /// The caller's wishes that decide where a request goes and how its answer is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// What an answer is called that its vendor gives no id.
+    pub request: RequestId,
     pub operation: Operation,
     /// The model name the application used; the answer's `model` says the same.
     pub alias: String,

@@ -100,7 +100,8 @@ async fn way<T: Transport, B: BodyStream>(
         return Err(Refusal::Unbookable.into());
     }
     let asked = {
-        let parsing = pin!(parse::body(operation, &head.headers, body, &shared.limits, &*shared.clock));
+        let (limits, clock) = (&shared.limits, &*shared.clock);
+        let parsing = pin!(parse::body(request, operation, &head.headers, body, limits, clock));
         parsing.instrument(debug_span!("parse")).await?
     };
     signed::body(signature, &asked.body, &head, &caller, shared)?;

@@ -21,6 +21,7 @@ mod part {
     pub(crate) mod finish;
     pub mod limits;
     pub(crate) mod lines;
+    pub(crate) mod id;
     pub(crate) mod listing;
     pub(crate) mod scrub;
     pub(crate) mod structured;

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use nexus_core::{
     call::{Call, Operation},
+    id::RequestId,
     label::Labels,
     refusal::Refusal,
 };
@@ -127,6 +128,7 @@ impl Request {
 
 /// Reads and understands the body of an operation.
 pub async fn body<B: BodyStream>(
+    request_id: RequestId,
     operation: Operation,
     headers: &Headers<'_>,
     body: B,
@@ -174,6 +176,7 @@ fn understood(
         .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
     let (is_stream, wants_usage) = request.streams();
     let call = Call {
+        request: request_id,
         operation,
         alias: request.model().to_owned(),
         is_stream,

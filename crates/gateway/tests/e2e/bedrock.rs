@@ -73,6 +73,28 @@ fn a_stream_comes_back_in_chunks_with_usage_for_who_asked() {
 }
 
 #[test]
+fn an_answer_that_the_vendor_gives_no_id_has_one_of_its_own() {
+    let (_mock, site) = mocked(SECRET_ACCESS_KEY, &[]);
+    let (_, key) = site.key("app");
+    let node = site.start();
+    let mut ids: Vec<String> = Vec::new();
+    for _ in 0..3 {
+        ids.push(ask_with(&node, &key, json!({}))["id"].as_str().unwrap().to_owned());
+        let mut events = node.chat(&key, &ask_stream("nova")).events();
+        events.pop();
+        let chunks = events.iter().map(|event| serde_json::from_str::<Value>(event).unwrap()["id"].clone());
+        let mut of_stream: Vec<String> = chunks.map(|id| id.as_str().unwrap().to_owned()).collect();
+        assert!(of_stream.len() > 2);
+        of_stream.dedup();
+        assert_eq!(of_stream.len(), 1, "{of_stream:?}");
+        ids.append(&mut of_stream);
+    }
+    ids.sort();
+    ids.dedup();
+    assert!(ids.len() == 6 && ids.iter().all(|id| id.starts_with("chatcmpl-")), "{ids:?}");
+}
+
+#[test]
 fn a_tool_is_called_and_answered_whole_and_streamed() {
     let (mock, site) = mocked(SECRET_ACCESS_KEY, &[]);
     let (_, key) = site.key("app");

@@ -39,18 +39,18 @@ impl Azure {
     };
     const OPTIONS: &[Known] = &[
         Known::optional("resource", Form::Label, "the resource's name, as in its endpoint"),
-        Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
-    ];
-    /// The option that names the API's version: `v1`, which is also what counts unsaid, or a date.
-    pub const VERSION: &str = "api_version";
-}
-
         Known::optional(
             "credentials",
             Form::OneOf(&["static", "imds", "app_service", "workload"]),
             "whose tokens are shown: the provider's own key or application, or the identity of the host",
         ),
         Known::optional("client_id", Form::Name, "which of the host's identities, where it has several"),
+        Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
+    ];
+    /// The option that names the API's version: `v1`, which is also what counts unsaid, or a date.
+    pub const VERSION: &str = "api_version";
+}
+
 /// The first dated version that knows `stream_options` and `max_completion_tokens`.
 const NEWER_MEMBERS_SINCE: &str = "2024-09-01";
 
@@ -170,6 +170,7 @@ mod tests {
             alias: request.model.clone(),
             is_stream: true,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let options: Options = [(Azure::VERSION, version)].into_iter().collect();

@@ -34,6 +34,7 @@ use crate::{
     part::{
         fault,
         finish::{self, Meaning},
+        id,
         scrub::scrub,
         usage::{Counted, Reported},
     },
@@ -105,9 +106,9 @@ pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decode
     if !matches!(said.choices, Choices::Array { count: 1.. }) {
         return Err(bad_answer("the provider's answer has no `choices`"));
     }
-    let alias = splice::model_text(&call.alias);
-    let missing = missing(&said, &alias, call.asked_at_s, Form::Whole);
-    let body = splice::splice(body, &edits(&said, &missing, &alias, Form::Whole)?);
+    let own = Own::of(call);
+    let missing = own.missing(&said, Form::Whole);
+    let body = splice::splice(body, &edits(&said, &missing, &own, Form::Whole)?);
     let consumed = match &said.usage {
         Some(usage) => counted(said.tokens, usage.raw, quirks),
         None => consumed(said.groq_usage, quirks),
@@ -153,28 +154,49 @@ enum Form {
     UsageChunk,
 }
 
-/// The members that OpenAI always sends and this vendor did not, to be put before the closing brace.
-fn missing(said: &Completion<'_>, alias: &str, created: u64, form: Form) -> String {
-    let object = if form == Form::Whole { "\"chat.completion\"" } else { "\"chat.completion.chunk\"" };
-    let members: [(_, _, &dyn Display); 4] = [
-        ("id", said.id.is_none(), &"\"chatcmpl-unknown\""),
-        ("object", said.object.is_none(), &object),
-        ("created", said.created.is_none(), &created),
-        ("model", said.model.is_none(), &alias),
-    ];
-    let missing = members.iter().filter(|(_, is_missing, _)| *is_missing);
-    missing.map(|(name, _, value)| format!(",\"{name}\":{value}")).collect()
+/// What an answer says of itself where its vendor says otherwise or nothing, as JSON.
+struct Own {
+    id: String,
+    alias: String,
+    created: u64,
+}
+
+impl Own {
+    fn of(call: &Call) -> Self {
+        let id = format!("\"{}\"", id::Made(call.request));
+        Self { id, alias: splice::model_text(&call.alias), created: call.asked_at_s }
+    }
+
+    /// The members that OpenAI always sends and this vendor did not, to be put before the closing brace.
+    fn missing(&self, said: &Completion<'_>, form: Form) -> String {
+        let object = if form == Form::Whole { "\"chat.completion\"" } else { "\"chat.completion.chunk\"" };
+        let members: [(_, _, &dyn Display); 4] = [
+            ("id", said.id.is_none(), &self.id),
+            ("object", said.object.is_none(), &object),
+            ("created", said.created.is_none(), &self.created),
+            ("model", said.model.is_none(), &self.alias),
+        ];
+        let missing = members.iter().filter(|(_, is_missing, _)| *is_missing);
+        missing.map(|(name, _, value)| format!(",\"{name}\":{value}")).collect()
+    }
+}
+
+/// The id, where it is one: some vendors say an empty text, or `null`.
+fn named<'a>(said: &'a Completion<'_>) -> Option<&'a str> {
+    said.id.as_ref().map(|id| id.raw).filter(|raw| !matches!(*raw, "\"\"" | "null"))
 }
 
 /// What must change in a completion with at least one member, in the order of the places.
 fn edits<'a>(
     said: &'a Completion<'_>,
     missing: &'a str,
-    alias: &'a str,
+    own: &'a Own,
     form: Form,
 ) -> Result<Vec<Edit<'a>>, Fault> {
     let mut edits = Vec::new();
-    edits.extend(said.model.as_ref().map(|model| Edit { place: model.place.clone(), text: alias }));
+    edits.extend(said.model.as_ref().map(|model| Edit { place: model.place.clone(), text: &own.alias }));
+    let nameless = said.id.as_ref().filter(|_| named(said).is_none());
+    edits.extend(nameless.map(|id| Edit { place: id.place.clone(), text: &own.id }));
     edits.extend(said.repairs.iter().map(|repair| Edit { place: repair.place.clone(), text: &repair.text }));
     let empty = if form == Form::Whole { "\"message\":{\"content\":null}," } else { "\"delta\":{}," };
     edits.extend(said.bare.iter().map(|at| Edit { place: *at..*at, text: empty }));

@@ -4,14 +4,15 @@
 //! kept for counting only, up to a limit.
 
 use bytes::{BufMut, BytesMut};
-use nexus_core::call::Call;
+use nexus_core::{call::Call, id::RequestId};
 use nexus_wire::{completion::Generated, splice, sse::encode};
 use serde_json::Value;
 
-use super::usage::Shown;
+use super::{completion::Annotation, id, usage::Shown};
 use crate::dialect::COUNTED_TEXT_MAX;
 
 pub(crate) struct Chunks {
+    request: RequestId,
     /// The alias as a JSON string.
     alias: String,
     wants_usage: bool,
@@ -27,6 +28,7 @@ pub(crate) struct Chunks {
 impl Chunks {
     pub(crate) fn new(call: &Call) -> Self {
         Self {
+            request: call.request,
             alias: splice::model_text(&call.alias),
             wants_usage: call.wants_usage,
             asked_at_s: call.asked_at_s,
@@ -38,11 +40,11 @@ impl Chunks {
         }
     }
 
-    /// Fixes the answer's id. Writes nothing.
-    pub(crate) fn begin(&mut self, id: &str) {
+    /// Fixes the answer's id, by what the vendor calls it; empty where it gives it no name. Writes nothing.
+    pub(crate) fn begin(&mut self, said: &str) {
         self.head = format!(
             r#"{{"id":{},"object":"chat.completion.chunk","created":{},"model":{},"choices":"#,
-            Value::from(id),
+            Value::from(id::of_answer(said, self.request)),
             self.asked_at_s,
             self.alias
         );

@@ -9,12 +9,12 @@ use nexus_wire::completion::Generated;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::usage::Shown;
+use super::{id, usage::Shown};
 use crate::dialect::{COUNTED_TEXT_MAX, Consumed, Decoded, bad_answer};
 
 #[derive(Serialize)]
 struct Completion<'a> {
-    id: &'a str,
+    id: String,
     object: &'static str,
     created: u64,
     model: &'a str,
@@ -148,15 +148,20 @@ impl<'a> Message<'a> {
         self.extra_content = Some(Extra::google(seal));
     }
 
-    /// The whole answer, under the alias that was asked for.
+    /// The whole answer, under the alias that was asked for; `said` is what the vendor calls it, if anything.
     pub(crate) fn complete(
         self,
         call: &Call,
-        id: &str,
+        said: &str,
         finish_reason: &'static str,
         consumed: Consumed,
     ) -> Result<Decoded, Fault> {
-        complete(call, id, vec![Choice { index: 0, message: self, logprobs: None, finish_reason }], consumed)
+        complete(
+            call,
+            said,
+            vec![Choice { index: 0, message: self, logprobs: None, finish_reason }],
+            consumed,
+        )
     }
 
     /// There is content, if only an empty one, unless the message calls tools and says nothing.
@@ -176,10 +181,11 @@ impl<'a> Message<'a> {
     }
 }
 
-/// An answer of several choices, under the alias that was asked for.
+/// An answer of several choices, under the alias that was asked for; `said` is what the vendor calls it, if
+/// anything.
 pub(crate) fn complete(
     call: &Call,
-    id: &str,
+    said: &str,
     mut choices: Vec<Choice<'_>>,
     consumed: Consumed,
 ) -> Result<Decoded, Fault> {
@@ -189,7 +195,7 @@ pub(crate) fn complete(
         choice.message.tell(&mut generated);
     }
     let completion = Completion {
-        id,
+        id: id::of_answer(said, call.request),
         object: "chat.completion",
         created: call.asked_at_s,
         model: &call.alias,

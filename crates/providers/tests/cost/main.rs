@@ -12,7 +12,10 @@ use std::{fs, path::Path};
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::BytesMut;
-use nexus_core::call::{Call, Operation};
+use nexus_core::{
+    call::{Call, Operation},
+    id::{RequestId, Uuid},
+};
 use nexus_providers::{
     dialect::{COUNTED_TEXT_MAX, Dialect},
     registry,
@@ -50,6 +53,7 @@ fn feed(dialect: &dyn Dialect, frames: &[&[u8]], repeated: usize, times: usize) 
         alias: "alias".to_owned(),
         is_stream: true,
         wants_usage: false,
+        request: RequestId(Uuid::nil()),
         asked_at_s: 7,
     };
     let mut decoder = dialect.stream(&call);

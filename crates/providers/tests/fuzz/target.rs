@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use nexus_core::{
     call::{Call, Operation},
     fault::Fault,
+    id::{RequestId, Uuid},
 };
 use nexus_providers::{
     dialect::{Consumed, Dialect, Head},
@@ -108,6 +109,7 @@ fn call(is_stream: bool) -> Call {
         alias: "alias \"quoted\"".to_owned(),
         is_stream,
         wants_usage: true,
+        request: RequestId(Uuid::nil()),
         asked_at_s: 1_764_000_000,
     }
 }

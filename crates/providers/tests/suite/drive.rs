@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use nexus_core::{
     call::{Call, Operation},
     fault::Fault,
+    id::{RequestId, Uuid},
 };
 use nexus_providers::{
     dialect::{Consumed, Decoded, Dialect, Progress, Unsayable},
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 use crate::frames;
 
 pub(crate) const ALIAS: &str = "nexus-gpt4";
+/// What every request of the suite is called.
+pub(crate) const REQUEST: RequestId = RequestId(Uuid::from_u128(0x0191_7a5e_0000_7000_8000_0000_0000_0001));
 /// When every request of the suite came, Unix seconds.
 pub(crate) const ASKED_AT_S: u64 = 1_764_000_000;
 
@@ -39,6 +42,7 @@ pub(crate) fn call(is_stream: bool, wants_usage: bool) -> Call {
         alias: ALIAS.into(),
         is_stream,
         wants_usage,
+        request: REQUEST,
         asked_at_s: ASKED_AT_S,
     }
 }

@@ -11,6 +11,7 @@ use nexus_core::{
     capabilities::Capabilities,
     endpoint::Endpoint,
     fault::{Class, Fault},
+    id::{RequestId, Uuid},
     site::{Options, Site},
 };
 use nexus_engine::{port::Clock, world::Credential as Opened};
@@ -209,6 +210,7 @@ fn own_headers(dialect: &dyn Dialect, site: Site<'_>) -> Vec<(&'static str, Stri
         alias: request.model.clone(),
         is_stream: false,
         wants_usage: false,
+        request: RequestId(Uuid::nil()),
         asked_at_s: 0,
     };
     let encoded = dialect.encode(Ask {

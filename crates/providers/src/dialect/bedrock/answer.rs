@@ -23,7 +23,7 @@ use crate::part::{
 };
 
 /// The vendor gives its answers no id.
-pub(super) const ID: &str = "chatcmpl-unknown";
+pub(super) const NO_ID: &str = "";
 
 /// A thought in the form that clients know.
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
     }
     let consumed = said.raw("usage").map_or_else(Consumed::default, usage::consumed);
     let reason = finish::reason(&word(&said, "stopReason"), message.tool_calls.len())?;
-    message.complete(call, ID, reason, consumed)
+    message.complete(call, NO_ID, reason, consumed)
 }
 
 fn read<'a>(block: &Members<'a>, message: &mut Message<'a>) {

@@ -13,7 +13,7 @@ use nexus_wire::conversation::members::Members;
 
 use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
-    answer::{ID, word},
+    answer::{NO_ID, word},
     fault, usage,
 };
 use crate::part::{
@@ -135,7 +135,7 @@ impl Relay {
     /// Writes the first chunk, where it is not written yet.
     fn begin(&mut self, out: &mut BytesMut) {
         if !self.chunks.has_begun() {
-            self.chunks.begin(ID);
+            self.chunks.begin(NO_ID);
             self.chunks.role(out);
             self.progress = Progress::Flowing;
         }

@@ -90,6 +90,7 @@ mod tests {
     use nexus_core::{
         call::{Call, Operation},
         fault::Class,
+        id::{RequestId, Uuid},
         site::{Options, Site},
     };
 
@@ -102,6 +103,7 @@ mod tests {
             alias: "alias".to_owned(),
             is_stream: false,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let texts = ["a".to_owned(), "b".to_owned()];

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use nexus_core::fault::Fault;
+use nexus_core::{fault::Fault, id::RequestId};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
@@ -94,9 +94,9 @@ fn image<'a>(data: &Members<'a>) -> Said<'a> {
 }
 
 /// An id for the call of this number, the same whenever the same answer is read.
-pub(super) fn made_id(response_id: &str, asked_at_s: u64, choice: u64, number: usize) -> String {
+pub(super) fn made_id(response_id: &str, request: RequestId, choice: u64, number: usize) -> String {
     match response_id {
-        "" => format!("{MADE_ID}{asked_at_s}_{choice}_{number}"),
+        "" => format!("{MADE_ID}{}_{choice}_{number}", request.0.simple()),
         known => format!("{MADE_ID}{known}_{choice}_{number}"),
     }
 }

@@ -111,6 +111,7 @@ impl Proof<'_> {
             alias: request.model.clone(),
             is_stream: request.is_stream,
             wants_usage: request.wants_usage,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let (real_model, site) = (self.real_model, self.site);

@@ -59,6 +59,7 @@ pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
         model: ask.real_model,
         stream: ask.request.is_stream,
         messages: turn::read(said.messages()?)?,
+    let logprobs = said.flag("logprobs")?.filter(|is_wanted| *is_wanted);
         tools: tools(&said)?,
         format: match said.response_format()? {
             ResponseFormat::Text => None,
@@ -72,6 +73,8 @@ pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     let body = serde_json::to_vec(&request).map_err(|_| Unsayable {
         param: String::new(),
         message: "the request cannot be said to this model".to_owned(),
+        logprobs,
+        top_logprobs: said.count("top_logprobs")?.filter(|_| logprobs.is_some()),
     })?;
     Ok(Encoded { path: "/api/chat".to_owned(), headers: Vec::new(), body: body.into() })
 }
@@ -157,11 +160,11 @@ mod tests {
     };
     use nexus_wire::chat::ChatRequest;
 
+        capabilities::Capabilities,
+        id::{RequestId, Uuid},
     use super::*;
 
     #[test]
-        capabilities::Capabilities,
-        id::{RequestId, Uuid},
     fn what_a_request_says_goes_before_the_provider_s_options() {
         let options: SiteOptions = [("num_ctx", "8192"), ("keep_alive", "10m")].into_iter().collect();
         let site = Site { region: None, options: &options };
@@ -177,6 +180,7 @@ mod tests {
             };
             let ask = Ask {
                 call: &call,
+                request: RequestId(Uuid::nil()),
                 body: &body,
                 request: &request,
                 real_model: "m",

@@ -69,7 +69,11 @@ fn written(raw: &str, encoding: Encoding) -> Result<Option<String>, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use nexus_core::{call::Operation, usage::Usage};
+    use nexus_core::{
+        call::Operation,
+        id::{RequestId, Uuid},
+        usage::Usage,
+    };
 
     use super::*;
 
@@ -79,6 +83,7 @@ mod tests {
             alias: "alias".to_owned(),
             is_stream: false,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 7,
         }
     }

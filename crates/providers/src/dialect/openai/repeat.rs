@@ -158,7 +158,10 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use nexus_core::call::{Call, Operation};
+    use nexus_core::{
+        call::{Call, Operation},
+        id::{RequestId, Uuid},
+    };
 
     use super::*;
     use crate::registry;
@@ -170,6 +173,7 @@ mod tests {
             alias: "alias".into(),
             is_stream: true,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let mut stream = registry::dialect("openai").unwrap().stream(&call);
@@ -204,6 +208,7 @@ mod tests {
             alias: "alias".into(),
             is_stream: true,
             wants_usage: false,
+            request: RequestId(Uuid::nil()),
             asked_at_s: 0,
         };
         let texts = ["a", "b", "c", "", "d", "\u{1f980}", "e", r"\n", "f", "g"];

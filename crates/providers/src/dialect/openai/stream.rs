@@ -24,7 +24,7 @@ use nexus_wire::{
 
 use super::{
     super::{COUNTED_TEXT_MAX, Consumed, Progress, StreamDecoder, bad_answer},
-    Form, consumed, edits, is_flat_error, missing,
+    Form, Own, consumed, edits, is_flat_error, named,
     repeat::Pattern,
 };
 use crate::{
@@ -45,9 +45,9 @@ impl OpenAiStream {
         Self {
             frames: FrameDecoder::default(),
             relay: Relay {
-                alias: splice::model_text(&call.alias),
+                own: Own::of(call),
+                is_named: false,
                 wants_usage: call.wants_usage,
-                asked_at_s: call.asked_at_s,
                 quirks,
                 usage: String::new(),
                 tier: Tier::default(),
@@ -146,10 +146,10 @@ enum LastChunk {
 
 /// What is remembered from frame to frame.
 struct Relay {
-    /// The alias as a JSON string.
-    alias: String,
+    own: Own,
+    /// Whether the vendor has said its id, which is then also that of chunks that lack one.
+    is_named: bool,
     wants_usage: bool,
-    asked_at_s: u64,
     quirks: Quirks,
     /// The last usage object that was said; empty before.
     usage: String,
@@ -216,6 +216,12 @@ impl Relay {
             .map_err(|_| bad_answer("the provider sent an event that is not UTF-8"))?;
         let said = Completion::read(text, &mut self.generated)
             .map_err(|_| bad_answer("the provider sent an event that is not JSON"))?;
+        if !self.is_named
+            && let Some(id) = named(&said)
+        {
+            id.clone_into(&mut self.own.id);
+            self.is_named = true;
+        }
         if let Some(raw) = said.usage.as_ref().map(|usage| usage.raw).or(said.groq_usage) {
             self.note_usage(raw, &said);
         }
@@ -280,11 +286,11 @@ impl Relay {
         }
         self.last_chunk = LastChunk::Made;
         if self.head.is_empty() {
-            let id = said.id.as_ref().map_or("\"chatcmpl-unknown\"", |id| id.raw);
+            let id = named(said).unwrap_or(&self.own.id);
             let created = said
                 .created
                 .as_ref()
-                .map_or_else(|| self.asked_at_s.to_string(), |created| created.raw.to_owned());
+                .map_or_else(|| self.own.created.to_string(), |created| created.raw.to_owned());
             self.head = format!("\"id\":{id},\"object\":\"chat.completion.chunk\",\"created\":{created}");
         }
     }
@@ -297,9 +303,9 @@ impl Relay {
         form: Form,
         out: &mut BytesMut,
     ) -> Result<(), Fault> {
-        let mut missing = missing(said, &self.alias, self.asked_at_s, form);
+        let mut missing = self.own.missing(said, form);
         missing.push_str(&self.preface);
-        let edits = edits(said, &missing, &self.alias, form)?;
+        let edits = edits(said, &missing, &self.own, form)?;
         let around = frame.data_place.as_ref().map(|place| {
             let lines = frame.lines;
             (lines.get(..place.start).unwrap_or_default(), lines.get(place.end..).unwrap_or_default())
@@ -311,7 +317,7 @@ impl Relay {
             encode::data(&splice::splice(frame.data, &edits), out);
             return Ok(());
         };
-        out.reserve(frame.lines.len() + self.alias.len() + 2);
+        out.reserve(frame.lines.len() + self.own.alias.len() + 2);
         out.put_slice(before);
         splice::splice_into(frame.data, &edits, out);
         out.put_slice(behind);
@@ -327,7 +333,7 @@ impl Relay {
             LastChunk::Made => {
                 let chunk = format!(
                     "{{{},\"model\":{},\"choices\":[],\"usage\":{}}}",
-                    self.head, self.alias, self.usage
+                    self.head, self.own.alias, self.usage
                 );
                 encode::data(chunk.as_bytes(), out);
             }

@@ -28,6 +28,7 @@ fn encoded(vendor: &Vendor, members: &str) -> Result<String, Unsayable> {
         alias: request.model.clone(),
         is_stream: request.is_stream,
         wants_usage: request.wants_usage,
+        request: RequestId(Uuid::nil()),
         asked_at_s: 0,
     };
     let ask = Ask {
