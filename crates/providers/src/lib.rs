@@ -16,13 +16,16 @@ mod part {
     pub(crate) mod data_url;
     pub(crate) mod effort;
     pub(crate) mod event;
+    pub(crate) mod events;
     pub(crate) mod eventstream;
     pub(crate) mod fault;
     pub(crate) mod finish;
     pub mod limits;
     pub(crate) mod lines;
     pub(crate) mod id;
+    pub(crate) mod lines;
     pub(crate) mod listing;
+    pub(crate) mod logprobs;
     pub(crate) mod scrub;
     pub(crate) mod structured;
     pub(crate) mod tool;

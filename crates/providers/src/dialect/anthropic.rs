@@ -68,7 +68,7 @@ impl Dialect for Anthropic {
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
-        Box::new(stream::AnthropicStream::new(call))
+        stream::stream(call)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

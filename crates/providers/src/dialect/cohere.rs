@@ -92,7 +92,7 @@ impl Dialect for Cohere {
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
-        Box::new(stream::CohereStream::new(call))
+        stream::stream(call)
     }
 
     fn embedder(&self) -> Option<&dyn Embedder> {

@@ -9,6 +9,7 @@
 mod answer;
 pub(super) mod embedding;
 mod fault;
+mod grounding;
 mod logprobs;
 mod media;
 pub mod member;
@@ -30,7 +31,7 @@ pub(super) use self::{
     fault::of_answer,
     piece::objects,
     request::{body, model_path, percent_encoded, verb},
-    stream::GeminiStream,
+    stream::stream,
 };
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
@@ -93,7 +94,7 @@ impl Dialect for Gemini {
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
-        Box::new(GeminiStream::new(call))
+        stream(call)
     }
 
     fn embedder(&self) -> Option<&dyn Embedder> {

@@ -47,16 +47,16 @@ impl Vertex {
             "where the models are: a region such as `europe-west4`, or `global`",
         ),
         Known::optional(
+            "credentials",
+            Form::OneOf(&["static", "metadata", "external_account"]),
+            "whose tokens are shown: the provider's own service account's, or the identity of the host",
+        ),
+        Known::optional(
             "token_endpoint",
             Form::Name,
             "where the service account's tokens are had, if that is not Google",
         ),
     ];
-        Known::optional(
-            "credentials",
-            Form::OneOf(&["static", "metadata", "external_account"]),
-            "whose tokens are shown: the provider's own service account's, or the identity of the host",
-        ),
     /// The region where none is named: the vendor chooses the place.
     pub const REGION: &str = "global";
 }

@@ -128,6 +128,13 @@ impl Chunks {
         self.delta(&format!("{{{}}}", google(seal)), out);
     }
 
+    /// The pages that passages rest on.
+    pub(crate) fn annotations(&self, annotations: &[Annotation<'_>], out: &mut BytesMut) {
+        if let Ok(annotations) = serde_json::to_string(annotations) {
+            self.delta(&format!(r#"{{"annotations":{annotations}}}"#), out);
+        }
+    }
+
     /// How probable the tokens were that come next, as JSON on one line.
     pub(crate) fn logprobs(&self, logprobs: &str, out: &mut BytesMut) {
         self.chunk("{}", logprobs, "null", out);

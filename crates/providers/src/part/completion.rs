@@ -44,6 +44,9 @@ pub(crate) struct Message<'a> {
     pub(crate) thinking_blocks: Vec<Cow<'a, RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tool_calls: Vec<ToolCall<'a>>,
+    /// The pages that passages rest on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) annotations: Vec<Annotation<'a>>,
     /// What passages rest on, as the vendor says it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) citations: Vec<&'a RawValue>,
@@ -72,6 +75,22 @@ struct Extra<'a> {
 #[derive(Serialize)]
 struct Google<'a> {
     thought_signature: Cow<'a, str>,
+}
+
+/// A page that a passage rests on.
+#[derive(Serialize)]
+pub(crate) struct Annotation<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    url_citation: UrlCitation<'a>,
+}
+
+#[derive(Serialize)]
+struct UrlCitation<'a> {
+    start_index: usize,
+    end_index: usize,
+    title: Cow<'a, str>,
+    url: Cow<'a, str>,
 }
 
 /// An image the model made, in the form in which clients send them.
@@ -111,6 +130,18 @@ impl<'a> ToolCall<'a> {
     }
 }
 
+impl<'a> Annotation<'a> {
+    /// Of the characters from `start_index` up to `end_index`.
+    pub(crate) fn new(start_index: usize, end_index: usize, title: Cow<'a, str>, url: Cow<'a, str>) -> Self {
+        Self { kind: "url_citation", url_citation: UrlCitation { start_index, end_index, title, url } }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.url_citation.start_index, self.url_citation.end_index)
+    }
+}
+
 impl<'a> Extra<'a> {
     fn google(thought_signature: Cow<'a, str>) -> Self {
         Self { google: Google { thought_signature } }
@@ -127,10 +158,16 @@ impl<'a> Message<'a> {
             reasoning_content: String::new(),
             thinking_blocks: Vec::new(),
             tool_calls: Vec::new(),
+            annotations: Vec::new(),
             citations: Vec::new(),
             images: Vec::new(),
             extra_content: None,
         }
+    }
+
+    /// The text so far.
+    pub(crate) fn text(&self) -> &str {
+        self.content.as_deref().unwrap_or_default()
     }
 
     /// Goes on with the text.

@@ -98,10 +98,26 @@ mod tests {
             ("length", 1, "length"),
             ("content_filter", 0, "content_filter"),
             ("load", 0, "stop"),
+            ("end_turn", 0, "stop"),
+            ("pause_turn", 0, "stop"),
+            ("model_context_window_exceeded", 0, "length"),
+            ("tool_use", 1, "tool_calls"),
+            ("tool_use", 0, "stop"),
+            ("refusal", 0, "content_filter"),
+            ("", 2, "tool_calls"),
+            ("STOP", 1, "tool_calls"),
+            ("SAFETY", 0, "content_filter"),
+            ("SPII", 1, "content_filter"),
+            ("IMAGE_SAFETY", 0, "content_filter"),
+            ("OTHER", 0, "stop"),
+            ("FINISH_REASON_UNSPECIFIED", 0, "stop"),
+            ("A_REASON_OF_THE_FUTURE", 0, "stop"),
         ] {
             assert_eq!(reason(word, calls).unwrap(), expected, "{word} {calls}");
         }
-        assert_eq!(reason("ERROR", 0).unwrap_err().class, Class::Internal);
+        for word in ["ERROR", "error", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"] {
+            assert_eq!(reason(word, 1).unwrap_err().class, Class::Internal, "{word}");
+        }
     }
 
     #[test]

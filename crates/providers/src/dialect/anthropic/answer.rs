@@ -16,9 +16,7 @@ use super::{
 };
 use crate::part::{
     completion::{Message, ToolCall},
-    fault,
-    finish::{self, Meaning},
-    scrub::scrub,
+    fault, finish,
     structured::ANSWER_TOOL,
 };
 
@@ -38,7 +36,7 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         tally.note(usage, Stand::Final);
     }
     let reason = finish_reason(&word(&said, "stop_reason"), message.tool_calls.len())?;
-    message.complete(call, &id(&said), reason, tally.consumed())
+    message.complete(call, &word(&said, "id"), reason, tally.consumed())
 }
 
 fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
@@ -73,14 +71,6 @@ pub(in crate::dialect) fn input<'a>(block: &Members<'a>) -> &'a str {
     block.raw("input").map_or("{}", RawValue::get)
 }
 
-/// The answer's id in OpenAI's form, with the vendor's own inside.
-pub(super) fn id(message: &Members<'_>) -> String {
-    match &*word(message, "id") {
-        "" => "chatcmpl-unknown".to_owned(),
-        id => format!("chatcmpl-{id}"),
-    }
-}
-
 /// Why the model refused, where the vendor says it.
 pub(super) fn explanation<'a>(said: &Members<'a>) -> Option<Cow<'a, str>> {
     let details = said.object("stop_details").ok().flatten()?;
@@ -88,43 +78,26 @@ pub(super) fn explanation<'a>(said: &Members<'a>) -> Option<Cow<'a, str>> {
     details.text("explanation").ok().flatten().filter(|_| is_refusal)
 }
 
-/// OpenAI's word for why the model stopped, given how many calls the client sees. What is not said, or
-/// not known, is some way to stop; an answer given with [`ANSWER_TOOL`] is no call.
+/// OpenAI's word for why the model stopped. Calls that are there beside another reason are of code the vendor ran,
+/// and answered already.
 pub(super) fn finish_reason(stop_reason: &str, calls: usize) -> Result<&'static str, Fault> {
-    match finish::meaning(stop_reason) {
-        Meaning::Broken(class) => {
-            Err(Fault::new(class, format!("the provider broke off with `{}`", scrub(stop_reason))))
-        }
-        Meaning::Says("\"tool_calls\"") if calls == 0 => Ok("stop"),
-        Meaning::Says(quoted) => Ok(quoted.trim_matches('"')),
-        Meaning::Unfinished | Meaning::Same if calls > 0 => Ok("tool_calls"),
-        Meaning::Unfinished | Meaning::Same => Ok("stop"),
-    }
+    let calls = if matches!(stop_reason, "tool_use" | "") { calls } else { 0 };
+    finish::reason(stop_reason, calls)
 }
 
 #[cfg(test)]
 mod tests {
-    use nexus_core::fault::Class;
-
     use super::*;
 
     #[test]
-    fn why_the_model_stopped_is_said_in_openai_s_words() {
+    fn calls_are_why_the_model_stopped_only_where_the_vendor_says_so() {
         for (word, calls, expected) in [
-            ("end_turn", 0, "stop"),
-            ("stop_sequence", 0, "stop"),
-            ("pause_turn", 0, "stop"),
-            ("a_reason_of_the_future", 0, "stop"),
-            ("max_tokens", 1, "length"),
-            ("model_context_window_exceeded", 0, "length"),
             ("tool_use", 1, "tool_calls"),
             ("tool_use", 0, "stop"),
-            ("refusal", 0, "content_filter"),
-            ("", 0, "stop"),
             ("", 2, "tool_calls"),
+            ("end_turn", 1, "stop"),
         ] {
             assert_eq!(finish_reason(word, calls).unwrap(), expected, "{word} {calls}");
         }
-        assert_eq!(finish_reason("error", 0).unwrap_err().class, Class::Internal);
     }
 }

@@ -5,81 +5,31 @@
 //! A stream that ends without `message_stop` is truncated, whatever came before.
 
 use bytes::BytesMut;
-use nexus_core::{
-    call::Call,
-    fault::{Class, Fault},
-};
-use nexus_wire::{
-    conversation::members::Members,
-    sse::decode::{Frame, FrameDecoder},
-};
+use nexus_core::{call::Call, fault::Fault};
+use nexus_wire::{conversation::members::Members, sse::decode::Frame};
 
 use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
     answer,
     usage::{Stand, Tally},
 };
-use crate::part::{chunks::Chunks, event, fault, structured::ANSWER_TOOL, usage::Shown};
+use crate::part::{
+    chunks::Chunks,
+    event,
+    events::{Events, Relay},
+    fault,
+    structured::ANSWER_TOOL,
+    usage::Shown,
+};
 
-pub(super) struct AnthropicStream {
-    frames: FrameDecoder,
-    relay: Relay,
-}
-
-impl AnthropicStream {
-    pub(super) fn new(call: &Call) -> Self {
-        Self {
-            frames: FrameDecoder::default(),
-            relay: Relay {
-                chunks: Chunks::new(call),
-                open: None,
-                is_finished: false,
-                tally: Tally::default(),
-                progress: Progress::Waiting,
-            },
-        }
-    }
-}
-
-impl StreamDecoder for AnthropicStream {
-    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
-        if self.relay.progress == Progress::Done {
-            return Ok(Progress::Done);
-        }
-        self.frames.push(piece);
-        while self.relay.progress != Progress::Done {
-            let frame = self.frames.next_frame().map_err(|error| {
-                bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
-            })?;
-            let Some(frame) = frame else { break };
-            self.relay.take(&frame, out)?;
-        }
-        Ok(self.relay.progress)
-    }
-
-    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
-        if self.relay.progress != Progress::Done
-            && let Some(frame) = self.frames.last_frame()
-        {
-            match self.relay.take(&frame, out) {
-                // Half an event says nothing but that the stream was cut.
-                Err(fault) if fault.class == Class::BadAnswer => {}
-                other => other?,
-            }
-        }
-        if self.relay.progress == Progress::Done {
-            return Ok(());
-        }
-        Err(Fault::new(Class::Truncated, "the provider's stream ended before the answer was complete"))
-    }
-
-    fn consumed(&mut self) -> Consumed {
-        self.relay.tally.consumed()
-    }
-
-    fn text(&self) -> &str {
-        self.relay.chunks.text()
-    }
+pub(super) fn stream(call: &Call) -> Box<dyn StreamDecoder> {
+    Box::new(Events::new(Messages {
+        chunks: Chunks::new(call),
+        open: None,
+        is_finished: false,
+        tally: Tally::default(),
+        progress: Progress::Waiting,
+    }))
 }
 
 /// What the client sees of the block that is open.
@@ -102,7 +52,8 @@ struct Arguments {
     has_pieces: bool,
 }
 
-struct Relay {
+/// One message, event by event.
+struct Messages {
     chunks: Chunks,
     /// The open block, by the vendor's index.
     open: Option<(u64, Open)>,
@@ -112,7 +63,7 @@ struct Relay {
     progress: Progress,
 }
 
-impl Relay {
+impl Relay for Messages {
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         if frame.data.trim_ascii().is_empty() {
             return Ok(());
@@ -149,11 +100,25 @@ impl Relay {
         Ok(())
     }
 
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.tally.consumed()
+    }
+
+    fn text(&self) -> &str {
+        self.chunks.text()
+    }
+}
+
+impl Messages {
     fn begin(&mut self, message: &Members<'_>) -> Result<(), Fault> {
         if self.chunks.has_begun() {
             return Err(bad_answer("the provider began a second message in one stream"));
         }
-        self.chunks.begin(&answer::id(message));
+        self.chunks.begin(&answer::word(message, "id"));
         if let Some(usage) = message.raw("usage") {
             self.tally.note(usage, Stand::First);
         }

@@ -28,7 +28,7 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
     let message = message.ok_or_else(|| bad_answer("the provider's answer has no `message`"))?;
     let message = read(&message);
     let reason = finish::reason(&said.word("finish_reason"), message.tool_calls.len())?;
-    message.complete(call, &id(&said), reason, usage::consumed(said.raw("usage")))
+    message.complete(call, &said.word("id"), reason, usage::consumed(said.raw("usage")))
 }
 
 fn read<'a>(said: &Members<'a>) -> Message<'a> {
@@ -67,13 +67,5 @@ fn arguments(said: Cow<'_, str>) -> Cow<'_, str> {
     match said.trim() {
         "" | "null" => Cow::Borrowed("{}"),
         _ => said,
-    }
-}
-
-/// The answer's id in OpenAI's form, with the vendor's own inside.
-pub(super) fn id(said: &Members<'_>) -> String {
-    match &*said.word("id") {
-        "" => "chatcmpl-unknown".to_owned(),
-        id => format!("chatcmpl-{id}"),
     }
 }

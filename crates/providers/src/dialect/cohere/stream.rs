@@ -6,78 +6,31 @@
 use bytes::BytesMut;
 use nexus_core::{
     call::Call,
-    fault::{Class, Fault, Said},
+    fault::{Fault, Said},
 };
-use nexus_wire::{
-    conversation::members::Members,
-    sse::decode::{Frame, FrameDecoder},
-};
+use nexus_wire::{conversation::members::Members, sse::decode::Frame};
 
 use super::{
     super::{Consumed, Progress, StreamDecoder, bad_answer},
-    answer, usage,
+    usage,
 };
-use crate::part::{chunks::Chunks, event, fault, finish, scrub::scrub, usage::Shown};
+use crate::part::{
+    chunks::Chunks,
+    event,
+    events::{Events, Relay},
+    fault, finish,
+    scrub::scrub,
+    usage::Shown,
+};
 
-pub(super) struct CohereStream {
-    frames: FrameDecoder,
-    relay: Relay,
-}
-
-impl CohereStream {
-    pub(super) fn new(call: &Call) -> Self {
-        Self {
-            frames: FrameDecoder::default(),
-            relay: Relay {
-                chunks: Chunks::new(call),
-                open: None,
-                citations: 0,
-                consumed: Consumed::default(),
-                progress: Progress::Waiting,
-            },
-        }
-    }
-}
-
-impl StreamDecoder for CohereStream {
-    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
-        if self.relay.progress == Progress::Done {
-            return Ok(Progress::Done);
-        }
-        self.frames.push(piece);
-        while self.relay.progress != Progress::Done {
-            let frame = self.frames.next_frame().map_err(|error| {
-                bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
-            })?;
-            let Some(frame) = frame else { break };
-            self.relay.take(&frame, out)?;
-        }
-        Ok(self.relay.progress)
-    }
-
-    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
-        if self.relay.progress != Progress::Done
-            && let Some(frame) = self.frames.last_frame()
-        {
-            match self.relay.take(&frame, out) {
-                // Half an event says nothing but that the stream was cut.
-                Err(fault) if fault.class == Class::BadAnswer => {}
-                other => other?,
-            }
-        }
-        if self.relay.progress == Progress::Done {
-            return Ok(());
-        }
-        Err(Fault::new(Class::Truncated, "the provider's stream ended before the answer was complete"))
-    }
-
-    fn consumed(&mut self) -> Consumed {
-        self.relay.consumed.clone()
-    }
-
-    fn text(&self) -> &str {
-        self.relay.chunks.text()
-    }
+pub(super) fn stream(call: &Call) -> Box<dyn StreamDecoder> {
+    Box::new(Events::new(Message {
+        chunks: Chunks::new(call),
+        open: None,
+        citations: 0,
+        consumed: Consumed::default(),
+        progress: Progress::Waiting,
+    }))
 }
 
 /// What is being said.
@@ -98,7 +51,8 @@ struct Arguments {
 
 const NONE: &str = "null";
 
-struct Relay {
+/// One message, event by event.
+struct Message {
     chunks: Chunks,
     open: Option<Open>,
     /// How many citations the client has been shown.
@@ -107,7 +61,7 @@ struct Relay {
     progress: Progress,
 }
 
-impl Relay {
+impl Relay for Message {
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         if matches!(frame.data.trim_ascii(), b"" | b"[DONE]") {
             return Ok(());
@@ -131,7 +85,7 @@ impl Relay {
             return Err(bad_answer("the provider's stream does not begin with `message-start`"));
         }
         if kind == "message-end" {
-            return self.end(&delta, out);
+            return self.finish(&delta, out);
         }
         self.flow(out);
         match &*kind {
@@ -146,11 +100,25 @@ impl Relay {
         Ok(())
     }
 
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.consumed.clone()
+    }
+
+    fn text(&self) -> &str {
+        self.chunks.text()
+    }
+}
+
+impl Message {
     fn begin(&mut self, event: &Members<'_>) -> Result<(), Fault> {
         if self.chunks.has_begun() {
             return Err(bad_answer("the provider began a second message in one stream"));
         }
-        self.chunks.begin(&answer::id(event));
+        self.chunks.begin(&event.word("id"));
         Ok(())
     }
 
@@ -214,7 +182,7 @@ impl Relay {
         }
     }
 
-    fn end(&mut self, delta: &Members<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+    fn finish(&mut self, delta: &Members<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         self.consumed = usage::consumed(delta.raw("usage"));
         let reason = finish::reason(&delta.word("finish_reason"), self.chunks.calls()).map_err(|fault| {
             let message = scrub(&delta.word("error"));

@@ -6,20 +6,19 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault};
+use nexus_core::{call::Call, fault::Fault, id::RequestId};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::RawValue;
 
 use super::{
     super::{Decoded, bad_answer},
-    fault, logprobs,
+    fault, grounding, logprobs,
     piece::{self, Piece, Said},
     usage::Tally,
 };
 use crate::part::{
     completion::{self, Choice, Message, ToolCall},
     finish::{self, Meaning},
-    scrub::scrub,
 };
 
 /// The most candidates that are read of one answer.
@@ -57,6 +56,7 @@ struct Candidate<'a> {
     index: u64,
     message: Message<'a>,
     logprobs: Vec<Members<'a>>,
+    grounding: Option<Members<'a>>,
     finish: Cow<'a, str>,
     /// Ids of calls are made when the answer's own is known.
     unnamed: Vec<usize>,
@@ -99,17 +99,19 @@ impl<'a> Answer<'a> {
             return Err(bad_answer("the provider's answer has no `candidates`"));
         }
         self.candidates.sort_by_key(|candidate| candidate.index);
+        let found = self.candidates.iter().filter_map(|candidate| candidate.grounding.as_ref());
+        self.tally.searched(found.map(grounding::searches).sum());
         let (id, tally) = (&self.id, self.tally);
-        let choices = self.candidates.into_iter().map(|candidate| candidate.complete(id, call.asked_at_s));
+        let choices = self.candidates.into_iter().map(|candidate| candidate.complete(id, call.request));
         let choices: Result<Vec<Choice<'_>>, Fault> = choices.collect();
-        completion::complete(call, &answer_id(id), choices?, tally.consumed())
+        completion::complete(call, id, choices?, tally.consumed())
     }
 }
 
 impl<'a> Candidate<'a> {
     fn new(index: u64) -> Self {
         let (message, finish) = (Message::assistant(), Cow::Borrowed(""));
-        Self { index, message, logprobs: Vec::new(), finish, unnamed: Vec::new() }
+        Self { index, message, logprobs: Vec::new(), grounding: None, finish, unnamed: Vec::new() }
     }
 
     fn take(&mut self, said: &Members<'a>) -> Result<(), Fault> {
@@ -137,17 +139,21 @@ impl<'a> Candidate<'a> {
             self.message.refusal = explanation(said, &finish);
             self.finish = finish;
         }
+        self.grounding = grounding::read(said).or(self.grounding.take());
         self.logprobs.extend(said.object("logprobsResult").ok().flatten());
         Ok(())
     }
 
-    fn complete(mut self, answer_id: &str, asked_at_s: u64) -> Result<Choice<'a>, Fault> {
+    fn complete(mut self, answer_id: &str, request: RequestId) -> Result<Choice<'a>, Fault> {
         for at in self.unnamed {
             if let Some(call) = self.message.tool_calls.get_mut(at) {
-                call.call_it(piece::made_id(answer_id, asked_at_s, self.index, at));
+                call.call_it(piece::made_id(answer_id, request, self.index, at));
             }
         }
-        let finish_reason = finish_reason(&self.finish, self.message.tool_calls.len())?;
+        if let Some(found) = &self.grounding {
+            self.message.annotations = grounding::annotations(found, self.message.text());
+        }
+        let finish_reason = finish::reason(&self.finish, self.message.tool_calls.len())?;
         let logprobs = logprobs::shown(&self.logprobs);
         Ok(Choice { index: self.index, message: self.message, logprobs, finish_reason })
     }
@@ -174,59 +180,8 @@ pub(super) fn index(candidate: &Members<'_>, ordinal: usize) -> u64 {
     said.unwrap_or_else(|| u64::try_from(ordinal).unwrap_or_default())
 }
 
-/// The answer's id in OpenAI's form, with the vendor's own inside.
-pub(super) fn answer_id(id: &str) -> String {
-    format!("chatcmpl-{}", if id.is_empty() { "unknown" } else { id })
-}
-
 /// Why a filter broke in, where the vendor says it.
 pub(super) fn explanation<'a>(candidate: &Members<'a>, finish: &str) -> Option<Cow<'a, str>> {
     let is_filtered = finish::meaning(finish) == Meaning::Says("\"content_filter\"");
     candidate.text("finishMessage").ok().flatten().filter(|_| is_filtered)
-}
-
-/// OpenAI's word for why the model stopped, given how many calls the client sees. The vendor has no word of
-/// its own for calls. What is not said, or not known, is some way to stop.
-pub(super) fn finish_reason(reason: &str, calls: usize) -> Result<&'static str, Fault> {
-    match finish::meaning(reason) {
-        Meaning::Broken(class) => {
-            Err(Fault::new(class, format!("the provider broke off with `{}`", scrub(reason))))
-        }
-        Meaning::Says("\"stop\"") | Meaning::Unfinished | Meaning::Same if calls > 0 => Ok("tool_calls"),
-        Meaning::Says(quoted) => Ok(quoted.trim_matches('"')),
-        Meaning::Unfinished | Meaning::Same => Ok("stop"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nexus_core::fault::Class;
-
-    use super::*;
-
-    #[test]
-    fn why_the_model_stopped_is_said_in_openai_s_words() {
-        for (word, calls, expected) in [
-            ("STOP", 0, "stop"),
-            ("STOP", 1, "tool_calls"),
-            ("", 0, "stop"),
-            ("", 2, "tool_calls"),
-            ("MAX_TOKENS", 1, "length"),
-            ("SAFETY", 0, "content_filter"),
-            ("RECITATION", 0, "content_filter"),
-            ("BLOCKLIST", 0, "content_filter"),
-            ("PROHIBITED_CONTENT", 0, "content_filter"),
-            ("SPII", 1, "content_filter"),
-            ("LANGUAGE", 0, "content_filter"),
-            ("IMAGE_SAFETY", 0, "content_filter"),
-            ("OTHER", 0, "stop"),
-            ("FINISH_REASON_UNSPECIFIED", 0, "stop"),
-            ("A_REASON_OF_THE_FUTURE", 0, "stop"),
-        ] {
-            assert_eq!(finish_reason(word, calls).unwrap(), expected, "{word} {calls}");
-        }
-        for word in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
-            assert_eq!(finish_reason(word, 1).unwrap_err().class, Class::Internal, "{word}");
-        }
-    }
 }

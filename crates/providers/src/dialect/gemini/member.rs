@@ -34,7 +34,7 @@ pub const MEMBERS: &[Row] = &[
     refused("audio", &[], "the model is asked for text only"),
     dropped("prediction", "it only makes answers faster"),
     dropped("verbosity", "ask for a short or long answer in the prompt"),
-    refused("web_search_options", &[], "the model's own search is not offered; give it a tool"),
+    mapped("web_search_options", "`googleSearch`, and what was found is `annotations`; refused beside `tools` and, for a model before 3, beside a `response_format`; size and place of the search are left out"),
     dropped("safety_identifier", "the model's provider wants no word about its user"),
     dropped("prompt_cache_key", "the model's provider caches by itself"),
     dropped("prompt_cache_retention", "the model's provider caches by itself"),

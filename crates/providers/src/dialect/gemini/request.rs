@@ -90,6 +90,10 @@ pub(in crate::dialect) fn body(ask: Ask<'_>, surface: Surface) -> Result<Vec<u8>
     let abilities = model::abilities(known_as).but(ask.capabilities);
     let mut turns = Turns::read(said.messages()?, surface, &abilities)?;
     let offer = tool::offer(said.tools()?, said.tool_choice()?, &said.response_format()?, abilities.json)?;
+    let offer = match said.object("web_search_options")? {
+        Some(_) => offer.search(abilities.json)?,
+        None => offer,
+    };
     let (response_mime_type, response_json_schema) = match offer.form {
         Form::Free => (None, None),
         Form::Instructed => {

@@ -8,90 +8,55 @@ use bytes::BytesMut;
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
+    id::RequestId,
 };
-use nexus_wire::{
-    conversation::members::Members,
-    sse::decode::{Frame, FrameDecoder},
-};
+use nexus_wire::{completion::Generated, conversation::members::Members, sse::decode::Frame};
 
 use super::{
-    super::{Consumed, Progress, StreamDecoder, bad_answer},
+    super::{COUNTED_TEXT_MAX, Consumed, Progress, StreamDecoder},
     answer::{self, Block},
-    fault, logprobs,
+    fault, grounding, logprobs,
     piece::{self, Piece, Said},
     usage::Tally,
 };
-use crate::part::{chunks::Chunks, event, usage::Shown};
+use crate::part::{
+    chunks::Chunks,
+    event,
+    events::{Events, Relay},
+    finish,
+    usage::Shown,
+};
 
-pub(in crate::dialect) struct GeminiStream {
-    frames: FrameDecoder,
-    relay: Relay,
+pub(in crate::dialect) fn stream(call: &Call) -> Box<dyn StreamDecoder> {
+    Box::new(Events::new(Candidate {
+        chunks: Chunks::new(call),
+        request: call.request,
+        id: String::new(),
+        finish: String::new(),
+        content: Generated::new(COUNTED_TEXT_MAX),
+        grounding: String::new(),
+        tally: Tally::default(),
+        progress: Progress::Waiting,
+    }))
 }
 
-impl GeminiStream {
-    pub(in crate::dialect) fn new(call: &Call) -> Self {
-        let relay = Relay {
-            chunks: Chunks::new(call),
-            asked_at_s: call.asked_at_s,
-            id: String::new(),
-            finish: String::new(),
-            tally: Tally::default(),
-            progress: Progress::Waiting,
-        };
-        Self { frames: FrameDecoder::default(), relay }
-    }
-}
-
-impl StreamDecoder for GeminiStream {
-    fn feed(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<Progress, Fault> {
-        self.frames.push(piece);
-        loop {
-            let frame = self.frames.next_frame().map_err(|error| {
-                bad_answer(&format!("the provider sent an event of more than {} bytes", error.limit_bytes))
-            })?;
-            let Some(frame) = frame else { return Ok(self.relay.progress) };
-            self.relay.take(&frame, out)?;
-        }
-    }
-
-    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
-        if let Some(frame) = self.frames.last_frame() {
-            match self.relay.take(&frame, out) {
-                // Half an event says nothing but that the stream was cut.
-                Err(fault) if fault.class == Class::BadAnswer => {}
-                other => other?,
-            }
-        }
-        self.relay.finish(out)
-    }
-
-    /// Of an answer that was cut off, the totals so far, unless they know nothing of what was written.
-    fn consumed(&mut self) -> Consumed {
-        let consumed = self.relay.tally.consumed();
-        let is_silent = consumed.usage.is_some_and(|usage| usage.completion_tokens() == 0);
-        if is_silent && self.relay.finish.is_empty() && !self.text().is_empty() {
-            return Consumed { usage: None, ..consumed };
-        }
-        consumed
-    }
-
-    fn text(&self) -> &str {
-        self.relay.chunks.text()
-    }
-}
-
-struct Relay {
+/// The first candidate, event by event.
+struct Candidate {
     chunks: Chunks,
-    asked_at_s: u64,
+    request: RequestId,
     /// The vendor's id of the answer.
     id: String,
     /// Why the candidate finished; empty before it did.
     finish: String,
+    /// The answer's text, as far as it is kept, in which passages are looked up.
+    content: Generated,
+    /// What the vendor said last of what it found, as it stands.
+    grounding: String,
     tally: Tally,
     progress: Progress,
 }
 
-impl Relay {
+impl Relay for Candidate {
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         if frame.data.trim_ascii().is_empty() {
             return Ok(());
@@ -120,6 +85,39 @@ impl Relay {
         Ok(())
     }
 
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn end(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
+        if self.finish.is_empty() {
+            let message = "the provider's stream ended before the answer was complete";
+            return Err(Fault::new(Class::Truncated, message));
+        }
+        let reason = finish::reason(&self.finish, self.chunks.calls())?;
+        self.tell_what_was_found(out);
+        self.chunks.finish(reason, out);
+        self.chunks.end(self.tally.consumed().usage.map(Shown::of), out);
+        self.progress = Progress::Done;
+        Ok(())
+    }
+
+    /// Of an answer that was cut off, the totals so far, unless they know nothing of what was written.
+    fn consumed(&self) -> Consumed {
+        let consumed = self.tally.consumed();
+        let is_silent = consumed.usage.is_some_and(|usage| usage.completion_tokens() == 0);
+        if is_silent && self.finish.is_empty() && !self.text().is_empty() {
+            return Consumed { usage: None, ..consumed };
+        }
+        consumed
+    }
+
+    fn text(&self) -> &str {
+        self.chunks.text()
+    }
+}
+
+impl Candidate {
     /// Nothing is written of a candidate that turns out to be none.
     fn candidate(
         &mut self,
@@ -129,7 +127,7 @@ impl Relay {
     ) -> Result<(), Fault> {
         let pieces = piece::pieces(candidate)?;
         let finish = candidate.word("finishReason");
-        answer::finish_reason(&finish, 0)?;
+        finish::reason(&finish, 0)?;
         self.begin(event, out);
         if let Some(logprobs) = logprobs::shown(candidate.object("logprobsResult").ok().flatten().as_slice())
         {
@@ -137,6 +135,9 @@ impl Relay {
         }
         for piece in pieces {
             self.piece(piece, out);
+        }
+        if let Some(found) = grounding::raw(candidate) {
+            found.clone_into(&mut self.grounding);
         }
         if !finish.is_empty() {
             if let Some(words) = answer::explanation(candidate, &finish) {
@@ -152,7 +153,7 @@ impl Relay {
             return;
         }
         self.id = event.word("responseId").into_owned();
-        self.chunks.begin(&answer::answer_id(&self.id));
+        self.chunks.begin(&self.id);
         self.chunks.role(out);
         self.progress = Progress::Flowing;
     }
@@ -160,12 +161,15 @@ impl Relay {
     fn piece(&mut self, piece: Piece<'_>, out: &mut BytesMut) {
         let Piece { said, seal } = piece;
         match said {
-            Said::Text(text) => drop(self.chunks.content(&text, out)),
+            Said::Text(text) => {
+                self.content.push(&text);
+                self.chunks.content(&text, out);
+            }
             Said::Thought(text) => self.chunks.reasoning(&text, out),
             Said::Answer(text) => drop(self.chunks.content(text, out)),
             Said::Image(url) => self.chunks.image(&url, out),
             Said::Call { id, name, arguments } => {
-                let made = || piece::made_id(&self.id, self.asked_at_s, 0, self.chunks.calls());
+                let made = || piece::made_id(&self.id, self.request, 0, self.chunks.calls());
                 let id = if id.is_empty() { made() } else { id.into_owned() };
                 let call = self.chunks.sealed_call(&id, &name, seal.as_deref(), out);
                 self.chunks.arguments(call, arguments, out);
@@ -178,15 +182,12 @@ impl Relay {
         }
     }
 
-    fn finish(&mut self, out: &mut BytesMut) -> Result<(), Fault> {
-        if self.finish.is_empty() {
-            let message = "the provider's stream ended before the answer was complete";
-            return Err(Fault::new(Class::Truncated, message));
+    fn tell_what_was_found(&mut self, out: &mut BytesMut) {
+        let Some(found) = Members::read(&self.grounding) else { return };
+        self.tally.searched(grounding::searches(&found));
+        let annotations = grounding::annotations(&found, &self.content.text);
+        if !annotations.is_empty() {
+            self.chunks.annotations(&annotations, out);
         }
-        let reason = answer::finish_reason(&self.finish, self.chunks.calls())?;
-        self.chunks.finish(reason, out);
-        self.chunks.end(self.tally.consumed().usage.map(Shown::of), out);
-        self.progress = Progress::Done;
-        Ok(())
     }
 }

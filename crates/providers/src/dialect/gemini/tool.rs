@@ -12,16 +12,18 @@ use serde_json::value::RawValue;
 use super::model::Json;
 use crate::part::structured::{self, ANSWER_TOOL};
 
-/// A set of functions.
+/// What the model may use.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Tools<'a> {
-    function_declarations: Vec<Declaration<'a>>,
+pub(super) enum Tools<'a> {
+    FunctionDeclarations(Vec<Declaration<'a>>),
+    /// The vendor's own search, which needs no telling.
+    GoogleSearch {},
 }
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Declaration<'a> {
+pub(super) struct Declaration<'a> {
     name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'a, str>>,
@@ -59,7 +61,7 @@ pub(super) enum Form<'a> {
 /// What the request offers to call.
 #[derive(Clone, Debug)]
 pub(super) struct Offer<'a> {
-    /// At most one set.
+    /// At most one set of functions, or the search.
     pub(super) tools: Vec<Tools<'a>>,
     pub(super) config: Option<ToolConfig<'a>>,
     pub(super) form: Form<'a>,
@@ -88,8 +90,30 @@ pub(super) fn offer<'a>(
     Ok(Offer { tools: set(tools.into_iter().map(declared).collect()), config, form })
 }
 
+impl Offer<'_> {
+    /// Lets the model search. The vendor takes no functions beside its search, and before the third generation no
+    /// form of the answer either.
+    pub(super) fn search(mut self, json: Json) -> Result<Self, Wrong> {
+        if !self.tools.is_empty() {
+            return Err(Wrong::new(
+                "web_search_options",
+                "left away beside `tools`: this model takes one of both",
+            ));
+        }
+        if json == Json::Alone && matches!(self.form, Form::Json { .. }) {
+            let why = "left away beside `response_format`: this model takes one of both";
+            return Err(Wrong::new("web_search_options", why));
+        }
+        self.tools.push(Tools::GoogleSearch {});
+        Ok(self)
+    }
+}
+
 fn set(function_declarations: Vec<Declaration<'_>>) -> Vec<Tools<'_>> {
-    if function_declarations.is_empty() { Vec::new() } else { vec![Tools { function_declarations }] }
+    match function_declarations.is_empty() {
+        true => Vec::new(),
+        false => vec![Tools::FunctionDeclarations(function_declarations)],
+    }
 }
 
 fn declared(tool: tool::Tool<'_>) -> Declaration<'_> {

@@ -15,6 +15,7 @@ use crate::part::usage::{Convention, Counted, Reported};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     counted: Option<Counted>,
+    searches: u64,
     raw: Option<Box<str>>,
 }
 
@@ -32,9 +33,20 @@ impl Tally {
         self.raw = Some(Box::from(raw.get()));
     }
 
+    /// So many searches stand beside the tokens.
+    pub(super) fn searched(&mut self, searches: u64) {
+        self.searches = searches;
+    }
+
     pub(super) fn consumed(&self) -> Consumed {
         let raw = self.raw.clone();
-        self.counted.map_or(Consumed { raw: raw.clone(), ..Consumed::default() }, |said| said.consumed(raw))
+        let Some(counted) = self.counted else { return Consumed { raw, ..Consumed::default() } };
+        let consumed = counted.consumed(raw);
+        let usage = consumed.usage.map(|usage| match self.searches {
+            0 => usage,
+            searches => usage.with(Quantity::Searches, searches),
+        });
+        Consumed { usage, ..consumed }
     }
 }
 

@@ -1,19 +1,23 @@
 //! What the vendor says, whole or in pieces: the same object either way.
 //!
-//! Older servers give neither answers nor calls an id: it is made of the time the answer was made at.
+//! The vendor gives its answers no id, and older servers give their calls none: both are made of the request's.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, fault::Fault, usage::Usage};
+use nexus_core::{call::Call, fault::Fault, id::RequestId, usage::Usage};
 use nexus_wire::conversation::members::Members;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::super::{Consumed, Decoded, bad_answer};
+use super::super::{Consumed, Decoded, bad_answer, gemini::objects};
 use crate::part::{
-    completion::{Message, ToolCall},
+    completion::{self, Choice, Message, ToolCall},
     fault, finish,
+    logprobs::{self, Candidate, Token},
 };
+
+/// The vendor gives its answers no id.
+pub(super) const NO_ID: &str = "";
 
 /// One object of the vendor's: a whole answer, or a line of a stream.
 pub(super) struct Piece<'a> {
@@ -42,11 +46,6 @@ impl<'a> Piece<'a> {
         Ok(Self { said, message })
     }
 
-    /// The answer's id in OpenAI's form.
-    pub(super) fn id(&self) -> String {
-        format!("chatcmpl-{}", self.stamp())
-    }
-
     pub(super) fn content(&self) -> Cow<'a, str> {
         self.message.word("content")
     }
@@ -65,7 +64,7 @@ impl<'a> Piece<'a> {
     }
 
     /// The calls, `before` of which were shown already.
-    pub(super) fn calls(&self, before: usize) -> Vec<Called<'a>> {
+    pub(super) fn calls(&self, before: usize, request: RequestId) -> Vec<Called<'a>> {
         let calls = self.message.raw("tool_calls").and_then(|calls| serde_json::from_str(calls.get()).ok());
         let calls: Vec<&'a RawValue> = calls.unwrap_or_default();
         let calls = calls.into_iter().filter_map(|call| Members::read(call.get())).enumerate();
@@ -73,7 +72,7 @@ impl<'a> Piece<'a> {
             .map(|(at, call)| {
                 let function = call.object("function").ok().flatten().unwrap_or_default();
                 let id = call.word("id");
-                let made = || Cow::Owned(format!("call_{}_{}", self.stamp(), before + at));
+                let made = || Cow::Owned(format!("call_{}_{}", request.0.simple(), before + at));
                 Called {
                     id: if id.is_empty() { made() } else { id },
                     name: function.word("name"),
@@ -81,6 +80,19 @@ impl<'a> Piece<'a> {
                 }
             })
             .collect()
+    }
+
+    /// How probable the tokens of this piece were, in OpenAI's form.
+    pub(super) fn logprobs(&self) -> Option<Box<RawValue>> {
+        let candidate = |said: &Members<'a>| {
+            let logprob = said.raw("logprob").and_then(|value| value.get().parse().ok()).unwrap_or(0.0);
+            Candidate::new(said.word("token"), logprob)
+        };
+        let token = |said: &Members<'a>| {
+            let top_logprobs = objects(said, "top_logprobs").iter().map(candidate).collect();
+            Token { said: candidate(said), top_logprobs }
+        };
+        logprobs::shown(objects(&self.said, "logprobs").iter().map(token).collect())
     }
 
     /// A prompt that the server had at hand is not counted by older servers: then nothing is known.
@@ -100,12 +112,6 @@ impl<'a> Piece<'a> {
             ..Consumed::default()
         }
     }
-
-    fn stamp(&self) -> String {
-        let stamp: String =
-            self.said.word("created_at").chars().filter(char::is_ascii_alphanumeric).collect();
-        if stamp.is_empty() { "unknown".to_owned() } else { stamp }
-    }
 }
 
 pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
@@ -117,10 +123,12 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         message.thinking_blocks.extend(thought(&thinking).map(Cow::Owned));
     }
     message.say(&piece.content());
-    let calls = piece.calls(0).into_iter();
-    message.tool_calls = calls.map(|call| ToolCall::new(call.id, call.name, call.arguments)).collect();
+    let calls = piece.calls(0, call.request).into_iter();
+    message.tool_calls =
+        calls.map(|called| ToolCall::new(called.id, called.name, called.arguments)).collect();
     let reason = piece.finish_reason(message.tool_calls.len())?;
-    message.complete(call, &piece.id(), reason, piece.consumed())
+    let choice = Choice { index: 0, message, logprobs: piece.logprobs(), finish_reason: reason };
+    completion::complete(call, NO_ID, vec![choice], piece.consumed())
 }
 
 /// A thought in the form it comes back in.

@@ -28,8 +28,8 @@ pub const MEMBERS: &[Row] = &[
     mapped("frequency_penalty", "`options.frequency_penalty`"),
     mapped("presence_penalty", "`options.presence_penalty`"),
     dropped("logit_bias", "the model knows no bias"),
-    refused("logprobs", &["false"], "probabilities are not read from this API; use the kind `ollama`"),
-    refused("top_logprobs", &["0"], "probabilities are not read from this API; use the kind `ollama`"),
+    mapped("logprobs", "`logprobs`; a server before 0.12.11 knows none"),
+    mapped("top_logprobs", "`top_logprobs`, where `logprobs` is true"),
     refused("modalities", &[r#"["text"]"#, "[]"], "the model answers with text only"),
     refused("audio", &[], "the model answers with text only"),
     dropped("prediction", "it only makes answers faster"),
@@ -70,6 +70,7 @@ mod tests {
                     "options" => r#"{"num_ctx":8192}"#,
                     "think" => "true",
                     "keep_alive" => r#""10m""#,
+                    "top_logprobs" => return Some(r#""logprobs":true,"top_logprobs":3"#.to_owned()),
                     "tool_choice" => {
                         return Some(
                             r#""tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"none""#

@@ -35,6 +35,10 @@ struct Request<'a> {
     options: Options<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_alive: Option<Cow<'a, RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -55,11 +59,11 @@ enum Think<'a> {
 pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     let said = Conversation::read(ask.body)?;
     table::refuse(MEMBERS, &said)?;
+    let logprobs = said.flag("logprobs")?.filter(|is_wanted| *is_wanted);
     let request = Request {
         model: ask.real_model,
         stream: ask.request.is_stream,
         messages: turn::read(said.messages()?)?,
-    let logprobs = said.flag("logprobs")?.filter(|is_wanted| *is_wanted);
         tools: tools(&said)?,
         format: match said.response_format()? {
             ResponseFormat::Text => None,
@@ -69,12 +73,12 @@ pub(super) fn encode(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
         think: think(&said)?,
         options: Options::of(&said, ask)?,
         keep_alive: keep_alive(&said, ask.site),
+        logprobs,
+        top_logprobs: said.count("top_logprobs")?.filter(|_| logprobs.is_some()),
     };
     let body = serde_json::to_vec(&request).map_err(|_| Unsayable {
         param: String::new(),
         message: "the request cannot be said to this model".to_owned(),
-        logprobs,
-        top_logprobs: said.count("top_logprobs")?.filter(|_| logprobs.is_some()),
     })?;
     Ok(Encoded { path: "/api/chat".to_owned(), headers: Vec::new(), body: body.into() })
 }
@@ -156,12 +160,12 @@ mod tests {
     use bytes::Bytes;
     use nexus_core::{
         call::{Call, Operation},
+        capabilities::Capabilities,
+        id::{RequestId, Uuid},
         site::Options as SiteOptions,
     };
     use nexus_wire::chat::ChatRequest;
 
-        capabilities::Capabilities,
-        id::{RequestId, Uuid},
     use super::*;
 
     #[test]
@@ -176,11 +180,11 @@ mod tests {
                 alias: request.model.clone(),
                 is_stream: false,
                 wants_usage: false,
+                request: RequestId(Uuid::nil()),
                 asked_at_s: 0,
             };
             let ask = Ask {
                 call: &call,
-                request: RequestId(Uuid::nil()),
                 body: &body,
                 request: &request,
                 real_model: "m",

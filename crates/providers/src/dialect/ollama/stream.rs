@@ -6,11 +6,12 @@ use bytes::BytesMut;
 use nexus_core::{
     call::Call,
     fault::{Class, Fault},
+    id::RequestId,
 };
 
 use super::{
     super::{Consumed, Progress, StreamDecoder},
-    answer::Piece,
+    answer::{NO_ID, Piece},
 };
 use crate::part::{chunks::Chunks, lines::Lines, usage::Shown};
 
@@ -20,6 +21,7 @@ pub(super) struct OllamaStream {
 }
 
 struct Relay {
+    request: RequestId,
     chunks: Chunks,
     /// The thought that is being thought, by its place.
     thought: Option<usize>,
@@ -32,6 +34,7 @@ impl OllamaStream {
         Self {
             lines: Lines::default(),
             relay: Relay {
+                request: call.request,
                 chunks: Chunks::new(call),
                 thought: None,
                 consumed: Consumed::default(),
@@ -83,7 +86,7 @@ impl Relay {
     fn take(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), Fault> {
         let piece = Piece::read(line)?;
         if !self.chunks.has_begun() {
-            self.chunks.begin(&piece.id());
+            self.chunks.begin(NO_ID);
             self.chunks.role(out);
             self.progress = Progress::Flowing;
         }
@@ -94,7 +97,10 @@ impl Relay {
             self.chunks.thinking(place, &thinking, out);
         }
         self.chunks.content(&piece.content(), out);
-        for called in piece.calls(self.chunks.calls()) {
+        if let Some(logprobs) = piece.logprobs() {
+            self.chunks.logprobs(logprobs.get(), out);
+        }
+        for called in piece.calls(self.chunks.calls(), self.request) {
             let call = self.chunks.call(&called.id, &called.name, out);
             self.chunks.arguments(call, called.arguments, out);
         }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use nexus_core::{call::Call, fault::Fault};
 
-use super::super::{Consumed, Dialect, Progress, StreamDecoder, anthropic::Anthropic, gemini::GeminiStream};
+use super::super::{Consumed, Dialect, Progress, StreamDecoder, anthropic::Anthropic, gemini};
 
 pub(super) struct EitherStream {
     call: Call,
@@ -24,7 +24,7 @@ impl EitherStream {
         let call = &self.call;
         &mut **self.decoder.get_or_insert_with(|| match is_claude {
             true => Anthropic.stream(call),
-            false => Box::new(GeminiStream::new(call)),
+            false => gemini::stream(call),
         })
     }
 }
