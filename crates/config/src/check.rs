@@ -45,6 +45,17 @@ pub(crate) fn check(
     }
 }
 
+/// What Azure's own tools read about the identity of a host.
+const AZURE_VARIABLES: [&str; 7] = [
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+];
+
 struct Check<'a> {
     places: &'a Places,
     environment: &'a Environment,
@@ -80,7 +91,7 @@ impl Check<'_> {
         let is_aws = |name: &str| name == "HOME" || name.starts_with("AWS_");
         let aws = self.host("aws", words, &HostCredentials::AWS, is_aws);
         let words = raw.azure.and_then(|azure| azure.host_credentials);
-        let is_azure = |name: &str| name.starts_with("AZURE_") || name.starts_with("IDENTITY_");
+        let is_azure = |name: &str| AZURE_VARIABLES.contains(&name);
         let azure = self.host("azure", words, &HostCredentials::AZURE, is_azure);
         let words = raw.google.and_then(|google| google.host_credentials);
         let is_google = |name: &str| matches!(name, "GCE_METADATA_HOST" | "GOOGLE_APPLICATION_CREDENTIALS");

@@ -16,7 +16,7 @@ use nexus_keystore::secret::Secret;
 use nexus_providers::dialect::AuthScheme;
 use nexus_transport::HttpTransport;
 
-use crate::upstream::{PATIENT, Step, Upstream, answer, provider, send, transport};
+use crate::upstream::{PATIENT, Step, Upstream, provider, send, transport};
 
 /// Made for tests and used nowhere.
 const KEY: &str = include_str!("../../../keystore/src/service_account/throw_away.pem");
@@ -34,9 +34,14 @@ async fn authority(tokens: usize) -> Upstream {
     Upstream::play((1..=tokens).map(script).collect()).await
 }
 
-fn refusal() -> Step {
-    send("HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+/// A connection that serves one request with this status.
+fn one(status: &str) -> Vec<Step> {
+    let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+    vec![Step::Request, send(answer)]
 }
+
+const GOOD: &str = "200 OK";
+const REFUSED: &str = "401 Unauthorized";
 
 /// A client of a provider whose tokens are had from `authority`.
 struct Client {
@@ -101,16 +106,10 @@ fn expected(shown: &[(&str, u32)]) -> Vec<(String, String)> {
 
 #[actix_rt::test]
 async fn a_request_goes_out_once_more_with_a_new_token_where_the_old_one_had_served() {
-    let upstream = Upstream::play(vec![
-        vec![Step::Request, answer("1"), Step::Gone],
-        vec![Step::Request, refusal(), Step::Gone],
-        vec![Step::Request, answer("2"), Step::Gone],
-    ])
-    .await;
+    let upstream = Upstream::play([GOOD, REFUSED, GOOD].map(one).to_vec()).await;
     let authority = authority(2).await;
     let client = Client::new(&upstream, &authority);
     assert_eq!(client.ask().await, 200);
-    // its connection is still in use by nobody who reads on, so each request has one of its own
     assert_eq!(client.ask().await, 200);
     let (first, second) = ("ya29.number-1", "ya29.number-2");
     assert_eq!(shown(&upstream), expected(&[(first, 1), (first, 2), (second, 2)]));
@@ -119,13 +118,7 @@ async fn a_request_goes_out_once_more_with_a_new_token_where_the_old_one_had_ser
 
 #[actix_rt::test]
 async fn a_new_token_that_is_refused_too_is_the_end_of_it() {
-    let upstream = Upstream::play(vec![
-        vec![Step::Request, answer("1"), Step::Gone],
-        vec![Step::Request, refusal(), Step::Gone],
-        vec![Step::Request, refusal(), Step::Gone],
-        vec![Step::Request, refusal(), Step::Gone],
-    ])
-    .await;
+    let upstream = Upstream::play([GOOD, REFUSED, REFUSED, REFUSED].map(one).to_vec()).await;
     let authority = authority(2).await;
     let client = Client::new(&upstream, &authority);
     assert_eq!((client.ask().await, client.ask().await), (200, 401));
