@@ -39,13 +39,13 @@ impl Azure {
     };
     const OPTIONS: &[Known] = &[
         Known::optional("resource", Form::Label, "the resource's name, as in its endpoint"),
+        Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
         Known::optional(
             "credentials",
             Form::OneOf(&["static", "imds", "app_service", "workload"]),
             "whose tokens are shown: the provider's own key or application, or the identity of the host",
         ),
         Known::optional("client_id", Form::Name, "which of the host's identities, where it has several"),
-        Known::optional(Self::VERSION, Form::Name, "the API's version: `v1`, which counts unsaid, or a date"),
     ];
     /// The option that names the API's version: `v1`, which is also what counts unsaid, or a date.
     pub const VERSION: &str = "api_version";
