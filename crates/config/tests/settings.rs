@@ -186,14 +186,23 @@ fn everything_written_is_held() {
     let kings = RoleMapping { group: "kings".into(), role: Role::PlatformAdmin, team: None };
     let all = RoleMapping { group: "*".into(), role: Role::TeamAdmin, team: Some("red".into()) };
     assert_eq!(oidc.role_mapping, [kings, all]);
+}
 
-    let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
+#[test]
+fn what_the_host_may_be_is_held_with_the_variables_that_say_who_it_is() {
+    let settings = from_text(EVERYTHING, &environment());
     assert_eq!(settings.aws.sources, ["irsa", "imds"]);
     let variables: Vec<_> =
         settings.aws.variables.iter().map(|(name, text)| (&**name, text.expose())).collect();
     assert_eq!(variables, [("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")]);
     assert_eq!((&*settings.azure.sources, settings.azure.variables.len()), (&["workload".to_owned()][..], 1));
     assert!(settings.google.sources.is_empty() && settings.google.variables.is_empty());
+}
+
+#[test]
+fn providers_are_held_as_they_are_written() {
+    let settings = from_text(EVERYTHING, &environment());
+    let [azure, second] = &settings.providers[..] else { panic!("two providers were written") };
     assert_eq!((azure.name.as_str(), azure.kind.as_str()), ("azure", "azure"));
     assert_eq!(azure.endpoint.as_ref().unwrap().to_string(), "https://acme.example.com/openai");
     assert_eq!(azure.api_key.as_ref().unwrap().expose(), "key-from-environment");

@@ -2,7 +2,7 @@
 //!
 //! What comes of it is shown, and decides where a breaker is half-open. It is no request, and counts as none.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use nexus_core::{
     catalogue::{Provider, Target},
@@ -12,6 +12,7 @@ use nexus_core::{
 };
 use nexus_engine::{credentials::Member, shared::Shared, world::World};
 use nexus_providers::registry::HEALTH_CHECK;
+use nexus_transport::Access;
 
 use crate::{
     admin::providers::trial::{Asked, models},
@@ -22,7 +23,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 
 /// Checks until the node drains. Runs inside an actix runtime only.
-pub async fn run(shared: Arc<Shared>, drain: Arc<Drain>) {
+pub async fn run(shared: Arc<Shared>, drain: Arc<Drain>, access: Rc<Access>) {
     let mut due_us: HashMap<ProviderId, u64> = HashMap::new();
     loop {
         tokio::time::sleep(TICK).await;
@@ -35,7 +36,8 @@ pub async fn run(shared: Arc<Shared>, drain: Arc<Drain>) {
         for (id, (provider, period_us)) in wanted {
             if due_us.get(&id).is_none_or(|due_us| *due_us <= now_us) {
                 due_us.insert(id, now_us.saturating_add(period_us));
-                actix_web::rt::spawn(check(Arc::clone(&shared), Arc::clone(&world), provider));
+                let access = Rc::clone(&access);
+                actix_web::rt::spawn(check(Arc::clone(&shared), Arc::clone(&world), provider, access));
             }
         }
     }
@@ -55,9 +57,9 @@ fn targets(world: &World) -> impl Iterator<Item = &Arc<Target>> {
     world.snapshot.catalogue.all().flat_map(|route| &route.targets)
 }
 
-async fn check(shared: Arc<Shared>, world: Arc<World>, provider: Arc<Provider>) {
+async fn check(shared: Arc<Shared>, world: Arc<World>, provider: Arc<Provider>, access: Rc<Access>) {
     let began_us = shared.clock.monotonic_us();
-    let fault = ask(&shared, &world, &provider, began_us).await.err();
+    let fault = ask(&access, &world, &provider, began_us).await.err();
     if let Some(fault) = &fault {
         tracing::debug!(provider = %provider.name, class = fault.class.as_str(), message = %fault.message,
             "a health check failed");
@@ -69,7 +71,7 @@ async fn check(shared: Arc<Shared>, world: Arc<World>, provider: Arc<Provider>) 
         .for_each(|target| target.health.checked(check));
 }
 
-async fn ask(shared: &Shared, world: &World, provider: &Provider, now_us: u64) -> Result<(), Fault> {
+async fn ask(access: &Access, world: &World, provider: &Provider, now_us: u64) -> Result<(), Fault> {
     // not drawn: a credential that is being tried again is left to the request that tries it
     let members = world.pool(provider.id).map(|pool| pool.members()).unwrap_or_default();
     let is_good = |member: &&Member| member.trust.condition(now_us).out.is_none();
@@ -81,5 +83,5 @@ async fn ask(shared: &Shared, world: &World, provider: &Provider, now_us: u64) -
         allow_private_network: provider.allow_private_network,
         credential,
     };
-    models(&asked, &shared.clock).await.map(drop)
+    models(&asked, access).await.map(drop)
 }

@@ -7,6 +7,7 @@ use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
     pin::{Pin, pin},
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,7 +34,7 @@ use nexus_telemetry::{
     log::{self, Format, LogGuard, Stages},
     meters::Backlog,
 };
-use nexus_transport::Tls;
+use nexus_transport::{Access, Tls};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc::channel, watch},
@@ -187,7 +188,10 @@ impl Node {
             [Some(&api), beside.as_ref()].into_iter().flatten().map(Server::handle).collect();
         let (mut api, beside) = (pin!(api), beside.map(actix_web::rt::spawn));
         let monitoring = actix_web::rt::spawn(monitoring);
-        actix_web::rt::spawn(checks::run(Arc::clone(&self.parts.shared), Arc::clone(&self.parts.drain)));
+        let (shared, drain) = (Arc::clone(&self.parts.shared), Arc::clone(&self.parts.drain));
+        let access =
+            Access::new(&Tls::new(None)?, Arc::clone(&shared.clock)).with_hosts(boot::hosts(settings));
+        actix_web::rt::spawn(checks::run(shared, drain, Rc::new(access)));
         tokio::select! {
             served = &mut api => return served.map_err(StartError::Server),
             () = signals.next() => {}
