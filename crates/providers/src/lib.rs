@@ -20,9 +20,8 @@ mod part {
     pub(crate) mod eventstream;
     pub(crate) mod fault;
     pub(crate) mod finish;
-    pub mod limits;
-    pub(crate) mod lines;
     pub(crate) mod id;
+    pub mod limits;
     pub(crate) mod lines;
     pub(crate) mod listing;
     pub(crate) mod logprobs;

@@ -339,6 +339,16 @@ mod tests {
         }
     }
 
+    fn said() -> CapabilitiesBody {
+        CapabilitiesBody {
+            like: Some("a: \"b\"".to_owned()),
+            max_output_tokens: Some(8),
+            sampling: Some(false),
+            thinking: Some(ThinkingWord::Effort),
+            structured_output: None,
+        }
+    }
+
     #[test]
     fn what_is_exported_is_a_configuration_file() {
         let names = Names::from([(TEAM, "r: \"e\"d".to_owned())]);
@@ -353,13 +363,7 @@ mod tests {
             max_concurrent: None,
             cost_multiplier: Multiplier(1_250_000),
             region_weights: BTreeMap::from([("eu: west".to_owned(), 3)]),
-            capabilities: Some(CapabilitiesBody {
-                like: Some("a: \"b\"".to_owned()),
-                max_output_tokens: Some(8),
-                sampling: Some(false),
-                thinking: Some(ThinkingWord::Effort),
-                structured_output: None,
-            }),
+            capabilities: Some(said()),
         };
         let exported = Exported {
             providers: vec![ExportedProvider {
