@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use nexus_core::{
     call::{Call, Operation},
-    id::RequestId,
+    id::{RequestId, Uuid},
     label::Labels,
     refusal::Refusal,
 };
@@ -136,7 +136,7 @@ pub async fn body<B: BodyStream>(
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
     let body = whole(headers, body, limits).await?;
-    understood(operation, body, headers, clock)
+    understood(request_id, operation, body, headers, clock)
 }
 
 /// The same of a body that may be of any operation: what has messages is a chat, what has an input embeddings.
@@ -147,10 +147,12 @@ pub async fn any_body<B: BodyStream>(
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
     let body = whole(headers, body, limits).await?;
-    let chat = understood(Operation::ChatCompletions, body.clone(), headers, clock);
+    // nobody answers it
+    let request_id = RequestId(Uuid::nil());
+    let chat = understood(request_id, Operation::ChatCompletions, body.clone(), headers, clock);
     match &chat {
         Err(Refusal::BadBody { param: Some(param), .. }) if param == "messages" => {
-            understood(Operation::Embeddings, body, headers, clock).or(chat)
+            understood(request_id, Operation::Embeddings, body, headers, clock).or(chat)
         }
         _ => chat,
     }
@@ -167,6 +169,7 @@ async fn whole<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -
 }
 
 fn understood(
+    request_id: RequestId,
     operation: Operation,
     body: Bytes,
     headers: &Headers<'_>,
