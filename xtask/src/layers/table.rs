@@ -155,6 +155,7 @@ pub(crate) const HEAVY: &[Heavy] = &[
     heavy("libsqlite3-sys", "store"),
     heavy("pq-sys", "store"),
     heavy("ring", "keystore"),
+    heavy("jiff", "core"),
     heavy("jsonwebtoken", "keystore"),
     heavy("rustls", "transport"),
     heavy("tokio-rustls", "transport"),
