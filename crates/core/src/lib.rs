@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod allowance;
+pub mod anomaly;
 pub mod brute;
 pub mod call;
 pub mod capabilities;

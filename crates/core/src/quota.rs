@@ -4,8 +4,11 @@
 //! most its limit, as long as no call uses more than was reserved for it. All quotas of a call are reserved
 //! at once or none is.
 
+pub mod alarm;
 mod cell;
+mod names;
 mod window;
+mod zone;
 
 use std::collections::HashMap;
 
@@ -15,7 +18,12 @@ use crate::{
 };
 
 use self::cell::Cell;
-pub use self::{cell::Level, window::Window};
+pub use self::{
+    cell::Level,
+    names::{Counted, NAMES_MAX, Names},
+    window::{Span, Window},
+    zone::Zone,
+};
 
 /// The most reservations open at once; beyond it a call is refused rather than an old one forgotten.
 pub const RESERVATIONS_MAX: usize = 200_000;
@@ -32,6 +40,10 @@ pub enum Subject {
     Model(Pattern),
     /// What goes to this provider, as far as that is known beforehand: where all targets are its own.
     Provider(ProviderId),
+    /// Each user of each team that fits, as its requests name them, with a counter of its own.
+    User(Pattern),
+    /// Each tag of each team that fits, likewise.
+    Tag(Pattern),
 }
 
 /// What is counted.
@@ -72,17 +84,25 @@ pub enum Mode {
     Soft,
     /// The call is served; it is only counted.
     Shadow,
+    /// The call is refused; a stream is held for piece by piece, and ended where there is no more room.
+    Cut,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 3] = [Mode::Hard, Mode::Soft, Mode::Shadow];
+    pub const ALL: [Mode; 4] = [Mode::Hard, Mode::Soft, Mode::Shadow, Mode::Cut];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Mode::Hard => "hard",
             Mode::Soft => "soft",
             Mode::Shadow => "shadow",
+            Mode::Cut => "cut",
         }
+    }
+
+    /// Whether a call there is no room for is refused.
+    pub fn refuses(self) -> bool {
+        matches!(self, Mode::Hard | Mode::Cut)
     }
 
     /// The inverse of [`Mode::as_str`].
@@ -112,6 +132,9 @@ pub struct Caller<'a> {
     pub alias: &'a str,
     /// Where all that may serve the call is one provider.
     pub provider: Option<ProviderId>,
+    /// Whom the request says it is for.
+    pub user: Option<&'a str>,
+    pub tags: &'a [Box<str>],
 }
 
 impl Quota {
@@ -122,7 +145,26 @@ impl Quota {
             Subject::Key(key) => caller.key == *key || caller.parent == Some(*key),
             Subject::Model(pattern) => pattern.matches(caller.alias),
             Subject::Provider(provider) => caller.provider == Some(*provider),
+            Subject::User(_) | Subject::Tag(_) => self.names(caller).next().is_some(),
         }
+    }
+
+    /// The names this quota counts apart: the caller's user or tags that fit; none where it is for something
+    /// else.
+    pub fn names<'a>(&'a self, caller: &Caller<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+        let none: &[Box<str>] = &[];
+        let (pattern, user, tags) = match &self.subject {
+            Subject::User(pattern) => (Some(pattern), caller.user, none),
+            Subject::Tag(pattern) => (Some(pattern), None, caller.tags),
+            _ => (None, None, none),
+        };
+        let names = user.into_iter().chain(tags.iter().map(|tag| &**tag));
+        names.filter(move |name| pattern.is_some_and(|pattern| pattern.matches(name)))
+    }
+
+    /// Whether it has a counter for each name instead of one.
+    pub fn is_by_name(&self) -> bool {
+        matches!(self.subject, Subject::User(_) | Subject::Tag(_))
     }
 }
 
@@ -153,6 +195,27 @@ impl Amounts {
     }
 }
 
+/// What a call needs: at most, and to begin with where it may be ended early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub most: Amounts,
+    pub first: Amounts,
+}
+
+impl Needs {
+    /// Of a quota.
+    pub fn of(self, quota: &Quota) -> u64 {
+        let amounts = if quota.mode == Mode::Cut { self.first } else { self.most };
+        amounts.needed(quota.measure)
+    }
+}
+
+impl From<Amounts> for Needs {
+    fn from(most: Amounts) -> Self {
+        Self { most, first: most }
+    }
+}
+
 /// The quota that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exhausted {
@@ -179,21 +242,13 @@ pub struct Reservation {
     held: Vec<Held>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
     quota: Uuid,
     measure: Measure,
     amount: u64,
-}
-
-impl Reservation {
-    /// How much of this quota it holds.
-    pub fn of(&self, quota: Uuid) -> u64 {
-        self.held
-            .iter()
-            .filter(|held| held.quota == quota)
-            .fold(0, |sum, held| sum.saturating_add(held.amount))
-    }
+    /// The name and the limit of a quota for which more can be held later.
+    grows: Option<(Box<str>, u64)>,
 }
 
 /// For whom something is reserved, and how long at most.
@@ -218,40 +273,88 @@ impl Book {
     pub fn reserve<'a>(
         &mut self,
         quotas: impl Iterator<Item = &'a Quota> + Clone,
-        need: Amounts,
+        needs: impl Into<Needs>,
         owner: Owner,
         now_ms: i64,
     ) -> Result<ReservationId, Exhausted> {
-        for quota in quotas.clone().filter(|quota| quota.mode == Mode::Hard) {
-            let level = self.cell(quota).level(now_ms);
-            let needed = need.needed(quota.measure);
-            if level.used.saturating_add(level.reserved).saturating_add(needed) > quota.limit {
-                let is_held = level.used.saturating_add(needed) <= quota.limit;
-                return Err(exhausted(quota, is_held));
-            }
-        }
+        let need = needs.into();
+        self.look(quotas.clone(), need, now_ms)?;
         if self.open.len() >= RESERVATIONS_MAX
             && let Some(quota) = quotas.clone().next()
         {
             return Err(exhausted(quota, true));
         }
-        let mut held = Vec::new();
-        for quota in quotas {
-            let needed = need.needed(quota.measure);
-            let cell = self.cell(quota);
-            if quota.measure == Measure::Requests {
-                // a request is used up by being made
-                cell.use_up(needed, now_ms);
-            } else {
-                cell.hold(needed);
-                held.push(Held { quota: quota.id, measure: quota.measure, amount: needed });
-            }
-        }
+        let held = self.take(quotas, need, now_ms);
         self.last = self.last.wrapping_add(1);
         let id = ReservationId(self.last);
         let Owner { request, key, until_ms } = owner;
         self.open.insert(id, Reservation { request, key, since_ms: now_ms, until_ms, held });
         Ok(id)
+    }
+
+    /// Whether there is room in every quota that refuses.
+    fn look<'a>(
+        &mut self,
+        quotas: impl Iterator<Item = &'a Quota>,
+        need: Needs,
+        now_ms: i64,
+    ) -> Result<(), Exhausted> {
+        for quota in quotas.filter(|quota| quota.mode.refuses()) {
+            let level = self.cell(quota).level(now_ms);
+            let needed = need.of(quota);
+            if level.used.saturating_add(level.reserved).saturating_add(needed) > quota.limit {
+                let is_held = level.used.saturating_add(needed) <= quota.limit;
+                return Err(exhausted(quota, is_held));
+            }
+        }
+        Ok(())
+    }
+
+    fn take<'a>(
+        &mut self,
+        quotas: impl Iterator<Item = &'a Quota>,
+        need: Needs,
+        now_ms: i64,
+    ) -> Vec<Held> {
+        let mut held = Vec::new();
+        for quota in quotas {
+            let amount = need.of(quota);
+            let cell = self.cell(quota);
+            if quota.measure == Measure::Requests {
+                // a request is used up by being made
+                cell.use_up(amount, now_ms);
+                continue;
+            }
+            cell.hold(amount);
+            let grows = (quota.mode == Mode::Cut).then(|| (quota.name.clone(), quota.limit));
+            held.push(Held { quota: quota.id, measure: quota.measure, amount, grows });
+        }
+        held
+    }
+
+    /// A call that goes on needs so much in all: it is held of every quota of the mode `cut`, or of none; then the
+    /// name of one without room is given back.
+    pub fn grow(&mut self, id: ReservationId, to: Amounts, now_ms: i64) -> Result<(), Box<str>> {
+        let Some(reservation) = self.open.get_mut(&id) else { return Ok(()) };
+        let more = |held: &Held| to.needed(held.measure).saturating_sub(held.amount);
+        for held in &reservation.held {
+            let (Some((name, limit)), Some(cell)) = (&held.grows, self.cells.get_mut(&held.quota)) else {
+                continue;
+            };
+            let level = cell.level(now_ms);
+            if level.used.saturating_add(level.reserved).saturating_add(more(held)) > *limit {
+                return Err(name.clone());
+            }
+        }
+        for held in reservation.held.iter_mut().filter(|held| held.grows.is_some()) {
+            let more = to.needed(held.measure).saturating_sub(held.amount);
+            if let Some(cell) = self.cells.get_mut(&held.quota)
+            {
+                cell.hold(more);
+                held.amount = held.amount.saturating_add(more);
+            }
+        }
+        Ok(())
     }
 
     /// Something of what was reserved has been used. What is used beyond it counts all the same.
@@ -299,16 +402,21 @@ impl Book {
         self.cell(quota).level(now_ms)
     }
 
-    /// Who holds what of a quota, the oldest first.
-    pub fn holders(&self, quota: Uuid) -> Vec<Reservation> {
-        let mut holders: Vec<_> = self
-            .open
-            .values()
-            .filter(|one| one.held.iter().any(|held| held.quota == quota))
-            .cloned()
-            .collect();
-        holders.sort_by_key(|one| (one.since_ms, one.request.0));
+    /// Who holds something of these quotas, and how much, the oldest first.
+    pub fn holders(&self, is_of: impl Fn(Uuid) -> bool) -> Vec<(Reservation, u64)> {
+        let amount = |one: &Reservation| {
+            let held = one.held.iter().filter(|held| held.amount > 0 && is_of(held.quota));
+            held.map(|held| held.amount).reduce(u64::saturating_add)
+        };
+        let mut holders: Vec<_> =
+            self.open.values().filter_map(|one| Some((one.clone(), amount(one)?))).collect();
+        holders.sort_by_key(|(one, _)| (one.since_ms, one.request.0));
         holders
+    }
+
+    /// Whether nothing is used in the present window and nothing held.
+    pub fn is_idle(&mut self, quota: Uuid, now_ms: i64) -> bool {
+        self.cells.get_mut(&quota).is_none_or(|cell| cell.level(now_ms) == Level::default())
     }
 
     /// Forgets the levels of quotas there are no more.
@@ -317,8 +425,8 @@ impl Book {
     }
 
     fn cell(&mut self, quota: &Quota) -> &mut Cell {
-        let cell = self.cells.entry(quota.id).or_insert_with(|| Cell::new(quota.window));
-        cell.follow(quota.window);
+        let cell = self.cells.entry(quota.id).or_insert_with(|| Cell::new(quota.window.clone()));
+        cell.follow(&quota.window);
         cell
     }
 }

@@ -78,7 +78,6 @@ fn what_is_swept_while_its_call_still_settles_is_freed_once() {
         let call = thread::spawn(move || {
             let quota = budget();
             step(&shared, &quota, |book| book.settle(id, cost(USED), 0));
-            step(&shared, &quota, |book| drop(book.reserve_again(id, [&quota].into_iter(), cost(1), 0)));
             step(&shared, &quota, |book| book.release(id));
         });
         let swept = step(&book, &quota, |book| book.sweep(5));

@@ -4,16 +4,16 @@
 //! free again. So no way out of the pipeline, cancellation included, can keep a budget pinned.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use nexus_core::{
-    id::{KeyId, Uuid},
+    id::{KeyId, TeamId, Uuid},
     principal::Budget,
     quota::{
-        Amounts, Book, Exhausted, Level, Measure, Mode, Owner, Quota, Reservation, ReservationId, Subject,
-        Window,
+        Amounts, Book, Exhausted, Level, Measure, Mode, Names, Needs, Owner, Quota, Reservation,
+        ReservationId, Subject, Window,
     },
     usage::{Bearer, UsageRecord},
 };
@@ -22,6 +22,62 @@ use crate::port::Clock;
 
 /// Session keys with a budget of their own known at once; one more is refused rather than another forgotten.
 const SESSIONS_MAX: usize = 100_000;
+/// Sweeps between two rounds in which counters are forgotten that are no longer needed.
+const SWEEPS: u32 = 64;
+
+/// What a call falls under.
+#[derive(Debug, Default)]
+pub struct Claims<'a> {
+    pub plain: Vec<&'a Quota>,
+    /// Quotas that count names apart, each with a name of the call's.
+    pub named: Vec<(&'a Quota, Box<str>)>,
+    /// Whose names they are.
+    pub team: Option<TeamId>,
+}
+
+impl<'a> Claims<'a> {
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.named.is_empty()
+    }
+
+    pub fn quotas(&self) -> impl Iterator<Item = &'a Quota> {
+        self.plain.iter().copied().chain(self.named.iter().map(|(quota, _)| *quota))
+    }
+
+    /// Whether it matters how much is used.
+    pub fn counts_use(&self) -> bool {
+        self.quotas().any(|quota| matches!(quota.measure, Measure::Tokens | Measure::CostNanoUsd))
+    }
+
+    /// A quota for each counter the names have.
+    fn apart(&self, names: &mut Names) -> Vec<Quota> {
+        let mut apart: Vec<Quota> = Vec::new();
+        for (quota, name) in &self.named {
+            let id = names.counter(quota.id, self.team, name);
+            if apart.iter().all(|other| other.id != id) {
+                apart.push(Quota { id, ..(*quota).clone() });
+            }
+        }
+        apart
+    }
+}
+
+/// One of the counters of a quota that counts names apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    pub id: Uuid,
+    pub team: Option<TeamId>,
+    /// `None`: all names for which there was no room.
+    pub name: Option<Box<str>>,
+    pub level: Level,
+}
+
+/// A call under way and how much of a quota it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub reservation: Reservation,
+    pub amount: u64,
+}
 
 /// The levels of all quotas, shared by all workers. Held for moments only.
 #[derive(Debug, Default)]
@@ -30,6 +86,9 @@ pub struct Quotas(Mutex<Levels>);
 #[derive(Debug, Default)]
 struct Levels {
     book: Book,
+    /// The counters of quotas that count users or tags apart.
+    names: Names,
+    sweeps: u32,
     /// When session keys with a budget of their own end, Unix seconds, by the quota that is their budget.
     sessions: HashMap<Uuid, u64>,
     /// What session keys had cost when this process began.
@@ -37,19 +96,36 @@ struct Levels {
 }
 
 impl Quotas {
-    /// Takes what a call needs from all of these quotas, or from none. What it held before is let go either way.
-    pub fn hold<'a>(
+    /// Takes what a call needs from everything it falls under, or from nothing. What it held before is let go either
+    /// way.
+    pub fn hold(
         self: &Arc<Self>,
-        quotas: impl Iterator<Item = &'a Quota> + Clone,
-        need: Amounts,
+        claims: &Claims<'_>,
+        needs: Needs,
+        growth: Option<Growth>,
         owner: Owner,
         before: Option<&Hold>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Hold>, Exhausted> {
-        let book = &mut self.lock().book;
+        let Levels { book, names, .. } = &mut *self.lock();
         before.into_iter().for_each(|before| book.release(before.id));
-        let id = book.reserve(quotas, need, owner, clock.unix_ms())?;
-        Ok(Arc::new(Hold { quotas: Arc::clone(self), clock: Arc::clone(clock), id }))
+        let apart = claims.apart(names);
+        let quotas = claims.plain.iter().copied().chain(&apart);
+        let id = book.reserve(quotas, needs, owner, clock.unix_ms())?;
+        let (quotas, clock) = (Arc::clone(self), Arc::clone(clock));
+        Ok(Arc::new(Hold { quotas, clock, id, growth }))
+    }
+
+    /// Whether all quotas the call falls under would still be half empty with it.
+    pub fn is_roomy(&self, claims: &Claims<'_>, needs: Needs, now_ms: i64) -> bool {
+        let Levels { book, names, .. } = &mut *self.lock();
+        let apart = claims.apart(names);
+        claims.plain.iter().copied().chain(&apart).all(|quota| {
+            let level = book.level(quota, now_ms);
+            let full = level.used.saturating_add(level.reserved).saturating_add(needs.of(quota));
+            let is_counted = matches!(quota.measure, Measure::Tokens | Measure::CostNanoUsd);
+            !(is_counted && quota.mode.refuses()) || full <= quota.limit / 2
+        })
     }
 
     /// What a quota's window has seen before this process began. Only the first time counts.
@@ -64,21 +140,52 @@ impl Quotas {
         self.lock().book.knows(quota.id)
     }
 
+    /// How full a quota is; of one that counts names apart, its fullest counter.
     pub fn level(&self, quota: &Quota, now_ms: i64) -> Level {
+        if quota.is_by_name() {
+            return self.counters(quota, now_ms).first().map(|counter| counter.level).unwrap_or_default();
+        }
         self.lock().book.level(quota, now_ms)
     }
 
-    /// Who holds what of a quota.
-    pub fn holders(&self, quota: &Quota) -> Vec<Reservation> {
-        self.lock().book.holders(quota.id)
+    /// The counters of a quota that counts names apart, the fullest first.
+    pub fn counters(&self, quota: &Quota, now_ms: i64) -> Vec<Counter> {
+        let Levels { book, names, .. } = &mut *self.lock();
+        let mut counters: Vec<_> = names
+            .of(quota.id)
+            .map(|(id, counted)| Counter {
+                id,
+                team: counted.team,
+                name: counted.name.clone(),
+                level: book.level(&Quota { id, ..quota.clone() }, now_ms),
+            })
+            .collect();
+        let fill = |level: Level| level.used.saturating_add(level.reserved);
+        counters.sort_by(|one, other| {
+            fill(other.level).cmp(&fill(one.level)).then_with(|| one.name.cmp(&other.name))
+        });
+        counters
+    }
+
+    /// Who holds how much of a quota, the oldest first.
+    pub fn holders(&self, quota: &Quota) -> Vec<Holder> {
+        let Levels { book, names, .. } = &*self.lock();
+        let is_of = |id| id == quota.id || names.counted(id).is_some_and(|one| one.quota == quota.id);
+        let holders = book.holders(is_of).into_iter();
+        holders.map(|(reservation, amount)| Holder { reservation, amount }).collect()
     }
 
     /// Releases what nobody released in time, forgets quotas there are no more, and says how much was late.
     pub fn sweep(&self, quotas: &[Quota], now_ms: i64) -> usize {
         let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or_default();
-        let Levels { book, sessions, .. } = &mut *self.lock();
-        sessions.retain(|_, until_s| *until_s > now_s);
-        book.keep(|id| sessions.contains_key(&id) || quotas.iter().any(|quota| quota.id == id));
+        let Levels { book, sessions, names, sweeps, .. } = &mut *self.lock();
+        if sweeps.is_multiple_of(SWEEPS) {
+            let wanted: HashSet<Uuid> = quotas.iter().map(|quota| quota.id).collect();
+            sessions.retain(|_, until_s| *until_s > now_s);
+            names.keep(|id, counted| wanted.contains(&counted.quota) && !book.is_idle(id, now_ms));
+            book.keep(|id| sessions.contains_key(&id) || wanted.contains(&id) || names.has(id));
+        }
+        *sweeps = sweeps.wrapping_add(1);
         book.sweep(now_ms)
     }
 
@@ -98,7 +205,7 @@ impl Quotas {
             limit: budget.nano_usd,
             mode: Mode::Hard,
         };
-        let Levels { book, sessions, earlier } = &mut *self.lock();
+        let Levels { book, sessions, earlier, .. } = &mut *self.lock();
         if !sessions.contains_key(&key.0) {
             if sessions.len() >= SESSIONS_MAX {
                 return None;
@@ -114,14 +221,62 @@ impl Quotas {
     }
 }
 
+/// What a stream that may be ended early needs, from its first piece to its longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    pub needs: Needs,
+    /// The output tokens that are held for at first, and at most.
+    pub first: u64,
+    pub most: u64,
+    pub choices: u64,
+}
+
+impl Growth {
+    /// Output tokens that are held for at a time, of each choice.
+    pub const PIECE: u64 = 256;
+
+    /// Of so many at most.
+    pub fn first(most: u64, choices: u64) -> u64 {
+        most.min(Self::PIECE.saturating_mul(choices))
+    }
+
+    /// What so much output needs. Between the first piece and the longest the dearest target costs at most what
+    /// lies on the straight line.
+    pub fn at(&self, output_tokens: u64) -> Amounts {
+        let (first, most) = (self.needs.first, self.needs.most);
+        let beyond = u128::from(output_tokens.min(self.most).saturating_sub(self.first));
+        let length = u128::from(self.most.saturating_sub(self.first)).max(1);
+        let between = |first: u64, most: u64| {
+            let more = u128::from(most.saturating_sub(first)) * beyond;
+            first.saturating_add(u64::try_from(more.div_ceil(length)).unwrap_or(u64::MAX))
+        };
+        Amounts {
+            tokens: between(first.tokens, most.tokens),
+            cost_nano_usd: between(first.cost_nano_usd, most.cost_nano_usd),
+        }
+    }
+}
+
 /// What one request holds.
 pub struct Hold {
     quotas: Arc<Quotas>,
     clock: Arc<dyn Clock>,
     id: ReservationId,
+    growth: Option<Growth>,
 }
 
 impl Hold {
+    /// How a stream's hold grows, where it does.
+    pub fn growth(&self) -> Option<Growth> {
+        self.growth
+    }
+
+    /// A stream is about to have so much output in all; where there is no room for it, the name of a quota.
+    pub fn grow(&self, output_tokens: u64) -> Result<(), Box<str>> {
+        let Some(growth) = self.growth else { return Ok(()) };
+        self.quotas.lock().book.grow(self.id, growth.at(output_tokens), self.clock.unix_ms())
+    }
+
     /// An attempt has been booked: what the caller bears of it is used up.
     pub fn settle(&self, record: &UsageRecord) {
         if record.bearer() == Bearer::Team {

@@ -99,7 +99,7 @@ impl Loader {
         }
         self.flush();
         for quota in fresh {
-            let since_ms = quota.window.begin_ms(now_ms);
+            let since_ms = quota.window.span(now_ms).begin_ms;
             let used = self.store.read_blocking(|conn| usage::used(conn, quota, since_ms))?;
             self.shared.quotas.seed(quota, used, now_ms);
         }

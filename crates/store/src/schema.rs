@@ -314,6 +314,7 @@ diesel::table! {
         version -> BigInt,
         team_id -> Nullable<Text>,
         is_own -> Bool,
+        time_zone -> Nullable<Text>,
     }
 }
 
@@ -391,6 +392,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (id) {
+        id -> Text,
+        name -> Text,
+        url -> Text,
+        team_id -> Nullable<Text>,
+        kinds -> Text,
+        allow_private_network -> Bool,
+        is_active -> Bool,
+        generation -> BigInt,
+        rotated_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> Text,
+        at -> BigInt,
+        kind -> Text,
+        team_id -> Nullable<Text>,
+        summary -> Text,
+        evidence -> Text,
+        fingerprint -> Text,
+        acknowledged_at -> Nullable<BigInt>,
+        acknowledged_by -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Text,
+        webhook_id -> Text,
+        kind -> Text,
+        payload -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_at -> BigInt,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
     idempotency_keys (id) {
         id -> Text,
         request_hash -> Text,
@@ -418,5 +467,7 @@ diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);
 diesel::joinable!(user_sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(user_sessions, users);
+diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
+diesel::allow_tables_to_appear_in_same_query!(webhook_deliveries, webhooks);
 diesel::joinable!(model_routes -> service_providers (provider_id));
 diesel::allow_tables_to_appear_in_same_query!(model_routes, service_providers);

@@ -7,6 +7,7 @@ pub mod chat;
 pub mod completion;
 pub mod continuation;
 pub mod conversation;
+pub mod cut;
 pub mod embedding;
 pub mod error;
 pub mod models;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::window::Window;
+use super::window::{Span, Window};
 
 /// A rolling window is remembered in so many parts.
 const PARTS: i64 = 60;
@@ -19,6 +19,8 @@ pub struct Level {
 #[derive(Debug)]
 pub(super) struct Cell {
     window: Window,
+    /// Where in the calendar we are, as long as that is known to hold.
+    span: Option<Span>,
     /// What was used, by when its part of the window began; a calendar's window is one part.
     parts: VecDeque<(i64, u64)>,
     used: u64,
@@ -27,12 +29,14 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, parts: VecDeque::new(), used: 0, reserved: 0 }
+        Self { window, span: None, parts: VecDeque::new(), used: 0, reserved: 0 }
     }
 
     /// The quota's window is another now: what was used counts on in it.
-    pub(super) fn follow(&mut self, window: Window) {
-        self.window = window;
+    pub(super) fn follow(&mut self, window: &Window) {
+        if self.window != *window {
+            (self.window, self.span) = (window.clone(), None);
+        }
     }
 
     pub(super) fn level(&mut self, now_ms: i64) -> Level {
@@ -50,12 +54,9 @@ impl Cell {
 
     pub(super) fn use_up(&mut self, amount: u64, now_ms: i64) {
         self.forget(now_ms);
-        let part_ms = match self.window {
-            Window::Rolling { ms } => {
-                let step = ms.checked_div(PARTS).unwrap_or(1).max(1);
-                now_ms.saturating_sub(now_ms.rem_euclid(step))
-            }
-            _ => self.window.begin_ms(now_ms),
+        let part_ms = match self.step_ms() {
+            Some(step) => now_ms.saturating_sub(now_ms.rem_euclid(step)),
+            None => self.span(now_ms).begin_ms,
         };
         match self.parts.back_mut() {
             Some((begin, sum)) if *begin >= part_ms => *sum = sum.saturating_add(amount),
@@ -65,21 +66,32 @@ impl Cell {
     }
 
     fn forget(&mut self, now_ms: i64) {
-        let begin_ms = self.window.begin_ms(now_ms);
+        let begin_ms = self.span(now_ms).begin_ms;
+        // a part of a rolling window counts until its last moment is out of the window
+        let length_ms = self.step_ms().unwrap_or(1);
         while let Some((part_ms, sum)) = self.parts.front().copied() {
-            let is_over = match self.window {
-                // a part counts until its last moment is out of the window
-                Window::Rolling { ms } => {
-                    let step = ms.checked_div(PARTS).unwrap_or(1).max(1);
-                    part_ms.saturating_add(step) <= begin_ms
-                }
-                _ => part_ms < begin_ms,
-            };
-            if !is_over {
+            if part_ms.saturating_add(length_ms) > begin_ms {
                 break;
             }
             self.used = self.used.saturating_sub(sum);
             self.parts.pop_front();
+        }
+    }
+
+    /// How long the parts of a rolling window are.
+    fn step_ms(&self) -> Option<i64> {
+        self.window.rolling_ms().map(|ms| ms.checked_div(PARTS).unwrap_or(1).max(1))
+    }
+
+    /// The window that now is in. The calendar is looked at once a window, not once a request.
+    fn span(&mut self, now_ms: i64) -> Span {
+        match self.span {
+            Some(span) if span.contains(now_ms) => span,
+            _ => {
+                let span = self.window.span(now_ms);
+                self.span = self.window.is_calendar().then_some(span);
+                span
+            }
         }
     }
 }

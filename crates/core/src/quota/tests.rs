@@ -41,7 +41,7 @@ fn what_fits_is_held_what_is_used_stays_and_the_rest_is_free_again() {
     book.release(first);
     book.settle(first, cost(50), 0);
     assert_eq!(book.level(&budget, 0), Level { used: 25, reserved: 40 });
-    assert_eq!(book.holders(budget.id).len(), 1);
+    assert_eq!(book.holders(|id| id == budget.id).len(), 1);
     book.settle(second, cost(90), 0);
     book.release(second);
     assert_eq!(book.level(&budget, 0), Level { used: 115, reserved: 0 }, "more than was held counts too");
@@ -65,7 +65,7 @@ fn all_quotas_of_a_call_are_held_or_none() {
 
 #[test]
 fn a_new_window_is_empty_and_what_is_held_goes_over_into_it() {
-    let daily = Quota { window: Window::Day { offset_minutes: 0 }, ..quota(1, Measure::Tokens, 10) };
+    let daily = Quota { window: Window::Day { zone: Zone::fixed(0) }, ..quota(1, Measure::Tokens, 10) };
     let rolling = Quota { window: Window::Rolling { ms: 60_000 }, ..quota(2, Measure::Tokens, 10) };
     let day = 24 * 3_600_000;
     for (quota, later, used) in [(&daily, day, 0), (&rolling, 60_000, 4), (&rolling, 61_000, 0)] {
@@ -75,6 +75,32 @@ fn a_new_window_is_empty_and_what_is_held_goes_over_into_it() {
         book.reserve([quota].into_iter(), need, owner(2), 0).unwrap();
         book.settle(first, need, 0);
         assert_eq!(book.level(quota, later), Level { used, reserved: 4 }, "{quota:?} {later}");
+    }
+}
+
+#[test]
+fn a_quota_for_users_or_tags_is_for_the_names_that_fit() {
+    let tags = ["team:red", "team:blue", "day"].map(Box::from);
+    let caller = Caller {
+        key: KeyId(Uuid::nil()),
+        parent: None,
+        team: None,
+        alias: "gpt",
+        provider: None,
+        user: Some("ann"),
+        tags: &tags,
+    };
+    let pattern = |text: &str| Pattern::parse(text).unwrap();
+    for (subject, expected) in [
+        (Subject::User(pattern("*")), vec!["ann"]),
+        (Subject::User(pattern("b*")), vec![]),
+        (Subject::Tag(pattern("team:*")), vec!["team:red", "team:blue"]),
+        (Subject::Tag(pattern("ann")), vec![]),
+    ] {
+        let quota = Quota { subject, ..quota(1, Measure::Requests, 1) };
+        assert_eq!(quota.names(&caller).collect::<Vec<_>>(), expected, "{quota:?}");
+        assert_eq!(quota.is_for(&caller), !expected.is_empty());
+        assert!(!quota.is_for(&Caller { user: None, tags: &[], ..caller }));
     }
 }
 
@@ -140,7 +166,7 @@ proptest! {
         let [tokens, concurrent, money] = limits.map(u64::from);
         let window = if is_rolling { Window::Rolling { ms: 60 } } else { Window::Total };
         let quotas = [
-            Quota { window, ..quota(1, Measure::Tokens, tokens) },
+            Quota { window: window.clone(), ..quota(1, Measure::Tokens, tokens) },
             quota(2, Measure::Concurrent, concurrent % 8),
             Quota { window, ..quota(3, Measure::CostNanoUsd, money) },
         ];

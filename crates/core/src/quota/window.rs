@@ -1,26 +1,26 @@
-//! The time a quota is for: aligned with the calendar of a fixed offset from UTC, rolling, or all of it.
+//! The time a quota is for: aligned with a place's calendar, rolling, or all of it.
 //!
-//! Months follow the proleptic Gregorian calendar; a week begins on Monday.
+//! Windows of one kind leave no gap and never overlap, also where the clocks change.
+
+use super::zone::Zone;
 
 const MINUTE_MS: i64 = 60_000;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The window of a quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Window {
     Minute,
     Hour {
-        offset_minutes: i32,
+        zone: Zone,
     },
     Day {
-        offset_minutes: i32,
+        zone: Zone,
     },
     Week {
-        offset_minutes: i32,
+        zone: Zone,
     },
     Month {
-        offset_minutes: i32,
+        zone: Zone,
     },
     /// The last so many milliseconds.
     Rolling {
@@ -30,26 +30,63 @@ pub enum Window {
     Total,
 }
 
+/// Some time, in Unix milliseconds: its first, and the first after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub begin_ms: i64,
+    pub end_ms: i64,
+}
+
+impl Span {
+    pub fn contains(self, now_ms: i64) -> bool {
+        self.begin_ms <= now_ms && now_ms < self.end_ms
+    }
+}
+
 impl Window {
-    /// When the window that now is in began, Unix milliseconds.
-    pub fn begin_ms(self, now_ms: i64) -> i64 {
-        let aligned = |offset_minutes: i32, begin: fn(i64) -> i64| {
-            let offset_ms = i64::from(offset_minutes).saturating_mul(MINUTE_MS);
-            begin(now_ms.saturating_add(offset_ms)).saturating_sub(offset_ms)
-        };
+    /// The window that now is in.
+    pub fn span(&self, now_ms: i64) -> Span {
         match self {
-            Window::Minute => floor(now_ms, MINUTE_MS),
-            Window::Hour { offset_minutes } => aligned(offset_minutes, |ms| floor(ms, HOUR_MS)),
-            Window::Day { offset_minutes } => aligned(offset_minutes, |ms| floor(ms, DAY_MS)),
-            Window::Week { offset_minutes } => aligned(offset_minutes, week),
-            Window::Month { offset_minutes } => aligned(offset_minutes, month),
-            Window::Rolling { ms } => now_ms.saturating_sub(ms),
-            Window::Total => i64::MIN,
+            Window::Minute => {
+                let begin_ms = now_ms.saturating_sub(now_ms.rem_euclid(MINUTE_MS));
+                Span { begin_ms, end_ms: begin_ms.saturating_add(MINUTE_MS) }
+            }
+            Window::Hour { zone } => zone.hour(now_ms),
+            Window::Day { zone } => zone.day(now_ms),
+            Window::Week { zone } => zone.week(now_ms),
+            Window::Month { zone } => zone.month(now_ms),
+            Window::Rolling { ms } => {
+                Span { begin_ms: now_ms.saturating_sub(*ms), end_ms: now_ms.saturating_add(1) }
+            }
+            Window::Total => Span { begin_ms: i64::MIN, end_ms: i64::MAX },
         }
     }
 
-    /// The word in rows and requests, without offset or length.
-    pub fn as_str(self) -> &'static str {
+    /// Whether it ends at a moment that is known beforehand.
+    pub fn is_calendar(&self) -> bool {
+        !matches!(self, Window::Rolling { .. } | Window::Total)
+    }
+
+    /// The place whose calendar it goes by.
+    pub fn zone(&self) -> Option<&Zone> {
+        match self {
+            Window::Hour { zone } | Window::Day { zone } | Window::Week { zone } | Window::Month { zone } => {
+                Some(zone)
+            }
+            Window::Minute | Window::Rolling { .. } | Window::Total => None,
+        }
+    }
+
+    /// Of a rolling window.
+    pub fn rolling_ms(&self) -> Option<i64> {
+        match self {
+            Window::Rolling { ms } => Some(*ms),
+            _ => None,
+        }
+    }
+
+    /// The word in rows and requests, without zone or length.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Window::Minute => "minute",
             Window::Hour { .. } => "hour",
@@ -62,13 +99,13 @@ impl Window {
     }
 
     /// The inverse of [`Window::as_str`]; `rolling_ms` is for a rolling window only.
-    pub fn from_word(word: &str, offset_minutes: i32, rolling_ms: Option<i64>) -> Option<Self> {
+    pub fn from_word(word: &str, zone: Zone, rolling_ms: Option<i64>) -> Option<Self> {
         Some(match word {
             "minute" => Window::Minute,
-            "hour" => Window::Hour { offset_minutes },
-            "day" => Window::Day { offset_minutes },
-            "week" => Window::Week { offset_minutes },
-            "month" => Window::Month { offset_minutes },
+            "hour" => Window::Hour { zone },
+            "day" => Window::Day { zone },
+            "week" => Window::Week { zone },
+            "month" => Window::Month { zone },
             "rolling" => Window::Rolling { ms: rolling_ms.filter(|ms| *ms > 0)? },
             "total" => Window::Total,
             _ => return None,
@@ -76,81 +113,168 @@ impl Window {
     }
 }
 
-fn floor(ms: i64, step: i64) -> i64 {
-    ms.saturating_sub(ms.rem_euclid(step))
-}
-
-/// 1 January 1970 was a Thursday.
-fn week(ms: i64) -> i64 {
-    let shift = 3_i64.saturating_mul(DAY_MS);
-    floor(ms.saturating_add(shift), 7_i64.saturating_mul(DAY_MS)).saturating_sub(shift)
-}
-
-fn month(ms: i64) -> i64 {
-    let days = ms.div_euclid(DAY_MS);
-    let (_, _, day) = civil(days);
-    days.saturating_sub(day.saturating_sub(1)).saturating_mul(DAY_MS)
-}
-
-/// Year, month and day of a day since the epoch, by counting in eras of 400 years that begin in March.
-#[expect(clippy::arithmetic_side_effects, reason = "days of i64 milliseconds stay far from every border")]
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    const HOUR_MS: i64 = 3_600_000;
     /// 2024-02-29T23:30:00Z, a Thursday.
     const LEAP: i64 = 1_709_249_400_000;
 
+    fn utc() -> Zone {
+        Zone::fixed(0)
+    }
+
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).unwrap()
+    }
+
     #[test]
     fn windows_begin_where_the_calendar_of_their_place_says() {
-        let utc = 0;
-        let shanghai = 480;
+        let shanghai = || Zone::fixed(480);
         for (window, expected) in [
             (Window::Minute, LEAP),
-            (Window::Hour { offset_minutes: utc }, 1_709_247_600_000),
-            (Window::Hour { offset_minutes: 330 }, LEAP),
-            (Window::Day { offset_minutes: utc }, 1_709_164_800_000),
+            (Window::Hour { zone: utc() }, 1_709_247_600_000),
+            (Window::Hour { zone: Zone::fixed(330) }, LEAP),
+            (Window::Day { zone: utc() }, 1_709_164_800_000),
             // in Shanghai it is the morning of 1 March
-            (Window::Day { offset_minutes: shanghai }, 1_709_222_400_000),
-            (Window::Week { offset_minutes: utc }, 1_708_905_600_000),
-            (Window::Month { offset_minutes: utc }, 1_706_745_600_000),
-            (Window::Month { offset_minutes: shanghai }, 1_709_222_400_000),
+            (Window::Day { zone: shanghai() }, 1_709_222_400_000),
+            (Window::Day { zone: zone("Asia/Shanghai") }, 1_709_222_400_000),
+            (Window::Week { zone: utc() }, 1_708_905_600_000),
+            (Window::Month { zone: utc() }, 1_706_745_600_000),
+            (Window::Month { zone: shanghai() }, 1_709_222_400_000),
             (Window::Rolling { ms: 1_000 }, LEAP - 1_000),
             (Window::Total, i64::MIN),
         ] {
-            assert_eq!(window.begin_ms(LEAP), expected, "{window:?}");
+            assert_eq!(window.span(LEAP).begin_ms, expected, "{window:?}");
         }
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(-1), (1969, 12, 31));
-        assert_eq!(civil(19_782), (2024, 2, 29));
+    }
+
+    /// How long windows are that the clocks change in; each named by a moment within, in Unix seconds.
+    #[test]
+    fn a_window_is_as_long_as_the_clocks_make_it() {
+        let hours = |window: Window, at_s: i64| {
+            let span = window.span(at_s * 1000);
+            (span.end_ms - span.begin_ms) as f64 / HOUR_MS as f64
+        };
+        // Berlin, 29 March 2026, 03:30 in summer time, and 25 October 2026, 02:30 of both kinds
+        let (spring, early, late) = (1_774_747_800, 1_792_888_200, 1_792_891_800);
+        for (window, at_s, expected) in [
+            (Window::Day { zone: zone("Europe/Berlin") }, spring, 23.0),
+            (Window::Day { zone: zone("Europe/Berlin") }, early, 25.0),
+            (Window::Day { zone: zone("Europe/Berlin") }, late, 25.0),
+            (Window::Hour { zone: zone("Europe/Berlin") }, spring, 1.0),
+            (Window::Week { zone: zone("Europe/Berlin") }, spring, 167.0),
+            (Window::Week { zone: zone("Europe/Berlin") }, late, 169.0),
+            (Window::Month { zone: zone("Europe/Berlin") }, spring, 743.0),
+            (Window::Month { zone: zone("Europe/Berlin") }, late, 745.0),
+            // Lord Howe Island goes by half an hour, on 5 April 2026 at 15:00 UTC of the 4th
+            (Window::Day { zone: zone("Australia/Lord_Howe") }, 1_775_314_800, 24.5),
+            (Window::Hour { zone: zone("Australia/Lord_Howe") }, 1_775_314_800, 0.5),
+            // Samoa had no 30 December 2011
+            (Window::Week { zone: zone("Pacific/Apia") }, 1_325_203_200, 144.0),
+            // in Havana the hour after midnight comes twice, in Cairo it never comes
+            (Window::Day { zone: zone("America/Havana") }, 1_699_160_400, 25.0),
+            (Window::Day { zone: zone("Africa/Cairo") }, 1_776_985_200, 23.0),
+        ] {
+            assert!((hours(window.clone(), at_s) - expected).abs() < 1e-9, "{window:?} at {at_s}");
+        }
+        let hour = |at_s: i64| Window::Hour { zone: zone("Europe/Berlin") }.span(at_s * 1000);
+        assert_eq!(hour(early).end_ms, hour(late).begin_ms, "an hour that comes twice is two windows");
     }
 
     #[test]
     fn a_window_is_read_as_it_is_written() {
-        for window in [
-            Window::Minute,
-            Window::Hour { offset_minutes: 1 },
-            Window::Day { offset_minutes: 1 },
-            Window::Week { offset_minutes: 1 },
-            Window::Month { offset_minutes: 1 },
-            Window::Rolling { ms: 5 },
-            Window::Total,
-        ] {
-            assert_eq!(Window::from_word(window.as_str(), 1, Some(5)), Some(window));
+        for zone in [Zone::fixed(1), zone("america/new_york")] {
+            for window in [
+                Window::Minute,
+                Window::Hour { zone: zone.clone() },
+                Window::Day { zone: zone.clone() },
+                Window::Week { zone: zone.clone() },
+                Window::Month { zone: zone.clone() },
+                Window::Rolling { ms: 5 },
+                Window::Total,
+            ] {
+                assert_eq!(Window::from_word(window.as_str(), zone.clone(), Some(5)), Some(window));
+            }
         }
-        assert_eq!(Window::from_word("rolling", 0, None), None);
-        assert_eq!(Window::from_word("year", 0, None), None);
+        assert_eq!(zone("america/new_york").name(), Some("America/New_York"));
+        assert_eq!(Zone::named("Mars/Olympus"), None);
+        assert_eq!(Window::from_word("rolling", utc(), None), None);
+        assert_eq!(Window::from_word("year", utc(), None), None);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_within_some_window() {
+        for name in ["Europe/Berlin", "Pacific/Apia", "America/Los_Angeles"] {
+            for at_ms in [i64::MIN, i64::MIN / 2, -1, 0, i64::MAX / 2, i64::MAX - 1] {
+                for kind in ["minute", "hour", "day", "week", "month", "total"] {
+                    let window = Window::from_word(kind, zone(name), None).unwrap();
+                    let span = window.span(at_ms);
+                    assert!(span.begin_ms <= span.end_ms, "{kind} {name} {at_ms}: {span:?}");
+                }
+            }
+        }
+    }
+
+    fn zones() -> impl Strategy<Value = Zone> {
+        prop_oneof![
+            (-720..=840_i32).prop_map(Zone::fixed),
+            prop::sample::select(vec![
+                "Europe/Berlin",
+                "America/New_York",
+                "America/St_Johns",
+                "America/Sao_Paulo",
+                "America/Havana",
+                "Australia/Lord_Howe",
+                "Africa/Cairo",
+                "Africa/Casablanca",
+                "Asia/Kathmandu",
+                "Asia/Gaza",
+                "Pacific/Apia",
+            ])
+            .prop_map(|name| Zone::named(name).unwrap()),
+        ]
+    }
+
+    /// Any moment from 1971 to 2037, and some hours around one of the changes of the clocks.
+    fn moments() -> impl Strategy<Value = i64> {
+        let changes = vec![
+            1_774_746_000_i64, // Europe, spring of 2026
+            1_792_890_000,     // Europe, autumn of 2026
+            1_772_953_200,     // New York, spring of 2026
+            1_793_512_800,     // New York, autumn of 2026
+            1_699_160_400,     // Havana, autumn of 2023
+            1_775_314_800,     // Lord Howe Island
+            1_325_239_200,     // Samoa crosses the date line
+            1_541_300_400,     // São Paulo, spring of 2018
+            1_550_368_800,     // São Paulo, autumn of 2019
+            1_289_097_060,     // St. John's goes back over midnight
+        ];
+        prop_oneof![
+            31_536_000_000..2_114_380_800_000_i64,
+            (prop::sample::select(changes), -90_000_000..90_000_000_i64)
+                .prop_map(|(at_s, ms)| at_s * 1000 + ms),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn windows_leave_no_gap_and_never_overlap(
+            zone in zones(),
+            now_ms in moments(),
+            kind in prop::sample::select(vec!["minute", "hour", "day", "week", "month"]),
+        ) {
+            let window = Window::from_word(kind, zone, None).unwrap();
+            let span = window.span(now_ms);
+            prop_assert!(span.contains(now_ms), "{span:?} {now_ms}");
+            prop_assert_eq!(window.span(span.begin_ms), span);
+            prop_assert_eq!(window.span(span.end_ms - 1), span);
+            prop_assert_eq!(window.span(span.begin_ms - 1).end_ms, span.begin_ms);
+            prop_assert_eq!(window.span(span.end_ms).begin_ms, span.end_ms);
+        }
     }
 }

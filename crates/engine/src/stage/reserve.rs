@@ -9,7 +9,7 @@ use bytes::Bytes;
 use nexus_core::{
     id::{ProviderId, RequestId},
     price::Tier,
-    quota::{Amounts, Caller, Measure, Mode, Owner, Quota, Subject},
+    quota::{Amounts, Caller, Measure, Mode, Needs, Owner, Quota, Subject},
     refusal::Refusal,
     usage::{Quantity, Usage},
 };
@@ -17,7 +17,7 @@ use nexus_wire::chat::ChatRequest;
 
 use crate::{
     estimate,
-    hold::Hold,
+    hold::{Claims, Growth, Hold},
     pricing::Priced,
     shared::Shared,
     stage::{
@@ -63,9 +63,11 @@ pub async fn beside(
     if routed.hold.is_none() {
         return Ok(None);
     }
-    let quotas = quotas(routed, true, world, shared)?;
-    let most = if counts_use(&quotas) { most(&routed.asked).await } else { Usage::default() };
-    held(routed, &quotas, &most, None, world, request, shared)
+    let own = of_session(routed, shared)?;
+    let claims = claims(routed, true, world, own.as_ref());
+    let wants = wants(routed, &claims, world, shared).await?;
+    let wants = Wants { needs: wants.needs.most.into(), growth: None };
+    hold(routed, &claims, wants, None, request, shared)
 }
 
 async fn exchange(
@@ -75,75 +77,122 @@ async fn exchange(
     request: RequestId,
     shared: &Shared,
 ) -> Result<Option<Arc<Hold>>, Refusal> {
-    let quotas = quotas(routed, before.is_some(), world, shared)?;
-    let most = if counts_use(&quotas) {
+    let own = of_session(routed, shared)?;
+    let claims = claims(routed, before.is_some(), world, own.as_ref());
+    if claims.counts_use() {
         limit_output(routed)?;
-        most(&routed.asked).await
-    } else {
-        Usage::default()
-    };
-    held(routed, &quotas, &most, before, world, request, shared)
+    }
+    let wants = wants(routed, &claims, world, shared).await?;
+    hold(routed, &claims, wants, before, request, shared)
 }
 
-/// Whether it matters how much is used.
-fn counts_use(quotas: &[Quota]) -> bool {
-    quotas.iter().any(|quota| matches!(quota.measure, Measure::Tokens | Measure::CostNanoUsd))
+/// The budget a session key bears.
+fn of_session(routed: &Routed, shared: &Shared) -> Result<Option<Quota>, Refusal> {
+    let Some(budget) = routed.caller.budget else { return Ok(None) };
+    let own = shared.quotas.of_session(routed.caller.key, budget);
+    own.map(Some).ok_or_else(|| Refusal::QuotaExhausted {
+        name: "session key".to_owned(),
+        measure: Measure::CostNanoUsd.as_str(),
+        limit: budget.nano_usd,
+    })
 }
 
-/// What the request falls under; where it was counted as made already, without what counts that.
-fn quotas(routed: &Routed, is_counted: bool, world: &World, shared: &Shared) -> Result<Vec<Quota>, Refusal> {
+/// Everything the request falls under by the alias it has come to; where it was counted as made already, without
+/// what counted that.
+fn claims<'a>(routed: &Routed, is_counted: bool, world: &'a World, own: Option<&'a Quota>) -> Claims<'a> {
+    let (asked, labels) = (&routed.asked.call.alias, &routed.asked.labels);
     let caller = Caller {
         key: routed.caller.key,
         parent: routed.caller.parent,
         team: routed.caller.team,
-        alias: &routed.asked.call.alias,
+        alias: routed.alias(),
         provider: only_provider(routed),
+        user: labels.user.as_deref(),
+        tags: &labels.tags,
     };
-    // a provider that is asked now counts it anew
+    // a provider or an alias that is asked now counts it anew
     let counts = |quota: &&Quota| {
-        !is_counted || quota.measure != Measure::Requests || matches!(quota.subject, Subject::Provider(_))
+        !is_counted
+            || quota.measure != Measure::Requests
+            || match &quota.subject {
+                Subject::Provider(_) => true,
+                Subject::Model(pattern) => !pattern.matches(asked),
+                _ => false,
+            }
     };
-    let all = world.snapshot.quotas.iter();
-    let mut quotas: Vec<Quota> = all.filter(|quota| quota.is_for(&caller)).filter(counts).cloned().collect();
-    if let Some(budget) = routed.caller.budget {
-        let own = shared.quotas.of_session(routed.caller.key, budget);
-        quotas.push(own.ok_or_else(|| Refusal::QuotaExhausted {
-            name: "session key".to_owned(),
-            measure: Measure::CostNanoUsd.as_str(),
-            limit: budget.nano_usd,
-        })?);
+    let mut claims = Claims { team: routed.caller.team, ..Claims::default() };
+    for quota in world.snapshot.quotas.iter().filter(|quota| quota.is_for(&caller)).filter(counts) {
+        if quota.is_by_name() {
+            claims.named.extend(quota.names(&caller).map(|name| (quota, name.into())));
+        } else {
+            claims.plain.push(quota);
+        }
     }
-    Ok(quotas)
+    claims.plain.extend(own);
+    claims
 }
 
-fn held(
+/// What a request needs.
+#[derive(Clone, Copy, Default)]
+struct Wants {
+    needs: Needs,
+    growth: Option<Growth>,
+}
+
+/// What the request can need at most, and what a stream of it needs to begin with.
+async fn wants(
     routed: &Routed,
-    quotas: &[Quota],
-    most: &Usage,
-    before: Option<&Hold>,
+    claims: &Claims<'_>,
     world: &World,
+    shared: &Shared,
+) -> Result<Wants, Refusal> {
+    if !claims.counts_use() {
+        return Ok(Wants::default());
+    }
+    let (now_ms, asked) = (shared.clock.unix_ms(), &routed.asked);
+    let is_refused =
+        claims.quotas().any(|quota| quota.measure == Measure::CostNanoUsd && quota.mode.refuses());
+    let amounts = |usage: &Usage| {
+        let priced = cost(routed, world, usage, now_ms);
+        if priced.is_none() && is_refused {
+            return Err(Refusal::Unpriced { model: asked.call.alias.clone() });
+        }
+        Ok(Amounts { tokens: usage.tokens(), cost_nano_usd: priced.unwrap_or_default() })
+    };
+    let output = output(asked);
+    // no token is shorter than a byte: where even that fits easily, nothing need be counted
+    let mut most = Usage::text(asked.body.len() as u64, output);
+    let mut needs = Needs::from(amounts(&most)?);
+    if !shared.quotas.is_roomy(claims, needs, now_ms) {
+        let prompt = estimate::count(asked.prompt(), String::new()).await;
+        most = prompt.with(Quantity::Output, output);
+        needs = amounts(&most)?.into();
+    }
+    if !asked.call.is_stream || claims.quotas().all(|quota| quota.mode != Mode::Cut) {
+        return Ok(Wants { needs, growth: None });
+    }
+    let choices = asked.request.choices();
+    let first = Growth::first(output, choices);
+    needs.first = amounts(&most.with(Quantity::Output, first))?;
+    Ok(Wants { needs, growth: Some(Growth { needs, first, most: output, choices }) })
+}
+
+fn hold(
+    routed: &Routed,
+    claims: &Claims<'_>,
+    Wants { needs, growth }: Wants,
+    before: Option<&Hold>,
     request: RequestId,
     shared: &Shared,
 ) -> Result<Option<Arc<Hold>>, Refusal> {
-    if quotas.is_empty() {
+    if claims.is_empty() {
         return Ok(None);
-    }
-    let mut need = Amounts { tokens: most.tokens(), ..Amounts::default() };
-    if counts_use(quotas) {
-        let is_hard = |quota: &Quota| quota.measure == Measure::CostNanoUsd && quota.mode == Mode::Hard;
-        match cost(routed, world, most, shared.clock.unix_ms()) {
-            Some(nano_usd) => need.cost_nano_usd = nano_usd,
-            None if quotas.iter().any(is_hard) => {
-                return Err(Refusal::Unpriced { model: routed.asked.call.alias.clone() });
-            }
-            None => {}
-        }
     }
     let now_ms = shared.clock.unix_ms();
     let whole_ms = i64::try_from(shared.limits.deadlines.whole_ms).unwrap_or(i64::MAX);
     let until_ms = now_ms.saturating_add(whole_ms.saturating_mul(4)).saturating_add(GRACE_MS);
     let owner = Owner { request, key: routed.caller.key, until_ms };
-    let held = shared.quotas.hold(quotas.iter(), need, owner, before, &shared.clock);
+    let held = shared.quotas.hold(claims, needs, growth, owner, before, &shared.clock);
     held.map(Some).map_err(|exhausted| Refusal::QuotaExhausted {
         name: exhausted.name.into(),
         measure: exhausted.measure.as_str(),
@@ -172,12 +221,10 @@ fn limit_output(routed: &mut Routed) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The most the request can use.
-async fn most(asked: &Asked) -> Usage {
-    let prompt = estimate::count(asked.prompt(), String::new()).await;
-    let Request::Chat(request) = &asked.request else { return prompt };
-    let output_tokens = request.max_tokens.unwrap_or(OUTPUT_TOKENS);
-    prompt.with(Quantity::Output, output_tokens.saturating_mul(request.n.unwrap_or(1)))
+/// The most tokens the request can be answered with.
+fn output(asked: &Asked) -> u64 {
+    let Request::Chat(request) = &asked.request else { return 0 };
+    request.max_tokens.unwrap_or(OUTPUT_TOKENS).saturating_mul(asked.request.choices())
 }
 
 /// The most that any model of the route gives out.

@@ -42,6 +42,11 @@ pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed,
 }
 
 impl Routed {
+    /// The alias it goes by now: the one that was asked for, or the one that is asked instead.
+    pub fn alias(&self) -> &str {
+        if self.left.is_empty() { &self.asked.call.alias } else { &self.to.name }
+    }
+
     /// Turns to the next alias that is asked instead, for this cause; false where there is none. A route that
     /// was left is not turned to again.
     pub fn fall_back(&mut self, cause: Cause, world: &World) -> bool {

@@ -25,9 +25,14 @@ use crate::{
 
 /// A bench with the targets `one` to `three`, each behind an alias of its own, under these rules.
 fn ruled(rules: Vec<(&str, Rule)>, acts: Vec<Act>) -> Bench {
+    ruled_as(["gpt", "long", "spare"], rules, acts)
+}
+
+/// The same behind aliases of these names.
+pub fn ruled_as(aliases: [&str; 3], rules: Vec<(&str, Rule)>, acts: Vec<Act>) -> Bench {
     let bench = bench(3, acts);
     let targets = targets();
-    let routes = targets.into_iter().zip(["gpt", "long", "spare"]);
+    let routes = targets.into_iter().zip(aliases);
     let routes = routes.map(|(target, alias)| Route::new(alias.into(), 1, vec![Arc::new(target)]));
     let mut all = Rules::default();
     for (alias, rule) in rules {

@@ -1,11 +1,11 @@
 //! Quotas: who may use how much of what in which time, how full they are, and who holds what of them.
 
 mod object;
-mod rights;
+pub mod rights;
 
 use nexus_core::{
     id::Uuid,
-    quota::{Quota, Subject, Window},
+    quota::{Quota, Subject, Window, Zone},
     role::Reach,
     scope::Pattern,
 };
@@ -14,8 +14,9 @@ use nexus_store::repo::{
     quota::{self, StoredQuota},
 };
 
+pub use self::object::{NewQuota, QuotaBody};
 use self::{
-    object::{HolderBody, HoldersBody, NewQuota, QuotaBody, QuotaPatch, SubjectWord, WindowWord},
+    object::{CounterBody, HolderBody, HoldersBody, QuotaPatch, SubjectWord, WindowWord},
     rights::Set,
 };
 use super::{
@@ -66,19 +67,41 @@ fn subject(check: &mut Check, kind: SubjectWord, value: Option<&str>) -> Subject
         SubjectWord::Team => Subject::Team(id(check).into()),
         SubjectWord::Key => Subject::Key(id(check).into()),
         SubjectWord::Provider => Subject::Provider(id(check).into()),
-        SubjectWord::Model => match value.map(Pattern::parse) {
-            Some(Ok(pattern)) => Subject::Model(pattern),
-            _ => {
-                check.flaw("/subject_value", "is no pattern of aliases; write one such as `gpt-*`");
-                Subject::Platform
-            }
-        },
+        SubjectWord::Model => {
+            pattern(check, value, "aliases", "gpt-*").map_or(Subject::Platform, Subject::Model)
+        }
+        SubjectWord::User => pattern(check, value, "users", "*").map_or(Subject::Platform, Subject::User),
+        SubjectWord::Tag => {
+            pattern(check, value, "tags", "project:*").map_or(Subject::Platform, Subject::Tag)
+        }
     }
 }
 
+fn pattern(check: &mut Check, value: Option<&str>, of: &str, such_as: &str) -> Option<Pattern> {
+    let pattern = value.and_then(|value| Pattern::parse(value).ok());
+    if pattern.is_none() {
+        check.flaw("/subject_value", format!("is no pattern of {of}; write one such as `{such_as}`"));
+    }
+    pattern
+}
+
+fn zone(check: &mut Check, wish: &NewQuota) -> Zone {
+    check.within("/utc_offset_minutes", wish.utc_offset_minutes.into(), -720, 840);
+    let Some(name) = &wish.time_zone else { return Zone::fixed(wish.utc_offset_minutes) };
+    if matches!(wish.window, WindowWord::Minute | WindowWord::Rolling | WindowWord::Total) {
+        check.flaw("/time_zone", "must be absent for a window that goes by no calendar");
+    }
+    if wish.utc_offset_minutes != 0 {
+        check.flaw("/time_zone", "stands beside `utc_offset_minutes`; say one of the two");
+    }
+    Zone::named(name).unwrap_or_else(|| {
+        check.flaw("/time_zone", "is no time zone; write one such as `Europe/Berlin`");
+        Zone::fixed(0)
+    })
+}
+
 fn window(check: &mut Check, wish: &NewQuota) -> Window {
-    let offset_minutes = wish.utc_offset_minutes;
-    check.within("/utc_offset_minutes", offset_minutes.into(), -720, 840);
+    let zone = zone(check, wish);
     if (wish.window == WindowWord::Rolling) != wish.rolling_seconds.is_some() {
         check.flaw("/rolling_seconds", "must be there for a rolling window and for no other");
     }
@@ -87,10 +110,10 @@ fn window(check: &mut Check, wish: &NewQuota) -> Window {
     }
     match wish.window {
         WindowWord::Minute => Window::Minute,
-        WindowWord::Hour => Window::Hour { offset_minutes },
-        WindowWord::Day => Window::Day { offset_minutes },
-        WindowWord::Week => Window::Week { offset_minutes },
-        WindowWord::Month => Window::Month { offset_minutes },
+        WindowWord::Hour => Window::Hour { zone },
+        WindowWord::Day => Window::Day { zone },
+        WindowWord::Week => Window::Week { zone },
+        WindowWord::Month => Window::Month { zone },
         WindowWord::Rolling => {
             Window::Rolling { ms: i64::from(wish.rolling_seconds.unwrap_or_default()).saturating_mul(1000) }
         }
@@ -98,23 +121,28 @@ fn window(check: &mut Check, wish: &NewQuota) -> Window {
     }
 }
 
-pub async fn create(call: Call<(), Json<NewQuota>>) -> Result<Recorded<Created<QuotaBody>>, Problem> {
-    let Json(wish) = &call.body;
+/// The quota that is wished for.
+pub fn checked(wish: &NewQuota, id: Uuid) -> Result<Quota, Problem> {
     let mut check = Check::default();
     check.name("/name", &wish.name);
     let subject = subject(&mut check, wish.subject, wish.subject_value.as_deref());
     let window = window(&mut check, wish);
     check.finish()?;
-    let now_ms = call.now_ms();
-    let quota = Quota {
-        id: call.fresh_id(),
+    Ok(Quota {
+        id,
         name: wish.name.as_str().into(),
         subject,
         measure: wish.measure.into(),
         window,
         limit: wish.limit,
         mode: wish.mode.into(),
-    };
+    })
+}
+
+pub async fn create(call: Call<(), Json<NewQuota>>) -> Result<Recorded<Created<QuotaBody>>, Problem> {
+    let Json(wish) = &call.body;
+    let quota = checked(wish, call.fresh_id())?;
+    let now_ms = call.now_ms();
     let reach = call.caller.reach;
     call.change("quota.create", move |conn| {
         let Set { team, is_own } = rights::may_set(conn, reach, &quota)?;
@@ -176,12 +204,15 @@ pub async fn holders(call: Call) -> Result<Told<HoldersBody>, Problem> {
     let (id, own): (Uuid, _) = (call.id("id")?, call.caller.reach.team());
     let stored = found(call.read(move |conn| quota::show(conn, id, own)).await?)?;
     let quotas = &call.worker().engine.shared.quotas;
+    let counters =
+        if stored.quota.is_by_name() { quotas.counters(&stored.quota, call.now_ms()) } else { Vec::new() };
     let level = quotas.level(&stored.quota, call.now_ms());
     let holders = quotas.holders(&stored.quota);
     Ok(Told(HoldersBody {
         limit: stored.quota.limit,
         used: level.used,
         reserved: level.reserved,
-        holders: holders.iter().take(HOLDERS_MAX).map(|holder| HolderBody::new(holder, id)).collect(),
+        counters: counters.iter().take(HOLDERS_MAX).map(CounterBody::new).collect(),
+        holders: holders.iter().take(HOLDERS_MAX).map(HolderBody::new).collect(),
     }))
 }

@@ -53,8 +53,9 @@ words! {
     StateWord as KeyState for State { Revoked, Expired, Retired, Disabled, Active }
     /// What a quota counts: requests, tokens, requests under way, or nano-USD.
     MeasureWord as Measure for Measure { Requests, Tokens, Concurrent, CostNanoUsd }
-    /// What happens at a quota's limit: calls are refused, somebody is told, or it is only counted.
-    ModeWord as QuotaMode for Mode { Hard, Soft, Shadow }
+    /// What happens at a quota's limit: calls are refused, somebody is told, it is only counted, or calls are refused
+    /// and streams ended.
+    ModeWord as QuotaMode for Mode { Hard, Soft, Shadow, Cut }
     /// The tier of service.
     TierWord as ServiceTier for Tier { Standard, Batch, Flex, Priority }
     /// Whether a cost is known.

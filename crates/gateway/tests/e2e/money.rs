@@ -37,13 +37,17 @@ fn budget(api: &Api<'_>, name: &str, key: &str, limit: u64) -> String {
     api.make("/quotas", &wish)["id"].as_str().unwrap().to_owned()
 }
 
+const CHAT: &str = "/v1/chat/completions";
+
 /// The answers to so many calls that are made at once.
-fn at_once(node: &Node<'_>, count: usize, key: &str, body: &str) -> Vec<Answer> {
+fn at_once(node: &Node<'_>, count: usize, key: &str, path: &str, body: &str) -> Vec<Answer> {
     let barrier = Barrier::new(count);
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     std::thread::scope(|scope| {
         let call = || {
             barrier.wait();
-            node.chat(key, body)
+            node.request("POST", path, &headers, body)
         };
         let calls: Vec<_> = (0..count).map(|_| scope.spawn(call)).collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
@@ -54,13 +58,15 @@ fn at_once(node: &Node<'_>, count: usize, key: &str, body: &str) -> Vec<Answer> 
 fn of_five_hundred_calls_at_once_on_a_budget_for_ten_exactly_ten_are_served() {
     let (mock, site) = mocked(&[]);
     let admin = platform_key(&site);
-    let keys = [site.key("app"), site.key("app")];
+    let keys = [site.key("app"), site.key("app"), site.key("app")];
     let node = site.start();
     let api = Api::new(&node, &admin);
     fee(&api);
-    for ((id, key), body) in keys.iter().zip([ask("gpt"), ask_stream("gpt")]) {
+    let embed = json!({ "model": "gpt", "input": ["say", "hello"] }).to_string();
+    let calls = [(CHAT, ask("gpt")), (CHAT, ask_stream("gpt")), ("/v1/embeddings", embed)];
+    for ((id, key), (path, body)) in keys.iter().zip(calls) {
         let quota = budget(&api, id, id, 10 * FEE);
-        let answers = at_once(&node, 500, key, &body);
+        let answers = at_once(&node, 500, key, path, &body);
         let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
         assert_eq!((served.len(), refused.len()), (10, 490));
         for answer in refused {
@@ -72,10 +78,10 @@ fn of_five_hundred_calls_at_once_on_a_budget_for_ten_exactly_ten_are_served() {
         let holders = api.get(&format!("/quotas/{quota}/holders")).json();
         assert_says(&holders, &json!({ "limit": 10 * FEE, "used": 10 * FEE, "reserved": 0, "holders": [] }));
     }
-    assert_eq!(mock.oracle().len(), 20, "nothing that was refused reached the provider");
+    assert_eq!(mock.requests().len(), 30, "nothing that was refused reached the provider");
     node.stop();
     let booked = totals(&site);
-    assert_eq!((booked.attempts, booked.charged_nano_usd, booked.unpriced), (20, 20 * FEE, 0));
+    assert_eq!((booked.attempts, booked.charged_nano_usd, booked.unpriced), (30, 30 * FEE, 0));
 
     let node = site.start();
     for (_, key) in &keys {
@@ -96,7 +102,7 @@ fn a_session_key_spends_its_budget_and_no_more_also_after_a_restart() {
     assert_eq!(made["budget_nano_usd"], 3 * FEE);
     let session = made["key"].as_str().unwrap();
     let served = |node: &Node<'_>, count| {
-        let answers = at_once(node, count, session, &ask("gpt"));
+        let answers = at_once(node, count, session, CHAT, &ask("gpt"));
         answers.iter().filter(|answer| answer.status == 200).count()
     };
     assert_eq!((served(&node, 2), served(&node, 20)), (2, 1));
@@ -218,7 +224,8 @@ fn a_quota_goes_in_and_comes_out_and_is_changed_by_version() {
     let api = Api::new(&node, &admin);
     let said = json!({
         "name": "gpt calls", "subject": "model", "subject_value": "gp*", "measure": "requests",
-        "window": "day", "utc_offset_minutes": 480, "rolling_seconds": null, "limit": 1, "mode": "hard",
+        "window": "day", "utc_offset_minutes": 480, "time_zone": null, "rolling_seconds": null, "limit": 1,
+        "mode": "hard",
     });
     let made = api.make("/quotas", &said);
     assert_says(&made, &said);
@@ -246,6 +253,15 @@ fn a_quota_goes_in_and_comes_out_and_is_changed_by_version() {
         (json!({ "subject": "platform", "subject_value": "x", "window": "day" }), "/subject_value"),
         (json!({ "subject": "platform", "window": "rolling" }), "/rolling_seconds"),
         (json!({ "subject": "platform", "window": "day", "utc_offset_minutes": 900 }), "/utc_offset_minutes"),
+        (json!({ "subject": "user", "window": "day" }), "/subject_value"),
+        (json!({ "subject": "platform", "window": "day", "time_zone": "Mars/Olympus" }), "/time_zone"),
+        (json!({ "subject": "platform", "window": "total", "time_zone": "Europe/Berlin" }), "/time_zone"),
+        (
+            json!({
+                "subject": "platform", "window": "day", "time_zone": "Europe/Berlin", "utc_offset_minutes": 60,
+            }),
+            "/time_zone",
+        ),
     ] {
         let mut wish = json!({ "name": "n", "measure": "tokens", "limit": 1 });
         let members: &serde_json::Map<String, Value> = wrong.as_object().unwrap();
@@ -254,4 +270,129 @@ fn a_quota_goes_in_and_comes_out_and_is_changed_by_version() {
         assert_problem(&answer, 422, "invalid");
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{wrong}");
     }
+}
+
+#[test]
+fn a_quota_for_users_counts_each_apart_by_its_places_calendar() {
+    let (_mock, site) = mocked(&[]);
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let said = json!({
+        "name": "each user, a day", "subject": "user", "subject_value": "*", "measure": "requests",
+        "window": "day", "time_zone": "Europe/Berlin", "limit": 1,
+    });
+    let made = api.make("/quotas", &said);
+    assert_says(&made, &said);
+    let of = |user: &str| {
+        let body = ask("gpt").replacen('{', &format!(r#"{{"user":"{user}","metadata":{{"team":"x"}},"#), 1);
+        node.chat(&key, &body).status
+    };
+    assert_eq!([of("ann"), of("ann"), of("bob")], [200, 429, 200]);
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 200, "who is nobody's user falls under no such quota");
+    let holders = api.get(&format!("/quotas/{}/holders", made["id"].as_str().unwrap())).json();
+    assert_says(&holders, &json!({ "limit": 1, "used": 1, "reserved": 0, "holders": [] }));
+    let counters = holders["counters"].as_array().unwrap();
+    let names: Vec<_> = counters.iter().map(|counter| counter["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ann", "bob"]);
+    assert_says(&counters[0], &json!({ "used": 1, "reserved": 0 }));
+}
+
+#[test]
+fn out_of_budget_a_cheaper_alias_is_asked_instead_and_where_that_is_used_up_too_the_call_is_refused() {
+    let (mock, site) = mocked(&[("cheap", "mock-other")]);
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    fee(&api);
+    api.make("/prices", &json!({ "real_name": "mock-other", "per_request_nano_usd": FEE / 10 }));
+    let quota = |alias: &str, limit: u64| {
+        let wish = json!({
+            "name": alias, "subject": "model", "subject_value": alias, "measure": "cost_nano_usd",
+            "window": "month", "time_zone": "Asia/Shanghai", "limit": limit,
+        });
+        api.make("/quotas", &wish)
+    };
+    quota("gpt", FEE);
+    quota("cheap", 2 * FEE / 10);
+    api.make("/routing-rules", &json!({ "alias": "gpt", "fallbacks": { "budget": ["cheap"] } }));
+    let answers: Vec<_> = (0..4).map(|_| node.chat(&key, &ask("gpt"))).collect();
+    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 200, 200, 429]);
+    assert!(answers[..3].iter().all(|answer| answer.json()["model"] == "gpt"));
+    assert_eq!(answers[3].json()["error"]["code"], "insufficient_quota");
+    assert_eq!(answers[3].header("x-should-retry"), Some("false"));
+    assert_eq!(answers[3].header("retry-after"), None);
+    let asked: Vec<_> = mock.oracle().into_iter().map(|served| served.model).collect();
+    assert_eq!(asked, ["mock-gpt", "mock-other", "mock-other"]);
+    node.stop();
+    assert_eq!(totals(&site).charged_nano_usd, FEE + 2 * FEE / 10);
+}
+
+#[test]
+fn quotas_are_set_listed_and_deleted_at_the_command_line_and_alerts_are_listed() {
+    let (_mock, site) = mocked(&[]);
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let run = |arguments: &[&str]| {
+        let all = [arguments, &["--config", "nexus.yaml"]].concat();
+        site.run(&all).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let set = |limit: &str| {
+        run(&[
+            "quota",
+            "set",
+            "calls",
+            "--subject",
+            "model",
+            "--value",
+            "gpt",
+            "--measure",
+            "requests",
+            "--window",
+            "month",
+            "--time-zone",
+            "Europe/Berlin",
+            "--limit",
+            limit,
+            "--output",
+            "json",
+        ])
+    };
+    let made = set("5").remove(0);
+    assert_says(
+        &made,
+        &json!({ "name": "calls", "subject": "model", "time_zone": "Europe/Berlin", "limit": 5 }),
+    );
+    let again = set("1").remove(0);
+    assert_says(&again, &json!({ "id": made["id"], "limit": 1, "version": 2 }));
+    assert_eq!(run(&["quota", "list", "--output", "json"]), [again]);
+    let node = site.start();
+    assert_eq!([node.chat(&key, &ask("gpt")).status, node.chat(&key, &ask("gpt")).status], [200, 429]);
+    let address = site.api.to_string();
+    let holders = run(&["quota", "holders", "calls", "--address", &address, "--admin-key", &admin]);
+    assert_says(&holders[0], &json!({ "limit": 1, "used": 1, "holders": [] }));
+    let alerts = until("it is told", || {
+        let alerts = run(&["alert", "list", "--open", "--output", "json"]);
+        Some(alerts).filter(|alerts| !alerts.is_empty())
+    });
+    assert_says(&alerts[0], &json!({ "kind": "quota.threshold", "acknowledged_at": null }));
+    for wrong in [
+        &["quota", "delete", "none"][..],
+        &[
+            "quota",
+            "set",
+            "calls",
+            "--subject",
+            "platform",
+            "--measure",
+            "tokens",
+            "--window",
+            "day",
+            "--limit",
+            "1",
+        ],
+    ] {
+        let refused = site.command(&[wrong, &["--config", "nexus.yaml"]].concat()).output().unwrap();
+        assert!(!refused.status.success(), "{wrong:?}");
+    }
+    assert!(run(&["quota", "delete", "calls"]).is_empty() && run(&["quota", "list"]).is_empty());
 }

@@ -7,7 +7,7 @@ use diesel::{
 };
 use nexus_core::{
     id::{TeamId, Uuid},
-    quota::{Measure, Mode, Quota, Subject, Window},
+    quota::{Measure, Mode, Quota, Subject, Window, Zone},
     scope::Pattern,
 };
 
@@ -59,6 +59,7 @@ pub(crate) struct QuotaRow {
     version: i64,
     team_id: Option<String>,
     is_own: bool,
+    time_zone: Option<String>,
 }
 
 #[derive(AsChangeset)]
@@ -75,20 +76,27 @@ impl QuotaRow {
         let row = Reading { table: "quotas", id: &self.id };
         let value =
             || self.subject_value.as_deref().ok_or_else(|| row.problem("subject_value", "is missing"));
+        let pattern = || Pattern::parse(value()?).map_err(|_| row.problem("subject_value", "is no pattern"));
         let subject = match self.subject_kind.as_str() {
             "platform" => Subject::Platform,
             "team" => Subject::Team(row.id("subject_value", value()?)?),
             "key" => Subject::Key(row.id("subject_value", value()?)?),
             "provider" => Subject::Provider(row.id("subject_value", value()?)?),
-            "model" => Subject::Model(
-                Pattern::parse(value()?).map_err(|_| row.problem("subject_value", "is no pattern"))?,
-            ),
+            "model" => Subject::Model(pattern()?),
+            "user" => Subject::User(pattern()?),
+            "tag" => Subject::Tag(pattern()?),
             _ => return Err(row.problem("subject_kind", "is no word this program knows")),
         };
-        let offset = i32::try_from(self.utc_offset_minutes)
-            .map_err(|_| row.problem("utc_offset_minutes", "is out of range"))?;
+        let zone = match &self.time_zone {
+            Some(name) => Zone::named(name)
+                .ok_or_else(|| row.problem("time_zone", "is no time zone this program knows"))?,
+            None => Zone::fixed(
+                i32::try_from(self.utc_offset_minutes)
+                    .map_err(|_| row.problem("utc_offset_minutes", "is out of range"))?,
+            ),
+        };
         let window = row.word("window_kind", &self.window_kind, |word| {
-            Window::from_word(word, offset, self.rolling_ms)
+            Window::from_word(word, zone.clone(), self.rolling_ms)
         })?;
         let team = self.team_id.as_deref().map(|team| row.id("team_id", team)).transpose()?;
         let quota = Quota {
@@ -115,6 +123,8 @@ fn subject(subject: &Subject) -> (&'static str, Option<String>) {
         Subject::Key(id) => ("key", Some(id.to_string())),
         Subject::Provider(id) => ("provider", Some(id.to_string())),
         Subject::Model(pattern) => ("model", Some(pattern.as_str().to_owned())),
+        Subject::User(pattern) => ("user", Some(pattern.as_str().to_owned())),
+        Subject::Tag(pattern) => ("tag", Some(pattern.as_str().to_owned())),
     }
 }
 
@@ -126,14 +136,7 @@ fn whole(number: u64) -> i64 {
 pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), StoreError> {
     let quota = &stored.quota;
     let (subject_kind, subject_value) = subject(&quota.subject);
-    let (utc_offset_minutes, rolling_ms) = match quota.window {
-        Window::Hour { offset_minutes }
-        | Window::Day { offset_minutes }
-        | Window::Week { offset_minutes }
-        | Window::Month { offset_minutes } => (offset_minutes.into(), None),
-        Window::Rolling { ms } => (0, Some(ms)),
-        Window::Minute | Window::Total => (0, None),
-    };
+    let zone = quota.window.zone();
     let row = QuotaRow {
         id: quota.id.to_string(),
         name: quota.name.to_string(),
@@ -141,8 +144,8 @@ pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), Stor
         subject_value,
         measure: quota.measure.as_str().to_owned(),
         window_kind: quota.window.as_str().to_owned(),
-        utc_offset_minutes,
-        rolling_ms,
+        utc_offset_minutes: zone.map_or(0, Zone::offset_minutes).into(),
+        rolling_ms: quota.window.rolling_ms(),
         limit_amount: whole(quota.limit),
         mode: quota.mode.as_str().to_owned(),
         created_at: stored.created_at_ms,
@@ -150,6 +153,7 @@ pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), Stor
         version: stored.version,
         team_id: stored.team.map(|team| team.to_string()),
         is_own: stored.is_own,
+        time_zone: zone.and_then(Zone::name).map(str::to_owned),
     };
     insert_into(quotas::table).values(row).execute(conn)?;
     Ok(())
@@ -249,13 +253,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::scratch(folder.path());
         let id = sample::uuid(77);
-        let offset_minutes = -330;
+        let west = || Zone::fixed(-330);
+        let berlin = || Zone::named("Europe/Berlin").unwrap();
         let stored = [
             quota(1, Subject::Platform, Window::Total),
-            quota(2, Subject::Team(TeamId(id)), Window::Month { offset_minutes }),
+            quota(2, Subject::Team(TeamId(id)), Window::Month { zone: west() }),
             quota(3, Subject::Key(KeyId(id)), Window::Rolling { ms: 9 }),
-            quota(4, Subject::Provider(ProviderId(id)), Window::Week { offset_minutes }),
+            quota(4, Subject::Provider(ProviderId(id)), Window::Week { zone: berlin() }),
             quota(5, Subject::Model(Pattern::parse("gpt-*").unwrap()), Window::Minute),
+            quota(6, Subject::User(Pattern::parse("*").unwrap()), Window::Day { zone: berlin() }),
+            quota(7, Subject::Tag(Pattern::parse("team:*").unwrap()), Window::Hour { zone: west() }),
         ];
         store.write_blocking(|conn| stored.iter().try_for_each(|quota| create(conn, quota))).unwrap();
         assert_eq!(store.read_blocking(list).unwrap(), stored);
@@ -271,7 +278,7 @@ mod tests {
         assert_eq!(update(1), Changed::Stale);
         assert_eq!(store.write_blocking(|conn| delete(conn, stored[0].quota.id)).unwrap(), Removed::Now);
         let page = |after| store.read_blocking(|conn| page(conn, None, &Page { after, limit: 2 })).unwrap();
-        assert_eq!(page(Some((1, stored[2].quota.id.to_string()))), &stored[3..]);
+        assert_eq!(page(Some((1, stored[4].quota.id.to_string()))), &stored[5..]);
     }
 
     #[test]

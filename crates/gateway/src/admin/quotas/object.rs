@@ -2,8 +2,9 @@
 
 use nexus_core::{
     id::Uuid,
-    quota::{Quota, Reservation, Subject, Window},
+    quota::{Quota, Subject, Window, Zone},
 };
+use nexus_engine::hold::{Counter, Holder};
 use nexus_store::repo::quota::StoredQuota;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
@@ -24,6 +25,8 @@ pub enum SubjectWord {
     Key,
     Provider,
     Model,
+    User,
+    Tag,
 }
 
 /// The time a quota is for: aligned with the calendar, rolling, or all of it.
@@ -40,6 +43,20 @@ pub enum WindowWord {
     Total,
 }
 
+impl WindowWord {
+    fn of(window: &Window) -> Self {
+        match window {
+            Window::Minute => Self::Minute,
+            Window::Hour { .. } => Self::Hour,
+            Window::Day { .. } => Self::Day,
+            Window::Week { .. } => Self::Week,
+            Window::Month { .. } => Self::Month,
+            Window::Rolling { .. } => Self::Rolling,
+            Window::Total => Self::Total,
+        }
+    }
+}
+
 /// A quota.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Quota)]
@@ -48,12 +65,14 @@ pub struct QuotaBody {
     #[schema(value_type = NameText)]
     name: String,
     subject: SubjectWord,
-    /// The team, key or provider, or a pattern of aliases; none for the platform.
+    /// The team, key or provider, or a pattern of aliases, users or tags; none for the platform.
     subject_value: Option<String>,
     measure: MeasureWord,
     window: WindowWord,
     /// Where the calendar's days begin, in minutes east of UTC.
     utc_offset_minutes: i32,
+    /// The place whose calendar it goes by, as IANA names it.
+    time_zone: Option<String>,
     rolling_seconds: Option<u32>,
     limit: u64,
     mode: ModeWord,
@@ -77,24 +96,20 @@ impl QuotaBody {
             Subject::Key(id) => (SubjectWord::Key, Some(id.to_string())),
             Subject::Provider(id) => (SubjectWord::Provider, Some(id.to_string())),
             Subject::Model(pattern) => (SubjectWord::Model, Some(pattern.as_str().to_owned())),
+            Subject::User(pattern) => (SubjectWord::User, Some(pattern.as_str().to_owned())),
+            Subject::Tag(pattern) => (SubjectWord::Tag, Some(pattern.as_str().to_owned())),
         };
-        let (window, utc_offset_minutes, rolling_seconds) = match *window {
-            Window::Minute => (WindowWord::Minute, 0, None),
-            Window::Hour { offset_minutes } => (WindowWord::Hour, offset_minutes, None),
-            Window::Day { offset_minutes } => (WindowWord::Day, offset_minutes, None),
-            Window::Week { offset_minutes } => (WindowWord::Week, offset_minutes, None),
-            Window::Month { offset_minutes } => (WindowWord::Month, offset_minutes, None),
-            Window::Rolling { ms } => (WindowWord::Rolling, 0, u32::try_from(ms.div_euclid(1000)).ok()),
-            Window::Total => (WindowWord::Total, 0, None),
-        };
+        let zone = window.zone();
+        let rolling_seconds = window.rolling_ms().and_then(|ms| u32::try_from(ms.div_euclid(1000)).ok());
         Self {
             id: *id,
             name: name.to_string(),
             subject,
             subject_value,
             measure: (*measure).into(),
-            window,
-            utc_offset_minutes,
+            window: WindowWord::of(window),
+            utc_offset_minutes: zone.map_or(0, Zone::offset_minutes),
+            time_zone: zone.and_then(Zone::name).map(str::to_owned),
             rolling_seconds,
             limit: *limit,
             mode: (*mode).into(),
@@ -121,6 +136,11 @@ pub struct NewQuota {
     #[serde(default)]
     #[schema(default = 0, minimum = -720, maximum = 840)]
     pub utc_offset_minutes: i32,
+    /// In place of an offset: the place whose calendar it goes by, as IANA names it, its changes of the clocks
+    /// included.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub time_zone: Option<String>,
     #[serde(default)]
     #[schema(minimum = 60, maximum = 31_622_400)]
     pub rolling_seconds: Option<u32>,
@@ -166,12 +186,37 @@ pub struct QuotaPatch {
 #[schema(as = QuotaHolders)]
 pub struct HoldersBody {
     pub limit: u64,
-    /// In the present window.
+    /// In the present window; of a quota for users or tags, by the one that used most.
     pub used: u64,
     /// Held for calls under way.
     pub reserved: u64,
+    /// Of a quota for users or tags, what each of them has used: the fullest first, at most 1000.
+    pub counters: Vec<CounterBody>,
     /// The oldest first, at most 1000.
     pub holders: Vec<HolderBody>,
+}
+
+/// A user or a tag, and what it has used.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = QuotaCounter)]
+pub struct CounterBody {
+    /// None: all there was no room for beside the others.
+    name: Option<String>,
+    /// Whose user or tag it is.
+    team_id: Option<Uuid>,
+    used: u64,
+    reserved: u64,
+}
+
+impl CounterBody {
+    pub fn new(counter: &Counter) -> Self {
+        Self {
+            name: counter.name.as_deref().map(str::to_owned),
+            team_id: counter.team.map(|team| team.0),
+            used: counter.level.used,
+            reserved: counter.level.reserved,
+        }
+    }
 }
 
 /// A call under way and what it holds.
@@ -188,13 +233,14 @@ pub struct HolderBody {
 }
 
 impl HolderBody {
-    pub fn new(holder: &Reservation, quota: Uuid) -> Self {
+    pub fn new(holder: &Holder) -> Self {
+        let Holder { reservation, amount } = holder;
         Self {
-            request_id: holder.request.0,
-            key_id: holder.key.0,
-            amount: holder.of(quota),
-            since: holder.since_ms.div_euclid(1000),
-            until: holder.until_ms.div_euclid(1000),
+            request_id: reservation.request.0,
+            key_id: reservation.key.0,
+            amount: *amount,
+            since: reservation.since_ms.div_euclid(1000),
+            until: reservation.until_ms.div_euclid(1000),
         }
     }
 }

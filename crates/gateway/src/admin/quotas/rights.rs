@@ -5,7 +5,7 @@
 
 use nexus_core::{
     id::TeamId,
-    quota::{Mode, Quota, Subject},
+    quota::{Quota, Subject},
     role::Reach,
 };
 use nexus_store::{
@@ -56,7 +56,7 @@ pub fn may_change(reach: Reach, stored: &StoredQuota) -> Result<(), Problem> {
 /// Refuses a limit above what the platform set for the whole team, of the same measure in the same window.
 pub fn within_ceiling(conn: &mut AnyConnection, team: TeamId, quota: &Quota) -> Result<(), Halt> {
     let is_below = |ceiling: &Quota| {
-        ceiling.mode == Mode::Hard
+        ceiling.mode.refuses()
             && ceiling.measure == quota.measure
             && ceiling.window == quota.window
             && ceiling.limit < quota.limit

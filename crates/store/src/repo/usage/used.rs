@@ -52,6 +52,8 @@ pub fn used(conn: &mut AnyConnection, quota: &Quota, since_ms: i64) -> Result<u6
             query.filter(usage_contexts::key_id.eq(key).or(usage_contexts::key_id.eq_any(children)))
         }
         Subject::Model(pattern) => query.filter(usage_contexts::model_alias.eq_any(aliases(conn, pattern)?)),
+        // each name has a counter of its own, and those begin empty
+        Subject::User(_) | Subject::Tag(_) => return Ok(0),
     };
     let sum: Option<i64> = query.first(conn)?;
     Ok(u64::try_from(sum.unwrap_or(0)).unwrap_or(0))
