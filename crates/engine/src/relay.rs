@@ -4,6 +4,7 @@
 //! saw finish is always booked. A relay that is dropped early books what it has seen and, by dropping
 //! the provider's body, cancels the exchange.
 
+pub mod cutter;
 mod doorbell;
 mod spare;
 
@@ -25,7 +26,7 @@ use nexus_providers::dialect::{Consumed, Progress, StreamDecoder};
 use nexus_wire::{continuation::Voice, error::PublicError, sse::encode};
 use tokio::time::{Instant, Sleep};
 
-use self::doorbell::Doorbell;
+use self::{cutter::Cutter, doorbell::Doorbell};
 use crate::{
     denial,
     estimate::count,
@@ -57,6 +58,8 @@ pub struct Relay<B> {
     status: Option<u16>,
     /// Who goes on where the answer breaks off; `None` where nobody may.
     legacy: Option<Legacy<B>>,
+    /// Where a quota may end the stream.
+    cutter: Option<Box<Cutter>>,
     /// `None` before the first poll.
     doorbell: Option<Doorbell>,
 }
@@ -79,6 +82,8 @@ enum Phase<B> {
     Counting {
         usage: LocalBoxFuture<'static, Usage>,
         said: Consumed,
+        /// What ends the stream then, where a quota did.
+        cutter: Option<Box<Cutter>>,
     },
     /// Booked; what is left in `out` ends the stream.
     Closing,
@@ -89,7 +94,8 @@ where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin,
 {
     /// Takes over a stream whose beginning has been read.
-    pub fn new(opened: Opened<B>, bill: Bill, tally: Rc<Tally>, heartbeat: Duration) -> Self {
+    pub fn new(opened: Opened<B>, mut bill: Bill, tally: Rc<Tally>, heartbeat: Duration) -> Self {
+        let cutter = bill.cutter();
         let mut relay = Self {
             body: opened.body,
             decoder: opened.decoder,
@@ -100,6 +106,7 @@ where
             phase: Phase::Flowing,
             status: None,
             legacy: None,
+            cutter,
             doorbell: None,
         };
         relay.advance(opened.progress);
@@ -141,7 +148,10 @@ where
             match Pin::new(&mut self.body).poll_next(cx) {
                 Poll::Pending => return true,
                 Poll::Ready(Some(Ok(piece))) => match self.feed(&piece) {
-                    Ok(progress) => self.advance(progress),
+                    Ok(progress) => {
+                        self.advance(progress);
+                        self.cut();
+                    }
                     Err(fault) => self.fail(&fault),
                 },
                 Poll::Ready(Some(Err(fault))) => self.fail(&fault),
@@ -166,9 +176,12 @@ where
             self.resume(resumed);
             is_dry = self.gather(cx);
         }
-        if let Phase::Counting { usage, said } = &mut self.phase {
+        if let Phase::Counting { usage, said, cutter } = &mut self.phase {
             let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return (Poll::Pending, true) };
             let said = std::mem::take(said);
+            if let Some(cutter) = cutter.take() {
+                cutter.end(&usage, &mut self.out);
+            }
             self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, said);
             self.close(200);
         }
@@ -219,9 +232,20 @@ where
             }
             None => {
                 let counted = count(self.bill.prompt(), self.decoder.text().to_owned());
-                self.phase = Phase::Counting { usage: Box::pin(counted), said };
+                self.phase = Phase::Counting { usage: Box::pin(counted), said, cutter: None };
             }
         }
+    }
+
+    /// Ends an answer for which a quota has no more room; it is booked by what was written.
+    fn cut(&mut self) {
+        let Phase::Flowing = self.phase else { return };
+        let Some(cutter) = &mut self.cutter else { return };
+        let Some(last) = cutter.look(&self.out, self.decoder.text().len()) else { return };
+        encode::data(&last, &mut self.out);
+        let counted = count(self.bill.prompt(), self.decoder.text().to_owned());
+        let (said, cutter) = (Consumed::default(), self.cutter.take());
+        (self.phase, self.legacy) = (Phase::Counting { usage: Box::pin(counted), said, cutter }, None);
     }
 
     /// Lets somebody go on, or ends the client's stream with an error event: no `[DONE]`, no made-up finish.

@@ -22,6 +22,7 @@ use crate::{
     hedge::Race,
     hold::Hold,
     pricing::Priced,
+    relay::cutter::Cutter,
     shared::Shared,
     stage::resolve::Routed,
 };
@@ -41,6 +42,8 @@ pub struct Bill {
     race: Race,
     /// `None` once settled.
     record: Option<UsageRecord>,
+    /// Where a quota may end the answer; the relay takes it.
+    cutter: Option<Box<Cutter>>,
 }
 
 /// What an attempt has at its target until it is over.
@@ -118,7 +121,13 @@ impl Bill {
             _own: routed.place.clone(),
             race: Race::default(),
             record: Some(record),
+            cutter: Cutter::of(routed).map(Box::new),
         }
+    }
+
+    /// What may end a stream early.
+    pub fn cutter(&mut self) -> Option<Box<Cutter>> {
+        self.cutter.take()
     }
 
     /// It may run beside another attempt; what is held for it alone is settled with what it costs.
