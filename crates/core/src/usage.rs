@@ -92,6 +92,8 @@ pub enum Doubt {
     PartBeyondWhole,
     /// They do not add up to the total the provider gives itself.
     TotalDiffers,
+    /// There is a place for them, and neither what was sent nor what was generated stands in it.
+    Missing,
 }
 
 impl Doubt {
@@ -100,6 +102,7 @@ impl Doubt {
             Doubt::Nonsense => "nonsense",
             Doubt::PartBeyondWhole => "part_beyond_whole",
             Doubt::TotalDiffers => "total_differs",
+            Doubt::Missing => "missing",
         }
     }
 }

@@ -34,6 +34,13 @@ impl TokenUsage {
         counts.believed()
     }
 
+    /// Whether an object has no count of the prompt or the completion, and none that cannot be.
+    pub fn is_silent(raw: &str) -> bool {
+        let mut counts = Counts::default();
+        let read = json::read(raw, |cursor| counts.take(cursor, Group::Top));
+        raw.starts_with('{') && read.is_ok() && !counts.is_said && !counts.is_broken
+    }
+
     /// The same, of the value that comes next in a longer text, which is read to its end either way.
     pub(crate) fn take(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Malformed> {
         let mut counts = Counts::default();
@@ -116,6 +123,22 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_without_counts_is_told_from_one_with_bad_ones() {
+        for (raw, is_silent) in [
+            ("{}", true),
+            (r#"{"prompt_tokens":null,"x":7}"#, true),
+            (r#"{"total_tokens":9}"#, true),
+            (r#"{"prompt_tokens":-1}"#, false),
+            (r#"{"prompt_tokens":1}"#, false),
+            ("[]", false),
+            ("7", false),
+            ("{", false),
+        ] {
+            assert_eq!(TokenUsage::is_silent(raw), is_silent, "{raw}");
+        }
+    }
 
     #[test]
     fn a_usage_object_is_read_or_absent() {

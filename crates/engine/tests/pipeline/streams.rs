@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 use futures_util::{FutureExt as _, StreamExt as _};
 use nexus_core::{
     fault::{Class, Fault},
-    usage::{Outcome, Quantity, Source, Usage},
+    usage::{Doubt, Outcome, Quantity, Source, Usage},
 };
 use nexus_engine::reply::ReplyBody;
 
@@ -179,6 +179,20 @@ async fn nonsense_for_usage_is_kept_as_it_came_beside_the_tokens_counted_here() 
         assert_eq!((booked.len(), booked[0].source), (1, Source::Estimated));
         assert_eq!(booked[0].raw_usage.as_deref(), Some("{\"prompt_tokens\":-5}"));
     }
+}
+
+#[tokio::test]
+async fn a_usage_that_says_nothing_is_missing_and_one_said_twice_counts_once() {
+    const USAGE_OF: &str = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4","choices":[],"usage":{}}"#;
+    let bench = bench(1, [events([FIRST, LAST, USAGE_OF, "\n\n", DONE].map(Piece::Bytes).to_vec())]);
+    text(ask(&bench, ASK_STREAM).await.unwrap()).await;
+    let booked = bench.booked();
+    assert_eq!((booked[0].source, booked[0].doubt), (Source::Estimated, Some(Doubt::Missing)));
+    assert!(booked[0].usage.of(Quantity::Output) > 0);
+    let bench = crate::fake::bench(1, [events([FIRST, LAST, USAGE, USAGE, DONE].map(Piece::Bytes).to_vec())]);
+    text(ask(&bench, ASK_STREAM).await.unwrap()).await;
+    let booked = bench.booked();
+    assert_eq!((booked.len(), booked[0].usage, booked[0].doubt), (1, Usage::text(5, 1), None));
 }
 
 #[tokio::test]

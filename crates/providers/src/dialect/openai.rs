@@ -134,6 +134,7 @@ fn consumed(raw: Option<&str>, quirks: Quirks) -> Consumed {
 fn counted(tokens: Option<TokenUsage>, raw: &str, quirks: Quirks) -> Consumed {
     let counted = match tokens {
         Some(tokens) => Reported::from(tokens).disjoint(quirks.usage),
+        None if TokenUsage::is_silent(raw) => Counted::MISSING,
         None => Counted::NONSENSE,
     };
     counted.consumed(Some(Box::from(raw)))

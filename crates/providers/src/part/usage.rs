@@ -60,6 +60,8 @@ pub(crate) struct Counted {
 impl Counted {
     /// Something was said that cannot be.
     pub(crate) const NONSENSE: Self = Self { usage: None, doubt: Some(Doubt::Nonsense) };
+    /// Nothing was said where it should be.
+    pub(crate) const MISSING: Self = Self { usage: None, doubt: Some(Doubt::Missing) };
 
     pub(crate) fn consumed(self, raw: Option<Box<str>>) -> Consumed {
         Consumed { usage: self.usage, doubt: self.doubt, raw, ..Consumed::default() }

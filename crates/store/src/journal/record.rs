@@ -275,6 +275,7 @@ enum DoubtMirror {
     Nonsense,
     PartBeyondWhole,
     TotalDiffers,
+    Missing,
 }
 
 mod doubt_or_none {
@@ -448,7 +449,7 @@ mod tests {
         let each = |usage: Usage, quantity: Quantity| usage.with(quantity, 300 + u64::from(quantity.code()));
         let usage = Quantity::ALL.into_iter().fold(Usage::default(), each);
         check(&UsageRecord { usage, ..sample::record(1) });
-        for doubt in [Doubt::Nonsense, Doubt::PartBeyondWhole, Doubt::TotalDiffers] {
+        for doubt in [Doubt::Nonsense, Doubt::PartBeyondWhole, Doubt::TotalDiffers, Doubt::Missing] {
             check(&UsageRecord { doubt: Some(doubt), ..sample::record(1) });
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn consumed(raw: &RawValue) -> Consumed {
 fn counted(members: &Members<'_>) -> Option<Counted> {
     let (input, output) = (count(members, "inputTokens")?, count(members, "outputTokens")?);
     if input.is_none() && output.is_none() {
-        return None;
+        return Some(Counted::MISSING);
     }
     let cache_write = count(members, "cacheWriteInputTokens")?.unwrap_or_default();
     let hour = written_for_an_hour(members)?.min(cache_write);
@@ -93,7 +93,7 @@ mod tests {
             (r#"{"inputTokens":1,"outputTokens":99999999999999}"#, None, Some(Doubt::Nonsense)),
             (r#"{"inputTokens":1,"outputTokens":7,"cacheReadInputTokens":"x"}"#, None, Some(Doubt::Nonsense)),
             (r#"{"inputTokens":1,"outputTokens":7,"cacheDetails":7}"#, None, Some(Doubt::Nonsense)),
-            ("{}", None, Some(Doubt::Nonsense)),
+            ("{}", None, Some(Doubt::Missing)),
             ("7", None, Some(Doubt::Nonsense)),
         ] {
             let consumed = consumed(&RawValue::from_string(raw.to_owned()).unwrap());
