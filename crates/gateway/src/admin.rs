@@ -3,6 +3,7 @@
 //! [`route`] is the table everything is made of. A request passes the gate before anything of it is read, and
 //! a change stands together with its row in the audit trail or not at all.
 
+pub mod alerts;
 mod anomalies;
 mod answer;
 mod audit_logs;
@@ -24,7 +25,7 @@ mod prices;
 pub mod problem;
 pub mod providers;
 mod query;
-mod quotas;
+pub mod quotas;
 mod reference;
 pub mod route;
 pub mod routes;
@@ -39,11 +40,14 @@ pub mod trail;
 pub mod usage;
 pub mod users;
 mod visit;
+mod webhooks;
 mod words;
 
 use std::sync::Arc;
 
-use nexus_keystore::{cursor::Cursors, signing_secret::SigningSecrets, vault::Vault};
+use nexus_keystore::{
+    cursor::Cursors, signing_secret::SigningSecrets, vault::Vault, webhook::WebhookSecrets,
+};
 use nexus_store::{Shipper, Store};
 use tokio::sync::watch;
 
@@ -65,4 +69,6 @@ pub struct Admin {
 pub struct Secrets {
     pub cursors: Cursors,
     pub signing: SigningSecrets,
+    /// Shared with whoever sends.
+    pub webhooks: Arc<WebhookSecrets>,
 }

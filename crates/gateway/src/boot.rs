@@ -14,7 +14,7 @@ use nexus_config::{
 use nexus_engine::shared::Keys as Proofs;
 use nexus_keystore::{
     cursor::Cursors, opaque::OpaqueDigests, root::RootSecret, signing_secret::SigningSecrets, token::Tokens,
-    vault::Vault,
+    vault::Vault, webhook::WebhookSecrets,
 };
 use nexus_store::{
     Store, migrate,
@@ -56,7 +56,11 @@ pub fn keys(absence: Absence) -> Result<Keys, StartError> {
         }
     };
     let secret_key = root("NEXUS_SECRET_KEY", roots.secret_key)?;
-    let secrets = Secrets { cursors: Cursors::new(&secret_key)?, signing: SigningSecrets::new(&secret_key)? };
+    let secrets = Secrets {
+        cursors: Cursors::new(&secret_key)?,
+        signing: SigningSecrets::new(&secret_key)?,
+        webhooks: Arc::new(WebhookSecrets::new(&secret_key)?),
+    };
     let (digests, signing) = (OpaqueDigests::new(&secret_key)?, SigningSecrets::new(&secret_key)?);
     let proofs = Proofs { digests, signing, tokens: Tokens::new(secret_key) };
     let vault = Vault::new(&root("DB_ENCRYPTION_KEY", roots.db_encryption_key)?)?;

@@ -3,6 +3,7 @@
 //! Errors end here, in one line each with its causes; nothing above `main` prints or exits.
 
 mod admin;
+mod alerts;
 mod api;
 mod apply;
 mod boot;

@@ -24,6 +24,11 @@ impl Hs256 {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.bytes()))
     }
 
+    /// With a key that is derived already.
+    pub(crate) fn of(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
     /// A key for tags nobody will look at.
     pub(crate) fn decoy() -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &[0; MIN_KEY_BYTES]))

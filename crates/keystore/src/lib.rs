@@ -22,6 +22,7 @@ pub mod signing_secret;
 pub mod sigv4;
 pub mod token;
 pub mod vault;
+pub mod webhook;
 
 /// Bytes from the hexadecimal of the published vectors.
 #[cfg(test)]

@@ -64,6 +64,8 @@ pub(crate) enum Purpose {
     SigningSecret,
     /// Signs cursors; no context.
     Cursor,
+    /// Makes the secrets webhooks are signed with; no context.
+    WebhookSecret,
     /// Proves that two roots are the same one; no context.
     RootCheck,
 }
@@ -77,6 +79,7 @@ impl Purpose {
             Purpose::OpaqueDigest => b"nexus/1/opaque-digest",
             Purpose::SigningSecret => b"nexus/1/signing-secret",
             Purpose::Cursor => b"nexus/1/cursor",
+            Purpose::WebhookSecret => b"nexus/1/webhook-secret",
             Purpose::RootCheck => b"nexus/1/root-check",
         }
     }

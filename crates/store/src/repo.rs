@@ -4,6 +4,7 @@
 //! of them make one transaction. Ids and the time are arguments: nothing in here rolls dice or reads a
 //! clock.
 
+pub mod alert;
 pub mod anomaly;
 pub mod audit;
 pub mod bill;
@@ -23,6 +24,7 @@ pub mod team;
 pub mod usage;
 pub mod user;
 pub mod user_session;
+pub mod webhook;
 
 /// What applying a record did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,15 @@ pub enum StateWord {
     Acknowledged,
 }
 
+impl From<StateWord> for State {
+    fn from(word: StateWord) -> Self {
+        match word {
+            StateWord::Open => State::Open,
+            StateWord::Acknowledged => State::Acknowledged,
+        }
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct AnomalyFilter {
@@ -86,10 +95,7 @@ impl AnomalyBody {
 pub async fn list(call: Call<Walk<AnomalyFilter>>) -> Result<Listing<AnomalyBody>, Problem> {
     let AnomalyFilter { team_id, kind, state } = &call.query.filter;
     let (own, wanted) = (call.caller.reach.team(), team_id.map(TeamId));
-    let state = state.map(|state| match state {
-        StateWord::Open => State::Open,
-        StateWord::Acknowledged => State::Acknowledged,
-    });
+    let state = state.map(State::from);
     let rows = if wanted.is_some() && !call.caller.reach.covers(wanted) {
         Vec::new()
     } else {

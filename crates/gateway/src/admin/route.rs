@@ -12,14 +12,14 @@ use actix_web::{
 use nexus_core::role::Permission;
 
 use super::{
-    anomalies, audit_logs, bills, config, credentials,
+    alerts, anomalies, audit_logs, bills, config, credentials,
     health::{self, targets},
     keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
     pool, prices, providers, quotas, reference,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
-    rules, session, session_keys, settings, teams, usage, users,
+    rules, session, session_keys, settings, teams, usage, users, webhooks,
 };
 use crate::worker::Worker;
 
@@ -28,7 +28,10 @@ pub const PREFIX: &str = "/admin/v1";
 
 /// The table. Fixed paths stand before the ones with parameters that would take them too.
 pub fn table() -> Vec<Row> {
-    [tenants(), provider_rows(), node_and_people(), money(), routing()].into_iter().flatten().collect()
+    [tenants(), provider_rows(), node_and_people(), money(), telling(), routing()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[rustfmt::skip]
@@ -141,6 +144,25 @@ fn money() -> Vec<Row> {
         patch("/quotas/{id}", Needs(Permission::QuotasWrite), "Change a quota's name, limit or mode", quotas::update),
         delete("/quotas/{id}", Needs(Permission::QuotasWrite), "Delete a quota", quotas::delete),
         get("/quotas/{id}/holders", Needs(Permission::QuotasRead), "Show how full a quota is and who holds what of it", quotas::holders),
+    ]
+}
+
+/// What somebody is told, and where.
+#[rustfmt::skip]
+fn telling() -> Vec<Row> {
+    vec![
+        get("/alerts", Needs(Permission::AnomaliesRead), "List alerts, newest first", alerts::list),
+        get("/alerts/{id}", Needs(Permission::AnomaliesRead), "Show an alert", alerts::show),
+        post("/alerts/{id}/acknowledge", Needs(Permission::AnomaliesWrite), "Say that you have looked at it", alerts::acknowledge),
+
+        get("/webhooks", Needs(Permission::SettingsRead), "List webhooks", webhooks::list),
+        post("/webhooks", Needs(Permission::SettingsWrite), "Make a webhook; its secret is shown once", webhooks::create),
+        get("/webhooks/{id}", Needs(Permission::SettingsRead), "Show a webhook", webhooks::show),
+        patch("/webhooks/{id}", Needs(Permission::SettingsWrite), "Change a webhook", webhooks::update),
+        delete("/webhooks/{id}", Needs(Permission::SettingsWrite), "Delete a webhook with all that was to be sent to it", webhooks::delete),
+        post("/webhooks/{id}/rotate-secret", Needs(Permission::SettingsWrite), "Replace a webhook's secret; the new one is shown once", webhooks::rotate),
+        post("/webhooks/{id}/test", Needs(Permission::SettingsWrite), "Send a message that says nothing", webhooks::test),
+        get("/webhooks/{id}/deliveries", Needs(Permission::SettingsRead), "List what was and is to be sent, newest first", webhooks::deliveries),
     ]
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod alerts;
 mod audit;
 mod bedrock;
 mod capabilities;

@@ -64,8 +64,8 @@ fn of_five_hundred_calls_at_once_on_a_budget_for_ten_exactly_ten_are_served() {
     fee(&api);
     let embed = json!({ "model": "gpt", "input": ["say", "hello"] }).to_string();
     let calls = [(CHAT, ask("gpt")), (CHAT, ask_stream("gpt")), ("/v1/embeddings", embed)];
-    for ((id, key), (path, body)) in keys.iter().zip(calls) {
-        let quota = budget(&api, id, id, 10 * FEE);
+    let quotas = keys.each_ref().map(|(id, _)| budget(&api, id, id, 10 * FEE));
+    for (((_, key), quota), (path, body)) in keys.iter().zip(&quotas).zip(calls) {
         let answers = at_once(&node, 500, key, path, &body);
         let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
         assert_eq!((served.len(), refused.len()), (10, 490));

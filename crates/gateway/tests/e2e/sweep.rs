@@ -178,6 +178,19 @@ fn refusals(sweep: &mut Sweep, node: &Node<'_>, key: &str, short_key: &str) {
     sweep.hear("a query", &node.request("GET", &path, &[("authorization", bearer.as_str())], ""));
 }
 
+/// Secrets that are derived, and shown once each.
+fn webhooks(sweep: &mut Sweep, api: &Api<'_>) {
+    let made = api.make("/webhooks", &json!({ "name": "hook", "url": "https://example.com/", "is_active": false }));
+    sweep.plant("webhook secret", &text(&made, "secret"));
+    let path = format!("/webhooks/{}", text(&made, "id"));
+    let renewed = api.send("POST", &format!("{path}/rotate-secret"), &[], "").json();
+    sweep.plant("renewed webhook secret", &text(&renewed, "secret"));
+    api.send("POST", &format!("{path}/test"), &[], "");
+    for path in [path.clone(), format!("{path}/deliveries")] {
+        sweep.hear(&path, &api.get(&path));
+    }
+}
+
 /// Everything that can be read.
 fn pages(sweep: &mut Sweep, api: &Api<'_>) {
     let description = api.get("/openapi.json");
@@ -252,6 +265,7 @@ fn nothing_that_was_planted_is_told_logged_counted_or_stored() {
     let api = Api::new(&node, &key);
     let (app, short) = keys(&mut sweep, &api, &node);
     providers(&mut sweep, &api, &mock.url());
+    webhooks(&mut sweep, &api);
     people(&mut sweep, &node, &vouching);
     refusals(&mut sweep, &node, &app, &short);
     pages(&mut sweep, &api);

@@ -9,11 +9,15 @@ use diesel::{
     dsl::{count_star, delete, insert_into, update},
 };
 use nexus_core::id::{KeyId, TeamId, Uuid};
+use serde_json::{Value, json};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::{Changed, Page},
+    repo::{
+        Changed, Page,
+        alert::{self, News},
+    },
     row::{Reading, page_of},
     schema::anomalies,
 };
@@ -144,7 +148,28 @@ pub fn record(
     };
     make_room(conn)?;
     insert_into(anomalies::table).values(row).execute(conn)?;
+    tell(conn, id, sighting, now_ms)?;
     Ok(Noted::New)
+}
+
+/// Whoever is told of alerts is told of what is new.
+fn tell(conn: &mut AnyConnection, id: Uuid, sighting: &Sighting, now_ms: i64) -> Result<(), StoreError> {
+    let evidence: Value = serde_json::from_str(&sighting.evidence).unwrap_or_default();
+    let evidence = json!({
+        "kind": sighting.kind,
+        "key_id": sighting.key.map(|key| key.to_string()),
+        "address": sighting.address,
+        "evidence": evidence,
+    });
+    let news = News {
+        id,
+        kind: "anomaly".to_owned(),
+        team: sighting.team,
+        summary: format!("something looks wrong: {}", sighting.kind.replace('_', " ")),
+        evidence: evidence.to_string(),
+        fingerprint: format!("anomaly/{id}"),
+    };
+    alert::raise(conn, &news, now_ms).map(drop)
 }
 
 /// The id of the open row that tells of the same.
