@@ -310,12 +310,7 @@ impl Book {
         Ok(())
     }
 
-    fn take<'a>(
-        &mut self,
-        quotas: impl Iterator<Item = &'a Quota>,
-        need: Needs,
-        now_ms: i64,
-    ) -> Vec<Held> {
+    fn take<'a>(&mut self, quotas: impl Iterator<Item = &'a Quota>, need: Needs, now_ms: i64) -> Vec<Held> {
         let mut held = Vec::new();
         for quota in quotas {
             let amount = need.of(quota);
@@ -348,8 +343,7 @@ impl Book {
         }
         for held in reservation.held.iter_mut().filter(|held| held.grows.is_some()) {
             let more = to.needed(held.measure).saturating_sub(held.amount);
-            if let Some(cell) = self.cells.get_mut(&held.quota)
-            {
+            if let Some(cell) = self.cells.get_mut(&held.quota) {
                 cell.hold(more);
                 held.amount = held.amount.saturating_add(more);
             }

@@ -42,6 +42,7 @@ use tokio::{
 
 use crate::{
     admin::{Admin, credentials::Sealer, oidc::Oidc, session::SignIn},
+    alerts::{Alerting, Findings},
     apply::{File, Workshop},
     boot, checks, cli,
     clock::SystemClock,
@@ -102,6 +103,7 @@ struct Node {
     reloading: Reloading,
     rotating: Rotating,
     trail: TrailWriter,
+    findings: Findings,
 }
 
 impl Node {
@@ -123,8 +125,9 @@ impl Node {
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());
         let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
-        let shipper =
-            Arc::new(Shipper::start(store.clone(), Arc::clone(&journal)).map_err(StartError::Thread)?);
+        let findings = Findings::default();
+        let shipper = Shipper::start_watched(store.clone(), Arc::clone(&journal), findings.watcher());
+        let shipper = Arc::new(shipper.map_err(StartError::Thread)?);
         let meters = Arc::clone(exporter.meters());
         let when_failing = settings.when_journal_fails;
         let ledger: Arc<dyn Ledger> =
@@ -167,7 +170,7 @@ impl Node {
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
-        Ok(Self { parts, exporter, shipper, reloading, rotating, trail })
+        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -192,6 +195,7 @@ impl Node {
         let access =
             Access::new(&Tls::new(None)?, Arc::clone(&shared.clock)).with_hosts(boot::hosts(settings));
         actix_web::rt::spawn(checks::run(shared, drain, Rc::new(access)));
+        let alerting = actix_web::rt::spawn(self.alerting()?.run());
         tokio::select! {
             served = &mut api => return served.map_err(StartError::Server),
             () = signals.next() => {}
@@ -207,10 +211,18 @@ impl Node {
             }
         }
         monitoring.abort();
+        alerting.abort();
         if tokio::time::timeout(SETTLE, ended.recv()).await.is_err() {
             tracing::warn!("a worker did not end in time");
         }
         Ok(())
+    }
+
+    /// What tells people what they are to know.
+    fn alerting(&self) -> Result<Alerting, StartError> {
+        let Parts { shared, admin, .. } = &self.parts;
+        let (store, secrets) = (admin.store.clone(), Arc::clone(&admin.secrets.webhooks));
+        Ok(Alerting::new(store, Arc::clone(shared), secrets, self.findings.clone(), &Tls::new(None)?))
     }
 
     /// Everything under way has ended; what is booked goes into the database.

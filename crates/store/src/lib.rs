@@ -26,4 +26,4 @@ pub use connection::AnyConnection;
 pub use error::StoreError;
 pub use exec::Store;
 pub use journal::{Journal, JournalError};
-pub use writer::Shipper;
+pub use writer::{Shipper, Watcher};

@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nexus_core::usage::UsageRecord;
+
 use crate::{
     exec::Store,
     journal::{Journal, Position},
@@ -27,6 +29,9 @@ use shipping::{Shipping, Step};
 const PERIOD: Duration = Duration::from_millis(500);
 /// The longest pause between tries while the database is away.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Who is shown what was shipped. Runs on the shipper's thread.
+pub type Watcher = Box<dyn FnMut(&[UsageRecord]) + Send>;
 
 /// The shipper's thread. Dropping it stops the thread after the batch at hand.
 pub struct Shipper {
@@ -84,6 +89,11 @@ struct Progress {
 impl Shipper {
     /// Starts shipping. Fails only where no thread can be had.
     pub fn start(store: Store, journal: Arc<Journal>) -> io::Result<Self> {
+        Self::start_watched(store, journal, Box::new(|_| ()))
+    }
+
+    /// The same, with somebody who is shown every record that is in the database now; after a crash some again.
+    pub fn start_watched(store: Store, journal: Arc<Journal>, watcher: Watcher) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             journal: Arc::clone(&journal),
             progress: Mutex::new(Progress { caught_up_at: Some(Instant::now()), ..Progress::default() }),
@@ -92,7 +102,7 @@ impl Shipper {
         let thread_shared = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("usage-shipper".to_owned())
-            .spawn(move || run(&thread_shared, &mut Shipping::new(store, journal)))?;
+            .spawn(move || run(&thread_shared, &mut Shipping::new(store, journal, watcher)))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

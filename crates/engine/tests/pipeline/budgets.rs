@@ -237,6 +237,7 @@ async fn a_dearer_alias_is_asked_after_a_failure_only_where_there_is_room_for_it
         }
         assert_eq!(level(&bench, &made).used, 1, "the request was made once");
     }
+}
 
 fn named(number: u128, subject: Subject, limit: u64) -> Quota {
     Quota { id: Uuid::from_u128(number), subject, ..quota(Measure::Requests, limit) }

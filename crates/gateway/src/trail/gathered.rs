@@ -26,6 +26,13 @@ use serde_json::json;
 /// Different notes of one sort that are kept apart.
 const KINDS_MAX: usize = 4096;
 
+/// So many refusals of one address or key between two writings are an anomaly.
+const FAILURES_MIN: u64 = 30;
+/// Seconds between two writings.
+const PERIOD_S: u64 = super::PERIOD.as_secs();
+/// How long a key must have been in use for another address of its to be worth a word, in milliseconds.
+const KNOWN_AFTER_MS: i64 = 86_400_000;
+
 /// What waits to be written.
 #[derive(Default)]
 pub(super) struct Gathered {
@@ -54,6 +61,9 @@ struct Attack {
     evidence: Box<str>,
     by: Denial,
 }
+
+/// A key that verified, with its team, or else an address.
+type Refused = (Option<(KeyId, Option<TeamId>)>, Option<IpAddr>);
 
 /// A credential that went out, or came back.
 struct Turn {
@@ -134,6 +144,28 @@ impl Gathered {
         }
     }
 
+    /// The addresses, and the keys that verified, that were refused too often.
+    fn failures(&self) -> Vec<(Sighting, u64)> {
+        let mut counts: HashMap<Refused, u64> = HashMap::new();
+        for (denied, times) in &self.denied {
+            let of = match denied.key {
+                Some(key) => (Some((key, denied.team)), None),
+                None => (None, denied.address),
+            };
+            let count = counts.entry(of).or_default();
+            *count = count.saturating_add(*times);
+        }
+        let too_many = counts.into_iter().filter(|(_, times)| *times >= FAILURES_MIN);
+        let sighting = |(key, address): Refused| Sighting {
+            kind: "auth_failures",
+            team: key.and_then(|(_, team)| team),
+            key: key.map(|(key, _)| key),
+            address: address.map(|address| address.to_string()),
+            evidence: String::new(),
+        };
+        too_many.map(|(of, times)| (sighting(of), times)).collect()
+    }
+
     fn rows(
         &self,
         conn: &mut AnyConnection,
@@ -152,7 +184,12 @@ impl Gathered {
                     ..entry("key.new_address")
                 };
                 audit::append(conn, &entry, now_ms)?;
+                write_new_address(conn, fresh_id(), (*key, *team, *address), now_ms)?;
             }
+        }
+        for (sighting, times) in self.failures() {
+            let evidence = json!({ "refused": times, "window_seconds": PERIOD_S }).to_string();
+            anomaly::record(conn, fresh_id(), &Sighting { evidence, ..sighting }, now_ms)?;
         }
         for (denied, times) in &self.denied {
             let detail = format!("{}, {times} times", denied.reason);
@@ -170,6 +207,27 @@ impl Gathered {
         }
         Ok(())
     }
+}
+
+/// A key that is known comes from where it never did.
+fn write_new_address(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    (key, team, address): (KeyId, Option<TeamId>, IpAddr),
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let first_ms = key_address::first_seen_ms(conn, key)?;
+    if first_ms.is_none_or(|first_ms| now_ms.saturating_sub(first_ms) < KNOWN_AFTER_MS) {
+        return Ok(());
+    }
+    let sighting = Sighting {
+        kind: "new_address",
+        team,
+        key: Some(key),
+        address: Some(address.to_string()),
+        evidence: json!({ "address": address }).to_string(),
+    };
+    anomaly::record(conn, id, &sighting, now_ms).map(drop)
 }
 
 fn write_attack(

@@ -180,7 +180,8 @@ fn refusals(sweep: &mut Sweep, node: &Node<'_>, key: &str, short_key: &str) {
 
 /// Secrets that are derived, and shown once each.
 fn webhooks(sweep: &mut Sweep, api: &Api<'_>) {
-    let made = api.make("/webhooks", &json!({ "name": "hook", "url": "https://example.com/", "is_active": false }));
+    let made =
+        api.make("/webhooks", &json!({ "name": "hook", "url": "https://example.com/", "is_active": false }));
     sweep.plant("webhook secret", &text(&made, "secret"));
     let path = format!("/webhooks/{}", text(&made, "id"));
     let renewed = api.send("POST", &format!("{path}/rotate-secret"), &[], "").json();

@@ -4,7 +4,7 @@
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
-    dsl::{count_star, delete, insert_into},
+    dsl::{count_star, delete, insert_into, min},
 };
 use nexus_core::id::KeyId;
 
@@ -42,6 +42,12 @@ pub fn note_first_use(
     Ok(true)
 }
 
+/// When the key was first seen anywhere.
+pub fn first_seen_ms(conn: &mut AnyConnection, key: KeyId) -> Result<Option<i64>, StoreError> {
+    let own = key_addresses::table.filter(key_addresses::key_id.eq(key.to_string()));
+    Ok(own.select(min(key_addresses::first_seen_at)).first(conn)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +77,8 @@ mod tests {
                     .select(count_star())
                     .first(conn)?;
                 assert_eq!(kept, ADDRESSES_MAX);
+                assert_eq!(first_seen_ms(conn, one)?, Some(2), "the oldest two made room");
+                assert_eq!(first_seen_ms(conn, KeyId(sample::uuid(3)))?, None);
                 Ok(())
             })
             .unwrap();

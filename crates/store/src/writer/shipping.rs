@@ -11,6 +11,7 @@ use crate::{
     journal::{Journal, Position},
     repo::usage::{self, Contexts},
     upsert,
+    writer::Watcher,
 };
 
 /// Why a step could not be done; the next one tries the same again.
@@ -45,12 +46,21 @@ pub(super) struct Shipping {
     bytes: Vec<u8>,
     /// `None` until the checkpoint has been read.
     position: Option<Position>,
+    watcher: Watcher,
 }
 
 impl Shipping {
-    pub(super) fn new(store: Store, journal: Arc<Journal>) -> Self {
+    pub(super) fn new(store: Store, journal: Arc<Journal>, watcher: Watcher) -> Self {
         let checkpoint = format!("usage_journal/{}", journal.id());
-        Self { store, journal, checkpoint, contexts: Contexts::default(), bytes: Vec::new(), position: None }
+        Self {
+            store,
+            journal,
+            checkpoint,
+            contexts: Contexts::default(),
+            bytes: Vec::new(),
+            position: None,
+            watcher,
+        }
     }
 
     /// Ships the next batch.
@@ -68,6 +78,7 @@ impl Shipping {
                 Ok(upsert::set(conn, name, &written(batch.next))?)
             });
             shipped.inspect_err(|_| self.contexts.forget())?;
+            (self.watcher)(&batch.records);
         }
         self.position = Some(batch.next);
         if batch.next.segment != from.segment

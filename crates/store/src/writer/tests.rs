@@ -19,7 +19,7 @@ fn append(journal: &Journal, numbers: std::ops::Range<u64>) {
 }
 
 fn ship(store: &Store, journal: &Arc<Journal>) -> u64 {
-    let mut shipping = Shipping::new(store.clone(), Arc::clone(journal));
+    let mut shipping = Shipping::new(store.clone(), Arc::clone(journal), Box::new(|_| ()));
     let mut records = 0;
     loop {
         let step = shipping.step().unwrap();

@@ -78,6 +78,8 @@ fn no_answer_has_a_member_named_like_a_secret_but_those_that_are_shown_once() {
             "post /keys/{id}/rotate signing_secret",
             "post /keys/{id}/signing-secret signing_secret",
             "post /session csrf_token",
+            "post /webhooks secret",
+            "post /webhooks/{id}/rotate-secret secret",
         ]
     );
 }
