@@ -1,8 +1,12 @@
 //! The command line.
 
+mod quota;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::quota::{Alert, Quota, QuotaHolders, QuotaSet};
 
 /// NexusAI, an LLM gateway.
 #[derive(Debug, Parser)]
@@ -74,6 +78,20 @@ pub enum Command {
     Route {
         #[command(subcommand)]
         command: Route,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List, set and delete quotas, and show who holds what of one.
+    Quota {
+        #[command(subcommand)]
+        command: Quota,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List alerts.
+    Alert {
+        #[command(subcommand)]
+        command: Alert,
         #[command(flatten)]
         place: Place,
     },

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod alert;
 mod audit;
 pub mod change;
 mod config;
@@ -8,6 +9,7 @@ mod keystore;
 mod ledger;
 mod migrate;
 mod provider;
+mod quota;
 mod route;
 mod team;
 mod user;
@@ -33,6 +35,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Provider { command, place } => provider::run(command, &place)?,
         Command::Route { command, place } => route::run(command, &place)?,
         Command::Team { command, place } => team::run(command, &place)?,
+        Command::Quota { command, place } => quota::run(command, &place)?,
+        Command::Alert { command, place } => alert::run(&command, &place)?,
     }
     Ok(())
 }
