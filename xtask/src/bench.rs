@@ -7,6 +7,7 @@
 
 mod figures;
 mod lab;
+mod money;
 mod page;
 
 use std::path::Path;
@@ -24,6 +25,8 @@ use lab::{Added, Lab, MEASURED_CORE, OTHER_CORE, Pair, Target};
 
 const LEAST_THROUGHPUT: f64 = 0.70;
 const MOST_CHUNK_CPU: f64 = 1.0;
+/// With quotas and prices, of the requests a CPU second without them.
+const LEAST_WITH_MONEY: f64 = 0.85;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -95,6 +98,9 @@ impl Kind {
 #[derive(Debug, Serialize)]
 struct Report {
     rows: Vec<Row>,
+    /// The gateway with quotas and prices, in the place of the gateway, and without them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money: Option<Row>,
     goals: Vec<Goal>,
     /// Above the mock provider asked directly, at a quiet rate of requests a second.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +132,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let kinds: Vec<&Kind> = KINDS.iter().filter(is_wanted).collect();
     let rows = kinds.iter().map(|kind| lab.compare(kind, &pair)).collect::<Result<Vec<_>>>()?;
     let added = options.only.is_none().then(|| lab.added(&KINDS[0], &pair, &direct)).transpose()?;
-    let report = Report { goals: goals(&kinds, &rows), added_p50_us: added, rows };
+    let money = options.only.as_ref().is_none_or(|only| only == money::NAME);
+    let money = money.then(|| money::compare(&lab, &binaries, home.path(), &mock)).transpose()?;
+    let goals = goals(&kinds, &rows, money.as_ref());
+    let report = Report { goals, money, added_p50_us: added, rows };
     let paint = Paint::for_stdout();
     if options.json || !paint.is_coloured() {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -162,7 +171,7 @@ fn pass_through(binaries: &Binaries, home: &Path, mock: &Mock) -> Result<(Servic
     Ok((service, base.to_owned()))
 }
 
-fn goals(kinds: &[&Kind], rows: &[Row]) -> Vec<Goal> {
+fn goals(kinds: &[&Kind], rows: &[Row], money: Option<&Row>) -> Vec<Goal> {
     let goals = kinds.iter().zip(rows).filter(|(kind, _)| kind.has_goal).map(|(kind, row)| {
         if kind.is_streamed {
             Goal { name: row.kind, ratio: row.cpu.median, at_least: None, at_most: Some(MOST_CHUNK_CPU) }
@@ -171,5 +180,9 @@ fn goals(kinds: &[&Kind], rows: &[Row]) -> Vec<Goal> {
             Goal { name: row.kind, ratio, at_least: Some(LEAST_THROUGHPUT), at_most: None }
         }
     });
-    goals.collect()
+    let money = money.map(|row| {
+        let ratio = 1.0 / row.cpu.median;
+        Goal { name: row.kind, ratio, at_least: Some(LEAST_WITH_MONEY), at_most: None }
+    });
+    goals.chain(money).collect()
 }

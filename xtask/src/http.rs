@@ -1,4 +1,4 @@
-//! The least HTTP client that can ask an instance whether it is ready: one GET, loopback only.
+//! The least HTTP client that can ask an instance whether it is ready and make something there: loopback only.
 //! Every wait is bounded, so a silent peer is an error and never a hang.
 
 use std::io::{Read, Write};
@@ -11,12 +11,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends `GET path` with an optional bearer key; gives the status and the body as it came.
 pub(crate) fn ask(port: u16, path: &str, key: Option<&str>) -> Result<(u16, String)> {
+    exchange(port, "GET", path, key, "")
+}
+
+/// Sends `POST path` with JSON.
+pub(crate) fn post(port: u16, path: &str, key: &str, body: &str) -> Result<(u16, String)> {
+    exchange(port, "POST", path, Some(key), body)
+}
+
+fn exchange(port: u16, method: &str, path: &str, key: Option<&str>, body: &str) -> Result<(u16, String)> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let bearer = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{bearer}\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{bearer}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     read_answer(&String::from_utf8_lossy(&answer))

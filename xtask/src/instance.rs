@@ -113,6 +113,10 @@ impl Instance {
         format!("{LOOPBACK}:{}", self.plan.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.plan.port
+    }
+
     pub(crate) fn metrics_address(&self) -> String {
         format!("{LOOPBACK}:{}", self.plan.metrics_port)
     }

@@ -15,6 +15,10 @@ pub(super) fn render(report: &Report, paint: Paint) -> String {
         out += &line(row.kind, "gateway", &row.gateway);
         out += &line(row.unit, "pass-through", &row.pass_through);
     }
+    if let Some(money) = &report.money {
+        out += &line(money.kind, "with it", &money.gateway);
+        out += &line(money.unit, "without", &money.pass_through);
+    }
     out += "\n";
     for Row { kind, cpu, .. } in &report.rows {
         let Ratio { median, lowest, highest } = cpu;
@@ -42,7 +46,7 @@ fn sentence(goal: &Goal) -> String {
     let Goal { name, ratio, at_least, at_most } = goal;
     match (at_least, at_most) {
         (Some(least), _) => {
-            format!("{name}: {ratio:.2} x the pass-through's requests a CPU second, at least {least:.2}")
+            format!("{name}: {ratio:.2} x the other's requests a CPU second, at least {least:.2}")
         }
         (_, Some(most)) => format!("{name}: {ratio:.2} x the pass-through's CPU a chunk, at most {most:.2}"),
         _ => format!("{name}: {ratio:.2}"),
@@ -57,7 +61,7 @@ mod tests {
     fn a_goal_is_said_with_its_target() {
         let goal = |at_least, at_most| Goal { name: "whole", ratio: 0.756, at_least, at_most };
         let cases = [
-            (goal(Some(0.7), None), "whole: 0.76 x the pass-through's requests a CPU second, at least 0.70"),
+            (goal(Some(0.7), None), "whole: 0.76 x the other's requests a CPU second, at least 0.70"),
             (goal(None, Some(1.0)), "whole: 0.76 x the pass-through's CPU a chunk, at most 1.00"),
         ];
         for (goal, expected) in cases {
