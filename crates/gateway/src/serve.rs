@@ -28,7 +28,7 @@ use nexus_engine::{
     shared::{Limits, Shared},
     world::Worlds,
 };
-use nexus_store::{Journal, Shipper, journal::JournalOptions};
+use nexus_store::{Journal, Shipper, Store, journal::JournalOptions};
 use nexus_telemetry::{
     exporter::Exporter,
     log::{self, Format, LogGuard, Stages},
@@ -126,8 +126,7 @@ impl Node {
         exporter.watch(log.dropped());
         let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
         let findings = Findings::default();
-        let shipper = Shipper::start_watched(store.clone(), Arc::clone(&journal), findings.watcher());
-        let shipper = Arc::new(shipper.map_err(StartError::Thread)?);
+        let shipper = shipping(&store, &journal, &findings)?;
         let meters = Arc::clone(exporter.meters());
         let when_failing = settings.when_journal_fails;
         let ledger: Arc<dyn Ledger> =
@@ -236,6 +235,12 @@ impl Node {
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
     }
+}
+
+/// Brings the journal into the database, past whoever watches usage.
+fn shipping(store: &Store, journal: &Arc<Journal>, findings: &Findings) -> Result<Arc<Shipper>, StartError> {
+    let shipper = Shipper::start_watched(store.clone(), Arc::clone(journal), findings.watcher());
+    Ok(Arc::new(shipper.map_err(StartError::Thread)?))
 }
 
 /// Waits until nothing is under way any more.

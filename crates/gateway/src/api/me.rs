@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::{
     id::Uuid,
     principal::{Level, Principal},
-    quota::{Quota, Subject, Window},
+    quota::{Quota, Subject, Window, Zone},
 };
 use nexus_engine::world::World;
 use nexus_store::repo::{
@@ -80,8 +80,8 @@ pub async fn show(request: HttpRequest, worker: web::Data<Worker>) -> HttpRespon
 async fn me(Asking { caller, world }: Asking, worker: &Worker) -> Result<Me, Problem> {
     let now_ms = worker.engine.shared.clock.unix_ms();
     let (id, of_team) = (caller.key, caller.team);
-    let of_month = own(&caller, vec![], Window::Month { offset_minutes: 0 }.begin_ms(now_ms), now_ms);
-    let of_today = own(&caller, vec![], Window::Day { offset_minutes: 0 }.begin_ms(now_ms), now_ms);
+    let of_month = own(&caller, vec![], Window::Month { zone: Zone::fixed(0) }.span(now_ms).begin_ms, now_ms);
+    let of_today = own(&caller, vec![], Window::Day { zone: Zone::fixed(0) }.span(now_ms).begin_ms, now_ms);
     let told = worker.admin.store.read(move |conn| {
         let own = key::show(conn, id, of_team)?;
         let team = of_team.map(|team| team::show(conn, team, None)).transpose()?.flatten();
@@ -130,7 +130,7 @@ fn limits(caller: &Principal, world: &World, worker: &Worker, now_ms: i64) -> Ve
             used: level.used,
             reserved: level.reserved,
             left: quota.limit.saturating_sub(level.used).saturating_sub(level.reserved),
-            resets_at: end_ms(quota.window, now_ms).map(|ms| ms.div_euclid(1000)),
+            resets_at: end_ms(&quota.window, now_ms).map(|ms| ms.div_euclid(1000)),
         }
     };
     let is_session = caller.level == Level::Session;
@@ -144,17 +144,8 @@ fn limits(caller: &Principal, world: &World, worker: &Worker, now_ms: i64) -> Ve
 }
 
 /// When a calendar's window that now is in ends.
-fn end_ms(window: Window, now_ms: i64) -> Option<i64> {
-    // no window is longer than a month, and the begin of the next is the end of this
-    let after = |ms: i64| window.begin_ms(window.begin_ms(now_ms).saturating_add(ms));
-    Some(match window {
-        Window::Minute => after(60_000),
-        Window::Hour { .. } => after(3_600_000),
-        Window::Day { .. } => after(DAY_MS),
-        Window::Week { .. } => after(7 * DAY_MS),
-        Window::Month { .. } => after(31 * DAY_MS),
-        Window::Rolling { .. } | Window::Total => return None,
-    })
+fn end_ms(window: &Window, now_ms: i64) -> Option<i64> {
+    window.is_calendar().then(|| window.span(now_ms).end_ms)
 }
 
 #[derive(Serialize)]
@@ -273,18 +264,18 @@ mod tests {
 
     #[test]
     fn a_window_ends_where_the_next_begins() {
-        let offset_minutes = 0;
+        let zone = || Zone::fixed(0);
         // 29 February 2024, 12:00:30
         let now_ms = 1_709_208_030_000;
         for (window, end) in [
             (Window::Minute, Some(1_709_208_060_000)),
-            (Window::Hour { offset_minutes }, Some(1_709_211_600_000)),
-            (Window::Day { offset_minutes }, Some(1_709_251_200_000)),
-            (Window::Week { offset_minutes }, Some(1_709_510_400_000)),
-            (Window::Month { offset_minutes }, Some(1_709_251_200_000)),
+            (Window::Hour { zone: zone() }, Some(1_709_211_600_000)),
+            (Window::Day { zone: zone() }, Some(1_709_251_200_000)),
+            (Window::Week { zone: zone() }, Some(1_709_510_400_000)),
+            (Window::Month { zone: zone() }, Some(1_709_251_200_000)),
             (Window::Total, None),
         ] {
-            assert_eq!(end_ms(window, now_ms), end, "{window:?}");
+            assert_eq!(end_ms(&window, now_ms), end, "{window:?}");
         }
     }
 }
