@@ -3,6 +3,8 @@
 //! Counts of two hours, teams or nodes add up, which quantiles themselves do not. A quantile is off by at most
 //! the width of its step, a factor of 1.42.
 
+use std::collections::BTreeMap;
+
 /// Steps there are: below a millisecond, then up to beyond nine hours.
 pub const STEPS: u8 = 52;
 
@@ -27,24 +29,27 @@ fn begin_ms(step: u8) -> u64 {
     if root.saturating_mul(root) < square { root.saturating_add(1) } else { root }
 }
 
-/// The time, in milliseconds, that so many thousandths of what was counted took at most. `counts` are by step;
-/// `None` where there are none. Within a step times are taken to lie evenly.
+/// The time, in milliseconds, that so many thousandths of what was counted took at most. `counts` are by step, which
+/// may come more than once; `None` where there are none. Within a step times are taken to lie evenly.
 pub fn quantile_ms(counts: &[(u8, u64)], per_mille: u64) -> Option<u64> {
     let total = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
     if total == 0 {
         return None;
     }
     let rank = total.saturating_mul(per_mille.min(1_000)).div_ceil(1_000).max(1);
+    let mut by_step = BTreeMap::<u8, u64>::new();
+    for (step, count) in counts {
+        let sum = by_step.entry(*step).or_default();
+        *sum = sum.saturating_add(*count);
+    }
     let mut before = 0_u64;
-    let mut sorted: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
-    sorted.sort_unstable();
-    for (step, count) in sorted {
-        let through = before.saturating_add(*count);
+    for (step, count) in by_step {
+        let through = before.saturating_add(count);
         if rank <= through {
-            let (begin, end) = (begin_ms(*step), begin_ms(step.saturating_add(1)));
+            let (begin, end) = (begin_ms(step), begin_ms(step.saturating_add(1)));
             let width = end.saturating_sub(begin);
             let inside = width.saturating_mul(rank.saturating_sub(before));
-            return Some(begin.saturating_add(inside.checked_div(*count).unwrap_or_default()));
+            return Some(begin.saturating_add(inside.checked_div(count).unwrap_or_default()));
         }
         before = through;
     }

@@ -35,6 +35,7 @@ impl Denial {
                     Refusal::AtLimit { short, .. } => {
                         Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
                     }
+                    Refusal::Unbookable => Some(BUSY_MS),
                     _ => None,
                 };
                 Self {

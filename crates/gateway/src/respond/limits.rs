@@ -94,8 +94,8 @@ mod tests {
         for (left, expected) in [
             (
                 all,
-                "ratelimit: \"requests\";r=59;t=1, \"tokens\";r=10;t=60, \"concurrent\";r=1
-ratelimit-policy: \"requests\";q=60;w=60, \"tokens\";q=6000;w=60;qu=\"tokens\", \"concurrent\";q=2;qu=\"concurrent-requests\"
+                "ratelimit-policy: \"requests\";q=60;w=60, \"tokens\";q=6000;w=60;qu=\"tokens\", \"concurrent\";q=2;qu=\"concurrent-requests\"
+ratelimit: \"requests\";r=59;t=1, \"tokens\";r=10;t=60, \"concurrent\";r=1
 x-ratelimit-limit-requests: 60
 x-ratelimit-limit-tokens: 6000
 x-ratelimit-remaining-requests: 59
@@ -105,8 +105,8 @@ x-ratelimit-reset-tokens: 59.9s",
             ),
             (
                 Left { requests: None, places: None, ..all },
-                "ratelimit: \"tokens\";r=10;t=60
-ratelimit-policy: \"tokens\";q=6000;w=60;qu=\"tokens\"
+                "ratelimit-policy: \"tokens\";q=6000;w=60;qu=\"tokens\"
+ratelimit: \"tokens\";r=10;t=60
 x-ratelimit-limit-tokens: 6000
 x-ratelimit-remaining-tokens: 10
 x-ratelimit-reset-tokens: 59.9s",

@@ -13,9 +13,10 @@ const WORDS: [&str; 8] =
     ["hash", "secret", "token", "password", "private_key", "credential", "sealed", "key"];
 
 /// Members named so that are no secrets: ids, names, ends and counts of them.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 12] = [
     "_id",
     "_four",
+    "first_token",
     "fingerprint",
     "_count",
     "has_",
