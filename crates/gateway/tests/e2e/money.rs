@@ -39,11 +39,15 @@ fn budget(api: &Api<'_>, name: &str, key: &str, limit: u64) -> String {
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// The answers to so many calls that are made at once.
+/// The answers to so many calls that are made at once, each of which wants an answer of its own.
 fn at_once(node: &Node<'_>, count: usize, key: &str, path: &str, body: &str) -> Vec<Answer> {
     let barrier = Barrier::new(count);
     let bearer = format!("Bearer {key}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    ];
     std::thread::scope(|scope| {
         let call = || {
             barrier.wait();
