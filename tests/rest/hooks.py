@@ -38,6 +38,16 @@ ABOUT_ANOTHER_MEMBER = [
     # the JSON of an account is more than a pattern can say
     ("api_key", "is not 1 to "),
     ("rolling_seconds", "must be there for a rolling window"),
+    # no schema knows the names of time zones, of teams, or what a table in one string must hold
+    ("time_zone", "is no time zone"),
+    ("team", "there is no team "),
+    ("csv", ""),
+    ("url", "is no URL"),
+    ("url", "must be `https`"),
+    ("url", "bears a name or a password"),
+    ("rates", "a ceiling must cost something"),
+    ("until", "is not from "),
+    *((limit, "and the other limits are for application keys") for limit in ("rate_limit", "token_limit", "max_concurrent")),
 ]
 
 

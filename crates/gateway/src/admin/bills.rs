@@ -32,7 +32,7 @@ const DAY_MS: i64 = DAY_S * 1000;
 pub struct BillImport {
     provider_id: Uuid,
     /// With a head that names `date` (`yyyy-mm-dd`, UTC), `model` and `amount_usd`; other columns are passed over. Rows of one day and model are added up.
-    #[schema(max_length = 4_000_000)]
+    #[schema(min_length = 1, max_length = 4_000_000)]
     csv: String,
 }
 

@@ -100,6 +100,28 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result
     from.deserialize_map(Members(PhantomData))
 }
 
+/// The same of a member that may be `null`.
+pub fn object_or_none<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    struct Member<T>(T);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            object(from).map(Self)
+        }
+    }
+
+    Ok(Option::<Member<T>>::deserialize(from)?.map(|Member(member)| member))
+}
+
+/// The same of a member of a patch, which may be left away.
+pub fn present_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    object(from).map(Some)
+}
+
 /// A member of a patch: absent means unchanged, so `null` is a value. `Option<Option<T>>` takes `null`,
 /// `Option<T>` refuses it. To be used with `#[serde(default, deserialize_with)]`.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 pub use self::rule::OfferedRule;
 use self::rule::{FitEntry, RuleEntry};
 use crate::admin::{
+    body::object_or_none,
     check::Check,
     credentials::KeyText,
     problem::Problem,
@@ -97,7 +98,8 @@ pub struct ModelEntry {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1000)]
     tier: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_none")]
+    #[schema(value_type = Option<FitEntry>)]
     fit: Option<FitEntry>,
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
@@ -114,7 +116,8 @@ pub struct ModelEntry {
     #[schema(value_type = Option<RegionShares>)]
     region_weights: Option<BTreeMap<String, u32>>,
     /// All of them, where they are to be others.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_none")]
+    #[schema(value_type = Option<CapabilitiesBody>)]
     capabilities: Option<CapabilitiesBody>,
 }
 

@@ -36,7 +36,7 @@ const PRICES_MAX: usize = 2_000;
 /// Prices to be carried elsewhere.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PriceList {
+pub struct PriceBundle {
     #[schema(max_items = 2000)]
     prices: Vec<PriceEntry>,
 }
@@ -104,14 +104,14 @@ fn names(conn: &mut AnyConnection) -> Result<HashMap<ProviderId, String>, StoreE
 }
 
 /// What is in force now.
-pub async fn export(call: Call) -> Result<Told<PriceList>, Problem> {
+pub async fn export(call: Call) -> Result<Told<PriceBundle>, Problem> {
     let now_ms = call.now_ms();
     let prices = call.read(move |conn| {
         let names = names(conn)?;
         let prices = price::in_force(conn, now_ms)?;
         Ok(prices.iter().map(|price| PriceEntry::new(price, &names)).collect())
     });
-    Ok(Told(PriceList { prices: prices.await? }))
+    Ok(Told(PriceBundle { prices: prices.await? }))
 }
 
 /// Prices to be taken in.

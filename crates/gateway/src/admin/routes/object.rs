@@ -19,7 +19,7 @@ use utoipa::{
 
 use super::{capabilities::CapabilitiesBody, fit::FitBody};
 use crate::admin::{
-    body::present,
+    body::{object, present, present_object},
     providers::{TidyText, yes},
 };
 
@@ -231,11 +231,11 @@ pub struct NewRoute {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1000, default = 0)]
     pub tier: u32,
-    #[serde(default)]
-    #[schema(required = false)]
+    #[serde(default, deserialize_with = "object")]
+    #[schema(required = false, value_type = FitBody)]
     pub fit: FitBody,
-    #[serde(default)]
-    #[schema(required = false)]
+    #[serde(default, deserialize_with = "object")]
+    #[schema(required = false, value_type = CapabilitiesBody)]
     pub capabilities: CapabilitiesBody,
     #[serde(default = "one")]
     #[schema(required = false)]
@@ -277,11 +277,11 @@ pub struct RoutePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 1000)]
     pub tier: Option<u32>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(value_type = FitBody, required = false)]
     pub fit: Option<FitBody>,
     /// All of them.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(value_type = CapabilitiesBody, required = false)]
     pub capabilities: Option<CapabilitiesBody>,
     #[serde(default, deserialize_with = "present")]
