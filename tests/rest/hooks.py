@@ -40,12 +40,21 @@ ABOUT_ANOTHER_MEMBER = [
     ("rolling_seconds", "must be there for a rolling window"),
     # no schema knows the names of time zones, of teams, or what a table in one string must hold
     ("time_zone", "is no time zone"),
+    ("time_zone", "must be absent for a window"),
+    ("time_zone", "stands beside `utc_offset_minutes`"),
+    ("subject_value", "must be absent for the whole platform"),
     ("team", "there is no team "),
+    ("teams", "there is no team "),
+    ("provider", "there is no provider of this name"),
+    ("rules", "lead an alias back to itself"),
+    ("rates", "a relative price has a `multiplier`"),
+    ("multiplier", "must be given for a relative price"),
     ("csv", ""),
     ("url", "is no URL"),
     ("url", "must be `https`"),
     ("url", "bears a name or a password"),
     ("rates", "a ceiling must cost something"),
+    ("like", "is needed, since"),
     ("until", "is not from "),
     *((limit, "and the other limits are for application keys") for limit in ("rate_limit", "token_limit", "max_concurrent")),
 ]
@@ -154,7 +163,8 @@ def is_excused_flaw(pointer: str, detail: str) -> bool:
     if "/options" in pointer:
         # which there are, and what they may be, follows from the kind
         return True
-    member = pointer.rsplit("/", 1)[-1]
+    # of an entry of a list, the list
+    member = pointer.rstrip("0123456789").rstrip("/").rsplit("/", 1)[-1]
     if member.endswith("_id"):
         return detail.startswith(("there is no such", "is missing; an application key belongs to a team"))
     return any(member == known and detail.startswith(said) for known, said in ABOUT_ANOTHER_MEMBER)

@@ -24,7 +24,7 @@ use crate::admin::{
     body::Json,
     call::Call,
     change::{Change, Halt},
-    check::Check,
+    check::{Check, NameText},
     problem::Problem,
     routes::{ModelText, Multiplier},
     words::PriceKindWord,
@@ -53,7 +53,7 @@ pub struct PriceEntry {
     #[schema(max_length = 100)]
     provider: Option<String>,
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<NameText>)]
     region: Option<String>,
     kind: PriceKindWord,
     #[serde(default)]

@@ -17,6 +17,7 @@ use utoipa::{
 };
 
 use crate::admin::{
+    check::NameText,
     routes::{ModelText, Multiplier},
     words::{PriceKindWord, PricingWord, TierWord},
 };
@@ -163,7 +164,7 @@ pub struct NewPrice {
     pub provider_id: Option<Uuid>,
     /// The vendor's region it is for; none: all of them.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<NameText>)]
     pub region: Option<String>,
     #[serde(default = "absolute")]
     #[schema(default = "absolute")]
