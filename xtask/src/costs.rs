@@ -38,11 +38,11 @@ pub(crate) fn check(workspace: &Workspace, binaries: &Binaries, options: &Option
     let plan = Plan::throw_away(binaries, home.path(), config)?;
     let database = plan.data().join("nexus.db");
     let mut instance = plan.start()?;
-    let keys = instance.make_keys()?;
+    let (keys, admin) = (instance.make_keys()?, instance.make_platform_key()?);
     let mut python = Command::new("python3");
     python.arg(workspace.root.join("tests/costs/run.py")).env("PYTHONDONTWRITEBYTECODE", "1");
     python.env("GATEWAY", instance.url()).env("PROVIDER_PORT", port.to_string());
-    python.env("ADMIN_KEY", keys.admin).env("APP_KEY", keys.app).env("DATABASE", database);
+    python.env("ADMIN_KEY", admin).env("APP_KEY", keys.app).env("DATABASE", database);
     python.env("REQUESTS", options.requests.to_string()).env("SEED", options.seed.to_string());
     Ok(python.status()?.success())
 }

@@ -135,7 +135,8 @@ impl Instance {
 
     /// A new pair, usable when this returns.
     pub(crate) fn make_keys(&mut self) -> Result<Keys> {
-        let keys = Keys { admin: self.make_key("admin")?, app: self.make_key("app")? };
+        let [admin, app] = ["admin", "app"].map(|level| self.make_key(level, &["--team", "dev"]));
+        let keys = Keys { admin: admin?, app: app? };
         let port = self.plan.port;
         self.service
             .wait_until(KEY_PATIENCE, || knows(port, &keys))
@@ -154,13 +155,19 @@ impl Instance {
         Ok(keys)
     }
 
-    fn make_key(&self, level: &str) -> Result<String> {
+    /// An admin key of no team, which may do everything; it proves itself and is good at once.
+    pub(crate) fn make_platform_key(&self) -> Result<String> {
+        self.make_key("admin", &[])
+    }
+
+    fn make_key(&self, level: &str, team: &[&str]) -> Result<String> {
         #[derive(Deserialize)]
         struct Created {
             key: String,
         }
-        let args = ["key", "create", "--level", level, "--team", "dev", "--output", "json"];
-        let output = self.plan.program(args.map(str::to_owned).to_vec(), self.env.clone()).output()?;
+        let args = [&["key", "create", "--level", level, "--output", "json"], team].concat();
+        let args = args.into_iter().map(str::to_owned).collect();
+        let output = self.plan.program(args, self.env.clone()).output()?;
         if !output.status.success() {
             bail!("`nexus key create` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }

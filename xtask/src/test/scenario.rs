@@ -1,16 +1,14 @@
 //! A throw-away gateway before a mock provider, with an alias for each behaviour the suites ask for.
 //! The aliases are the contract with `tests/sdk`: rename them there and here together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use anyhow::Result;
 use xshell::TempDir;
 
 use super::tally::{Reader, Tally};
-use crate::instance::{Binaries, DATA, Dialect, Instance, Keys, Mock, Plan, Secrets};
-use crate::service::Program;
+use crate::instance::{Binaries, Dialect, Instance, Keys, Mock, Plan};
 use crate::workspace::Workspace;
 
 /// Alias, and the mock's model that behaves so.
@@ -45,7 +43,7 @@ impl Scenario {
         let mock = Mock::start(binaries, home.path(), 0, None)?;
         let config = format!("providers:\n{}", mock.row_as(dialect, ALIASES));
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
-        let keys = Keys { admin: platform_key(binaries, home.path())?, ..instance.make_keys()? };
+        let keys = Keys { admin: instance.make_platform_key()?, ..instance.make_keys()? };
         Ok(Self {
             instance,
             keys,
@@ -76,27 +74,4 @@ impl Scenario {
             ("NEXUS_DOCS", self.docs.display().to_string()),
         ]
     }
-}
-
-/// An admin key of no team, which may do everything; it proves itself and is good at once.
-fn platform_key(binaries: &Binaries, home: &Path) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Created {
-        key: String,
-    }
-    let program = Program {
-        name: "nexus",
-        binary: binaries.path("nexus"),
-        args: ["key", "create", "--level", "admin", "--output", "json"].map(str::to_owned).to_vec(),
-        env: Secrets::kept(&home.join(DATA).join("dev.env"))?.0,
-        folder: home.to_owned(),
-        log: None,
-        core: None,
-    };
-    let output = program.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`nexus key create` failed: {}", said.trim());
-    let created: Created =
-        serde_json::from_slice(&output.stdout).context("`nexus key create` printed no JSON with a `key`")?;
-    Ok(created.key)
 }
