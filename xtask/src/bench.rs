@@ -14,6 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use crate::instance::{Binaries, Instance, LOOPBACK, Mock, Plan, Profile};
@@ -40,7 +41,7 @@ pub(crate) struct Options {
     #[arg(long)]
     duel: bool,
     /// Only this kind of load, and none of the latencies
-    #[arg(long, value_name = "KIND", value_parser = KINDS.map(|kind| kind.name))]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(names()))]
     only: Option<String>,
     /// Print JSON also on a terminal
     #[arg(long)]
@@ -143,6 +144,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         print!("{}", page::render(&report, paint));
     }
     Ok(!options.check || report.goals.iter().all(Goal::is_met))
+}
+
+/// What `--only` may name.
+fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.map(|kind| kind.name).into_iter().chain([money::NAME])
 }
 
 fn gateway(binaries: &Binaries, home: &Path, mock: &Mock) -> Result<Instance> {

@@ -37,13 +37,14 @@ use segment::{Create, SegmentFile};
 pub struct JournalOptions {
     /// The longest a record waits to be safe from the death of the machine. Default 50 ms.
     pub sync_interval: Duration,
-    /// Where a segment ends and the next begins. Default 64 MiB.
+    /// Where a segment ends and the next begins. Default 4 MiB: a shipped segment leaves
+    /// its memory to the next while that is warm.
     pub segment_bytes: u64,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { sync_interval: Duration::from_millis(50), segment_bytes: 64 << 20 }
+        Self { sync_interval: Duration::from_millis(50), segment_bytes: 4 << 20 }
     }
 }
 

@@ -43,17 +43,16 @@ pub(crate) fn insert_attempts(
     }
 }
 
-/// Inserts the attempt if it is not there yet, and says whether it was new.
-pub(crate) fn insert_attempt(conn: &mut AnyConnection, row: &AttemptRow) -> QueryResult<bool> {
-    let added = match conn {
+/// Inserts the attempt if it is not there yet, and says how many were new: one or none.
+pub(crate) fn insert_attempt(conn: &mut AnyConnection, row: &AttemptRow) -> QueryResult<usize> {
+    match conn {
         AnyConnection::Sqlite(conn) => insert_or_ignore_into(usage_attempts::table).values(row).execute(conn),
         AnyConnection::Postgres(conn) => insert_into(usage_attempts::table)
             .values(row)
             .on_conflict(usage_attempts::attempt_id)
             .do_nothing()
             .execute(conn),
-    };
-    added.map(|added| added > 0)
+    }
 }
 
 /// Makes sure that a context is there; it is named by its content, so one that is there says the same.

@@ -26,7 +26,7 @@ pub(super) fn compare(lab: &Lab<'_>, binaries: &Binaries, home: &Path, mock: &Mo
         let mut instance = gateway(binaries, &home, mock)?;
         let keys = instance.make_keys()?;
         if name == "ruled" {
-            rule(&instance, &keys.admin)?;
+            rule(&instance, &instance.make_platform_key()?)?;
         }
         let url = format!("{}/v1", instance.url());
         let target = Target { pid: instance.service.pid(), url, key: keys.app, uses_alias: true };

@@ -14,9 +14,9 @@ mod rows;
 mod used;
 mod verify;
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
-use diesel::{Connection as _, Insertable, QueryDsl as _, RunQueryDsl as _};
+use diesel::{Connection as _, Insertable, QueryDsl as _, QueryResult, RunQueryDsl as _};
 use nexus_core::{
     id::Uuid,
     usage::{Doubt, Outcome, Quantity, Usage, UsageRecord},
@@ -155,21 +155,17 @@ pub fn insert(
     records: &[UsageRecord],
     contexts: &mut Contexts,
 ) -> Result<usize, StoreError> {
+    let names = records.iter().map(|record| contexts.of(conn, record)).collect::<Result<Vec<_>, _>>()?;
+    let are_all_new = insert_all(conn, records, &names)?;
     let mut hours = Hours::default();
     let mut labels = LabelDays::default();
     let mut new = 0_usize;
-    for records in records.chunks(ATTEMPTS_AT_ONCE) {
-        let names = records.iter().map(|record| contexts.of(conn, record)).collect::<Result<Vec<_>, _>>()?;
-        let rows: Vec<_> =
-            records.iter().zip(&names).map(|(record, name)| AttemptRow::new(record, name)).collect();
-        let are_new = rows.first_chunk().map_or(Ok(false), |rows| insert_if_all_are_new(conn, rows))?;
-        for ((record, context), row) in records.iter().zip(&names).zip(&rows) {
-            if are_new || upsert::insert_attempt(conn, row)? {
-                let fact = Fact::from(record);
-                hours.add(&fact, context);
-                labels.add(&fact, record.team, &record.labels);
-                new = new.saturating_add(1);
-            }
+    for (record, context) in records.iter().zip(&names) {
+        if are_all_new || upsert::insert_attempt(conn, &AttemptRow::new(record, context))? > 0 {
+            let fact = Fact::from(record);
+            hours.add(&fact, context);
+            labels.add(&fact, record.team, &record.labels);
+            new = new.saturating_add(1);
         }
     }
     hours.write(conn)?;
@@ -177,19 +173,37 @@ pub fn insert(
     Ok(new)
 }
 
-/// Inserts all of the rows or, where one is there already, none; says which. It is for the usual case: only
+/// Inserts all of the records or, where one is there already, none; says which. It is for the usual case: only
 /// after a crash is something shipped again.
-fn insert_if_all_are_new(
+///
+/// One savepoint around them all: SQLite sets aside every page that was there before a savepoint and is changed
+/// in it, which of many small ones are many.
+fn insert_all(
     conn: &mut AnyConnection,
-    rows: &[AttemptRow; ATTEMPTS_AT_ONCE],
+    records: &[UsageRecord],
+    names: &[Arc<str>],
 ) -> Result<bool, StoreError> {
-    let inserted = conn.transaction(|conn| match upsert::insert_attempts(conn, rows)? {
-        ATTEMPTS_AT_ONCE => Ok(()),
-        _ => Err(diesel::result::Error::RollbackTransaction),
+    use diesel::result::Error::RollbackTransaction;
+    let inserted = conn.transaction(|conn| {
+        for (records, names) in records.chunks(ATTEMPTS_AT_ONCE).zip(names.chunks(ATTEMPTS_AT_ONCE)) {
+            let rows: Vec<_> =
+                records.iter().zip(names).map(|(record, name)| AttemptRow::new(record, name)).collect();
+            let added = match rows.first_chunk() {
+                Some(rows) => upsert::insert_attempts(conn, rows)?,
+                None => {
+                    let added = rows.iter().map(|row| upsert::insert_attempt(conn, row));
+                    added.sum::<QueryResult<usize>>()?
+                }
+            };
+            if added < rows.len() {
+                return Err(RollbackTransaction);
+            }
+        }
+        Ok(())
     });
     match inserted {
         Ok(()) => Ok(true),
-        Err(diesel::result::Error::RollbackTransaction) => Ok(false),
+        Err(RollbackTransaction) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
