@@ -137,10 +137,9 @@ impl<'a> There<'a> {
 }
 
 /// What a target gave.
-#[expect(clippy::large_enum_variant, reason = "it is handed on once and kept nowhere")]
 pub(crate) enum Served<B> {
     /// An answer that has begun, and its open bill.
-    Begun(Begun<B>, Bill),
+    Begun(Begun<B>, Box<Bill>),
     /// The answer out of parts that are booked already.
     Done(Bytes),
 }
@@ -162,7 +161,7 @@ async fn pool<'a, T: Transport>(
     adapted: &mut Adapted<'_>,
     Run { held: (mut seat, place), mut member, hold, race }: Run<'a, '_>,
     trip: &Trip<'_>,
-) -> Result<(Begun<T::Body>, Bill), Fault> {
+) -> Result<(Begun<T::Body>, Box<Bill>), Fault> {
     let There { routed, target, backend } = there;
     let shared = &engine.shared;
     let drawing = Drawing::new(shared, target, backend, &routed.to.name);

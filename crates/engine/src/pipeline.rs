@@ -122,7 +122,7 @@ async fn way<T: Transport, B: BodyStream>(
 pub(crate) async fn answer<T: Transport>(
     engine: &Rc<Engine<T>>,
     world: &Arc<World>,
-    mut routed: Routed,
+    mut routed: Box<Routed>,
     trip: Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     hold(engine, world, &mut routed, trip.request).await?;
@@ -204,7 +204,7 @@ pub fn identify_bodiless<T: Transport>(
 async fn failover<T: Transport>(
     engine: &Rc<Engine<T>>,
     world: &Arc<World>,
-    mut routed: Routed,
+    mut routed: Box<Routed>,
     trip: Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     loop {

@@ -50,7 +50,7 @@ pub struct Relay<B> {
     body: B,
     decoder: Box<dyn StreamDecoder>,
     out: BytesMut,
-    bill: Bill,
+    bill: Box<Bill>,
     tally: Rc<Tally>,
     heartbeat: Heartbeat,
     phase: Phase<B>,
@@ -94,7 +94,7 @@ where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin,
 {
     /// Takes over a stream whose beginning has been read.
-    pub fn new(opened: Opened<B>, mut bill: Bill, tally: Rc<Tally>, heartbeat: Duration) -> Self {
+    pub fn new(opened: Opened<B>, mut bill: Box<Bill>, tally: Rc<Tally>, heartbeat: Duration) -> Self {
         let cutter = bill.cutter();
         let mut relay = Self {
             body: opened.body,

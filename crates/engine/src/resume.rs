@@ -31,7 +31,7 @@ use crate::{
 /// What goes on in the place of what broke off.
 pub struct Resumed<B> {
     pub opened: Opened<B>,
-    pub bill: Bill,
+    pub bill: Box<Bill>,
     /// Who goes on should this one break off too.
     pub heir: Box<dyn Heir<B>>,
 }
@@ -50,7 +50,7 @@ pub fn may_help(fault: &Fault) -> bool {
 pub(crate) struct Route<T: Transport> {
     pub(crate) engine: Rc<Engine<T>>,
     pub(crate) world: Arc<World>,
-    pub(crate) routed: Routed,
+    pub(crate) routed: Box<Routed>,
     pub(crate) request: RequestId,
     pub(crate) others: Vec<(String, String)>,
     pub(crate) attempts: u32,
@@ -64,7 +64,7 @@ impl<T: Transport> Route<T> {
     pub(crate) fn of(
         engine: &Rc<Engine<T>>,
         world: &Arc<World>,
-        routed: Routed,
+        routed: Box<Routed>,
         trip: &Trip<'_>,
         place: usize,
     ) -> Option<Self> {

@@ -35,7 +35,7 @@ use crate::{
 pub async fn share<T: Transport>(
     engine: &Rc<Engine<T>>,
     world: &Arc<World>,
-    routed: Routed,
+    routed: Box<Routed>,
     wish: &Wish,
     trip: Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
@@ -128,7 +128,7 @@ impl Errand {
 async fn led<T: Transport>(
     engine: Rc<Engine<T>>,
     world: Arc<World>,
-    routed: Routed,
+    routed: Box<Routed>,
     errand: Errand,
     mut lead: Lead,
 ) {

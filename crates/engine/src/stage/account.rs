@@ -30,7 +30,7 @@ use crate::{
 /// The status booked for a client that went away; never sent to anyone.
 pub const CLIENT_GONE: u16 = 499;
 
-/// An attempt's open bill.
+/// An attempt's open bill. It goes from hand to hand, so it lies in a box: on each way it is a pointer that moves.
 pub struct Bill {
     shared: Arc<Shared>,
     account: Account,
@@ -72,7 +72,7 @@ impl Bill {
         held: Held,
         attempt: Attempt,
         prompt: Prompt,
-    ) -> Self {
+    ) -> Box<Self> {
         let call = &routed.asked.call;
         let record = UsageRecord {
             attempt: attempt.id,
@@ -107,7 +107,7 @@ impl Bill {
             duration_us: 0,
             labels: routed.asked.labels.clone(),
         };
-        Self {
+        Box::new(Self {
             opened_us: shared.clock.monotonic_us(),
             shared: Arc::clone(shared),
             account: Account {
@@ -122,7 +122,7 @@ impl Bill {
             race: Race::default(),
             record: Some(record),
             cutter: Cutter::of(routed).map(Box::new),
-        }
+        })
     }
 
     /// What may end a stream early.
@@ -156,13 +156,13 @@ impl Bill {
     }
 
     /// Books an attempt that failed before anything could be consumed.
-    pub fn fail(mut self, fault: &Fault, status: u16) {
+    pub fn fail(mut self: Box<Self>, fault: &Fault, status: u16) {
         self.held.seat.failed(fault, self.shared.clock.monotonic_us());
         self.turn_away(fault, status);
     }
 
     /// The same where it is the credential that failed and another takes its place: it says nothing of the target.
-    pub fn turn_away(mut self, fault: &Fault, status: u16) {
+    pub fn turn_away(mut self: Box<Self>, fault: &Fault, status: u16) {
         if let Some(record) = &mut self.record
             && record.provider_request_id.is_none()
         {
@@ -175,7 +175,7 @@ impl Bill {
 
     /// Books what the provider said was consumed. Where it did not say, the tokens are counted first,
     /// off this thread; the record is durable when this returns. Says what was booked.
-    pub async fn settle(mut self, consumed: Consumed, text: String) -> Usage {
+    pub async fn settle(mut self: Box<Self>, consumed: Consumed, text: String) -> Usage {
         let (usage, source) = match consumed.usage {
             Some(usage) => (usage, Source::Provider),
             None => (count(self.prompt.clone(), text).await, Source::Estimated),

@@ -13,7 +13,7 @@ use nexus_core::{
 
 use crate::{hold::Hold, stage::parse::Asked, world::World};
 
-/// A call whose caller and route are known.
+/// A call whose caller and route are known; in a box, because all that comes after hands it on.
 #[derive(Debug)]
 pub struct Routed {
     pub asked: Asked,
@@ -30,12 +30,12 @@ pub struct Routed {
 }
 
 /// Finds the route for the model that was asked for. One the caller may not call does not exist for it.
-pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Routed, Refusal> {
+pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Box<Routed>, Refusal> {
     let may_call = world.snapshot.rights(&caller).may_call(&asked.call.alias);
     match world.snapshot.catalogue.resolve(&asked.call.alias, caller.team) {
         Some(to) if may_call => {
             let prices = Arc::clone(&world.snapshot.prices);
-            Ok(Routed { asked, caller, to, left: Vec::new(), prices, place: None, hold: None })
+            Ok(Box::new(Routed { asked, caller, to, left: Vec::new(), prices, place: None, hold: None }))
         }
         _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
     }

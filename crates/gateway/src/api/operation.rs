@@ -27,7 +27,9 @@ async fn serve(
     worker: &Worker,
 ) -> HttpResponse {
     let arrival = Arrival { head: inbound::head(request, worker), body: inbound::Body::new(payload) };
-    match pipeline::serve(&worker.engine, operation, arrival).await {
+    // made where it stays: all that a request may come to hold is more than the framework should move
+    let serving = Box::pin(pipeline::serve(&worker.engine, operation, arrival));
+    match serving.await {
         Ok(reply) => respond::reply(reply),
         Err(denial) => respond::denial(&denial, worker).await,
     }
