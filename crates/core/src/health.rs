@@ -89,10 +89,13 @@ impl Health {
         learned.after(now_us.saturating_sub(at_us))
     }
 
-    /// Takes everything back that keeps requests away; by hand.
+    /// Takes everything back that keeps requests away; by hand. What happened stays known, and is forgiven.
     pub fn reset(&self, now_us: u64) {
         self.breaker.close(now_us);
         self.rests_until_us.store(0, Ordering::Relaxed);
+        self.streams.forget();
+        self.wholes.forget();
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What happened in the span that ends now.
@@ -235,7 +238,7 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{learned::Told, *};
 
     const S: u64 = 1_000_000;
 
@@ -277,6 +280,27 @@ mod tests {
             health.reset(0);
             assert_eq!(health.rests_until(0), None);
         }
+    }
+
+    #[test]
+    fn a_target_put_back_by_hand_bears_nothing_of_what_was_before() {
+        let health = Arc::new(Health::default());
+        let mut before = seat(&health, S);
+        let mut slow = seat(&health, S);
+        slow.first_token(9 * S);
+        seat(&health, S).failed(&Fault::new(Class::Credential, "no"), 9 * S);
+        health.rest(60 * S, 9 * S);
+        health.learn(
+            Learned { requests: Told { remaining: Some(0), ..Told::default() }, ..Learned::default() },
+            9 * S,
+        );
+        health.reset(10 * S);
+        before.failed(&Fault::new(Class::Credential, "no"), 11 * S);
+        let now_us = 11 * S;
+        assert_eq!((health.state(now_us), health.rests_until(now_us)), (State::Closed, None));
+        assert_eq!((health.pace_us(true, now_us), health.learned(now_us)), (0, None));
+        assert_eq!(health.summary(Span::Seconds(10), now_us).requests(), 2, "what happened stays known");
+        drop(slow);
     }
 
     #[test]

@@ -163,6 +163,14 @@ impl Trust {
         was.out.is_some() || !was.rests.is_empty()
     }
 
+    /// Forgets a refusal, and the rest of this model.
+    pub fn forgive(&self, model: &str) {
+        let mut state = self.state();
+        state.out = None;
+        state.rests.retain(|rest| &*rest.model != model);
+        self.is_troubled.store(!state.rests.is_empty(), Ordering::Relaxed);
+    }
+
     /// What it has come to.
     pub fn condition(&self, now_us: u64) -> Condition {
         let state = self.state();

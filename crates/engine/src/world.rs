@@ -6,7 +6,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use nexus_core::{
-    catalogue::{Route, Target},
+    catalogue::{Route, Target, WILDCARD},
     health::breaker::State,
     id::{ProviderId, RouteId},
     refusal::Refusal,
@@ -15,6 +15,7 @@ use nexus_core::{
 use nexus_providers::{dialect::Dialect, registry};
 use nexus_telemetry::{meters::Meters, target::TargetMeters};
 
+use crate::credentials::limited_as;
 pub use crate::credentials::{Credential, Credentials};
 
 /// What stands behind a target: how to speak to it, with which credentials, and where to count.
@@ -99,6 +100,26 @@ impl World {
     /// What stands behind a target of this world's catalogue.
     pub fn backend(&self, target: &Target) -> Option<&Backend> {
         self.backends.get(&target.route)
+    }
+
+    /// Takes everything back that keeps requests from what a model route leads to: of the targets, and of the
+    /// credentials they are asked with. Whether the route leads anywhere.
+    pub fn put_back(&self, route: RouteId, meters: &Meters, now_us: u64) -> bool {
+        let targets = self.snapshot.catalogue.all().flat_map(|route| &route.targets);
+        let mut is_there = false;
+        for target in targets.filter(|target| target.route == route) {
+            is_there = true;
+            target.health.reset(now_us);
+            for member in self.pool(target.provider.id).map(Credentials::members).unwrap_or_default() {
+                match &*target.real_model {
+                    // it stands for whatever was asked for
+                    WILDCARD => drop(member.trust.reset()),
+                    model => member.trust.forgive(&limited_as(target, model)),
+                }
+            }
+            self.count_out(target.provider.id, meters, now_us);
+        }
+        is_there
     }
 
     /// Shows how many of a provider's credentials are out.

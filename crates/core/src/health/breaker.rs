@@ -2,7 +2,8 @@
 //!
 //! Closed, faults add their weight and good answers take some off; at [`TRIP_WEIGHT`] it opens. When its time
 //! has passed one attempt may probe: what that one finds closes it, or opens it for twice as long. Only
-//! attempts that began after it opened are evidence; stragglers of the time before are not. No lock is taken.
+//! attempts that began after it opened, or closed, are evidence; stragglers of the time before are not. No lock is
+//! taken.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -109,6 +110,8 @@ impl Breaker {
             return self.leave(began_us);
         }
         match self.state(now_us) {
+            // what began before it closed is forgiven with the rest
+            State::Closed if began_us < self.closed_at_us() => {}
             State::Closed => {
                 let before = self.weight.fetch_add(weight, Ordering::Relaxed);
                 if before.saturating_add(weight) >= TRIP_WEIGHT {
@@ -230,6 +233,16 @@ mod tests {
         breaker.failed(50, S / 2, 7 * S);
         breaker.leave(S / 2);
         assert_eq!(breaker.state(7 * S), State::HalfOpen { is_probe_free: true });
+    }
+
+    #[test]
+    fn stragglers_of_the_time_before_it_closed_do_not_open_it_again() {
+        let breaker = opened();
+        breaker.close(2 * S);
+        breaker.failed(TRIP_WEIGHT, S, 3 * S);
+        assert_eq!(breaker.state(3 * S), State::Closed);
+        breaker.failed(TRIP_WEIGHT, 2 * S, 3 * S);
+        assert_eq!(breaker.state(3 * S), State::Open { until_us: 8 * S });
     }
 
     proptest! {

@@ -30,6 +30,11 @@ impl Pace {
         self.at_us.store(now_us, Ordering::Relaxed);
     }
 
+    /// Nothing is known any more.
+    pub fn forget(&self) {
+        self.average_us.store(0, Ordering::Relaxed);
+    }
+
     /// The average as of now, in microseconds; 0 where nothing is known.
     pub fn at(&self, now_us: u64) -> u64 {
         let average = self.average_us.load(Ordering::Relaxed);

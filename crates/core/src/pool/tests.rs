@@ -69,6 +69,19 @@ fn a_rest_is_of_one_model_and_ends_by_itself() {
     assert!(matches!(trust.standing("n", 6_000), Standing::Resting { .. }), "what ends first gives way");
 }
 
+#[test]
+fn what_is_forgiven_for_one_model_is_the_refusal_and_the_rest_of_that_model() {
+    let trust = Trust::default();
+    trust.limited("m", Some(2_000), 0);
+    trust.limited("n", Some(2_000), 0);
+    trust.refused(Class::Credential, 0);
+    trust.forgive("m");
+    assert_eq!(trust.standing("m", 1), Standing::Good);
+    assert_eq!(trust.standing("n", 1), Standing::Resting { until_us: 2_000 });
+    trust.forgive("n");
+    assert_eq!(trust.condition(1), Condition::default());
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Claim,

@@ -176,7 +176,7 @@ fn routing() -> Vec<Row> {
         patch("/model-routes/{id}", Needs(Permission::RoutesWrite), "Change a model route", routes::update),
         delete("/model-routes/{id}", Needs(Permission::RoutesWrite), "Delete a model route", routes::delete),
 
-        post("/model-routes/{id}/reset", Needs(Permission::RoutesWrite), "Close the breaker of what a model route leads to", targets::reset),
+        post("/model-routes/{id}/reset", Needs(Permission::RoutesWrite), "Take everything back that keeps requests from what a model route leads to, on this node: breaker, pauses, credentials that are out", targets::reset),
         post("/routes/explain", Needs(Permission::RoutesRead), "Explain where a request would go, without sending anything", explain::ask),
 
         get("/routing-rules", Needs(Permission::RoutesRead), "List routing rules", rules::list),

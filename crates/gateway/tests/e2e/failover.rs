@@ -145,6 +145,9 @@ fn a_provider_that_is_out_is_seen_explained_counted_and_put_back_by_hand() {
     b.set_script("").unwrap();
     assert_eq!(api.post(&format!("/model-routes/{}/reset", route_of(&api, "b")), &json!({})).status, 204);
     assert_eq!(health_of(&api, "b")["breaker"], "closed");
+    let asked = b.counts().requests;
+    (0..3).for_each(|_| assert_eq!(node.chat(&app, &ask("gpt")).status, 200));
+    assert_eq!(b.counts().requests, asked + 1, "its credential, which was refused, is shown again");
     assert_eq!(api.post("/routes/explain", &json!({ "model": "nobody" })).status, 404);
     let printed = site.run(&["route", "explain", "gpt", "--output", "json", "--config", "nexus.yaml"]);
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap()["candidates"].as_array().unwrap().len(), 3);

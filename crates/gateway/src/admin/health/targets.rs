@@ -254,19 +254,17 @@ pub async fn stream(call: Call<Filter<StreamQuery>>) -> Result<Text<Events>, Pro
     Ok(Text::streamed(EVENT_STREAM, pieces))
 }
 
-/// `POST /admin/v1/model-routes/{id}/reset`: closes the breaker and ends the rest. What happened stays known.
+/// `POST /admin/v1/model-routes/{id}/reset`: takes everything back that keeps requests away, on this node. What
+/// happened stays known.
 pub async fn reset(call: Call) -> Result<Recorded<Gone>, Problem> {
     let id: RouteId = call.id("id")?;
     let shared = Arc::clone(&call.worker().engine.shared);
     call.change("model_route.reset", move |conn| {
         found(route::show(conn, id)?)?;
         let world = shared.worlds.current();
-        let targets = world.snapshot.catalogue.all().flat_map(|route| &route.targets);
-        let mut of_route = targets.filter(|target| target.route == id).peekable();
-        if of_route.peek().is_none() {
+        if !world.put_back(id, &shared.meters, shared.clock.monotonic_us()) {
             return Err(Problem::new(Kind::Conflict, "the model route takes no part in routing").into());
         }
-        of_route.for_each(|target| target.health.reset(shared.clock.monotonic_us()));
         Ok(Change::of("model_route", id, None, Gone))
     })
     .await
