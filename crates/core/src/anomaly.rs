@@ -6,6 +6,7 @@
 
 mod baseline;
 mod habits;
+mod memory;
 
 use std::collections::HashMap;
 
@@ -17,8 +18,10 @@ use self::{baseline::Baseline, habits::Habits};
 pub const WATCHED_MAX: usize = 20_000;
 /// How long the same kind is not told again of a key or a team.
 pub const COOL_DOWN_MS: i64 = 1_800_000;
+/// How often what is usual of somebody is to be kept, at most.
+const KEPT_EACH_MS: i64 = 600_000;
 /// Who was not seen for so long is forgotten; after a day, who was hardly ever seen.
-const FORGOTTEN_MS: i64 = 14 * DAY_MS;
+pub const FORGOTTEN_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 
@@ -137,6 +140,33 @@ impl Watch {
         found
     }
 
+    /// What was kept of somebody by an earlier process. What this one has seen goes before.
+    pub fn recall(&mut self, watched: Watched, bytes: &[u8]) {
+        if self.each.len() >= WATCHED_MAX {
+            return;
+        }
+        if let Some(mut usual) = Usual::read(bytes) {
+            usual.kept_ms = usual.minute_ms;
+            self.each.entry(watched).or_insert(usual);
+        }
+    }
+
+    /// What is to be kept of those of whom something was learnt since it was kept last: not sooner than after ten
+    /// minutes, or at once where the process ends.
+    pub fn keep(&mut self, is_end: bool) -> Vec<(Watched, i64, Vec<u8>)> {
+        let least_ms = if is_end { 1 } else { KEPT_EACH_MS };
+        let due = self
+            .each
+            .iter_mut()
+            .filter(|(_, usual)| usual.minute_ms.saturating_sub(usual.kept_ms) >= least_ms);
+        let mut kept = Vec::new();
+        for (watched, usual) in due {
+            usual.kept_ms = usual.minute_ms;
+            kept.push((*watched, usual.minute_ms, usual.write()));
+        }
+        kept
+    }
+
     /// Forgets who was not seen for long, and sooner of whom little is known. At most once a minute.
     fn forget(&mut self, now_ms: i64) {
         if now_ms.saturating_sub(self.forgot_ms) < MINUTE_MS {
@@ -154,6 +184,8 @@ impl Watch {
 #[derive(Clone, Debug)]
 struct Usual {
     minute_ms: i64,
+    /// The minute under way when it was kept last.
+    kept_ms: i64,
     requests: u32,
     failed: u32,
     tokens: u64,
@@ -171,6 +203,7 @@ impl Usual {
     fn since(at_ms: i64) -> Self {
         Self {
             minute_ms: minute(at_ms),
+            kept_ms: minute(at_ms),
             requests: 0,
             failed: 0,
             tokens: 0,

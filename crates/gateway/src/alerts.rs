@@ -11,7 +11,13 @@ use std::{sync::Arc, time::Duration};
 
 use nexus_engine::{identity, shared::Shared};
 use nexus_keystore::webhook::WebhookSecrets;
-use nexus_store::{Store, StoreError, repo::webhook};
+use nexus_store::{
+    AnyConnection, Store, StoreError,
+    repo::{
+        baseline::{self, Kept},
+        webhook,
+    },
+};
 use nexus_transport::{Fetcher, Tls};
 
 pub use self::usage::Findings;
@@ -22,6 +28,8 @@ use crate::dice::WorkerDice;
 const PERIOD: Duration = Duration::from_millis(500);
 /// Rounds between two in which old deliveries are forgotten.
 const FORGET_ROUNDS: u32 = 7_200;
+/// Rounds between two looks at what was learnt.
+const KEEP_ROUNDS: u32 = 60;
 /// How long a delivery is remembered, in milliseconds.
 const KEPT_MS: i64 = 7 * 86_400_000;
 
@@ -31,6 +39,8 @@ pub struct Alerting {
     shared: Arc<Shared>,
     watching: Watching,
     findings: Findings,
+    /// What is usual and waits to be kept.
+    unkept: Vec<Kept>,
     sending: Sending,
     rounds: u32,
     has_failed: bool,
@@ -46,7 +56,8 @@ impl Alerting {
     ) -> Self {
         let sending = Sending::new(store.clone(), Arc::clone(&shared.clock), secrets, Fetcher::new(tls));
         let watching = Watching::default();
-        Self { store, shared, watching, findings, sending, rounds: 0, has_failed: false }
+        let unkept = Vec::new();
+        Self { store, shared, watching, findings, unkept, sending, rounds: 0, has_failed: false }
     }
 
     /// Goes on until it is dropped. Runs inside an actix runtime.
@@ -80,14 +91,32 @@ impl Alerting {
             .await
     }
 
+    /// Keeps what was learnt of what is usual, a bounded part at a time.
+    async fn keep_usual(&mut self) -> Result<(), StoreError> {
+        if self.unkept.is_empty() && self.rounds.is_multiple_of(KEEP_ROUNDS) {
+            self.unkept = self.findings.learnt(false);
+        }
+        let rest = self.unkept.split_off(self.unkept.len().min(usage::KEPT_AT_ONCE));
+        let some = std::mem::replace(&mut self.unkept, rest);
+        if some.is_empty() {
+            return Ok(());
+        }
+        self.store.write(move |conn| baseline::keep(conn, &some)).await
+    }
+
     async fn round(&mut self, dice: &WorkerDice) -> Result<(), StoreError> {
         let now_ms = self.shared.clock.unix_ms();
         self.watching.look(&self.store, &self.shared, dice).await?;
         self.write_findings(dice, now_ms).await?;
+        self.keep_usual().await?;
         self.sending.round(dice).await?;
         if self.rounds.is_multiple_of(FORGET_ROUNDS) {
             let before_ms = now_ms.saturating_sub(KEPT_MS);
-            self.store.write(move |conn| webhook::forget(conn, before_ms)).await?;
+            let forget = move |conn: &mut AnyConnection| {
+                webhook::forget(conn, before_ms)?;
+                usage::forget(conn, now_ms)
+            };
+            self.store.write(forget).await?;
         }
         self.rounds = self.rounds.wrapping_add(1);
         Ok(())

@@ -125,7 +125,7 @@ impl Node {
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());
         let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
-        let findings = Findings::default();
+        let findings = Findings::recalled(&store)?;
         let shipper = shipping(&store, &journal, &findings)?;
         let meters = Arc::clone(exporter.meters());
         let when_failing = settings.when_journal_fails;
@@ -226,14 +226,18 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, trail, .. } = self;
+        let Self { parts, shipper, reloading, rotating, trail, findings, .. } = self;
         drop((reloading, rotating));
+        let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
         // With it went the trail's near end: what was noted is written.
         drop(trail);
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
+        if let Err(error) = findings.keep(&store) {
+            tracing::warn!(%error, "what is usual was not kept; some of it will be learnt anew");
+        }
     }
 }
 

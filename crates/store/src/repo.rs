@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod anomaly;
 pub mod audit;
+pub mod baseline;
 pub mod bill;
 pub mod credential;
 pub mod data_key;

@@ -424,6 +424,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_baselines (watched) {
+        watched -> Text,
+        team_id -> Nullable<Text>,
+        seen_at -> BigInt,
+        state -> Binary,
+    }
+}
+
+diesel::table! {
     webhook_deliveries (id) {
         id -> Text,
         webhook_id -> Text,

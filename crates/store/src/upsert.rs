@@ -6,17 +6,23 @@ use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl,
     dsl::{insert_into, insert_or_ignore_into, sql},
     sql_types::{BigInt, Nullable},
+    upsert::excluded,
 };
 
 use crate::{
     connection::AnyConnection,
-    repo::usage::{
-        AttemptRow,
-        context::ContextRow,
-        hour::{DayRow, HourRow},
-        labels::LabelRow,
+    repo::{
+        baseline::BaselineRow,
+        usage::{
+            AttemptRow,
+            context::ContextRow,
+            hour::{DayRow, HourRow},
+            labels::LabelRow,
+        },
     },
-    schema::{settings, usage_attempts, usage_contexts, usage_days, usage_hours, usage_label_days},
+    schema::{
+        settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours, usage_label_days,
+    },
 };
 
 /// How many attempts [`insert_attempts`] takes.
@@ -130,6 +136,31 @@ pub(crate) fn set(conn: &mut AnyConnection, name: &str, value: &str) -> QueryRes
         AnyConnection::Postgres(conn) => insert_into(settings::table)
             .values(row)
             .on_conflict(settings::name)
+            .do_update()
+            .set(change)
+            .execute(conn),
+    }
+    .map(|_| ())
+}
+
+/// Keeps what is usual of somebody, whether or not something was kept before.
+pub(crate) fn keep_baseline(conn: &mut AnyConnection, row: &BaselineRow) -> QueryResult<()> {
+    use usage_baselines::dsl as b;
+    let change = (
+        b::team_id.eq(excluded(b::team_id)),
+        b::seen_at.eq(excluded(b::seen_at)),
+        b::state.eq(excluded(b::state)),
+    );
+    match conn {
+        AnyConnection::Sqlite(conn) => insert_into(b::usage_baselines)
+            .values(row)
+            .on_conflict(b::watched)
+            .do_update()
+            .set(change)
+            .execute(conn),
+        AnyConnection::Postgres(conn) => insert_into(b::usage_baselines)
+            .values(row)
+            .on_conflict(b::watched)
             .do_update()
             .set(change)
             .execute(conn),

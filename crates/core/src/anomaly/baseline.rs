@@ -2,6 +2,8 @@
 //!
 //! A value far off moves neither far: what happens once does not become usual, what goes on does in the end.
 
+use super::memory::{Reading, Writing};
+
 /// How fast the mean follows: by half in about forty minutes.
 const PACE: f64 = 1.0 / 60.0;
 /// Minutes with a value before anything is compared.
@@ -33,6 +35,26 @@ impl Default for Baseline {
 }
 
 impl Baseline {
+    pub(super) fn write(&self, out: &mut Writing) {
+        out.double(self.mean);
+        out.double(self.deviation);
+        out.int(self.minutes.into());
+        out.singles(&self.peaks);
+        out.int(self.hour as u64);
+        out.singles(&[self.now]);
+    }
+
+    pub(super) fn read(bytes: &mut Reading<'_>) -> Option<Self> {
+        Some(Self {
+            mean: bytes.double()?,
+            deviation: bytes.double()?,
+            minutes: bytes.int()?.try_into().ok()?,
+            peaks: bytes.singles()?,
+            hour: bytes.int()?.try_into().ok().filter(|hour| *hour < 24)?,
+            now: bytes.singles::<1>()?[0],
+        })
+    }
+
     /// Whether there is something to compare with.
     pub(super) fn is_known(&self) -> bool {
         self.minutes >= WARM_UP

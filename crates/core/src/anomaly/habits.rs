@@ -2,6 +2,8 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
+use super::memory::{Reading, Writing};
+
 /// Before so long, everything is new.
 pub(super) const LEARNING_MS: i64 = 7 * DAY_MS;
 /// An hour with use on less than this share of days is a rare one.
@@ -14,6 +16,10 @@ const MODELS_MAX: usize = 64;
 const DAY_WEIGHT: f32 = 1.0 / 14.0;
 /// Whose hours with regular use are more than this has no hours off.
 const REGULAR_HOURS_MAX: usize = 18;
+
+fn digest(alias: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(alias)
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Habits {
@@ -43,13 +49,39 @@ impl Habits {
         }
     }
 
+    /// What tells whether digests are still made as they were.
+    pub(super) fn digest_of_nothing() -> u64 {
+        digest("")
+    }
+
+    pub(super) fn write(&self, out: &mut Writing) {
+        out.int(self.since_ms.cast_unsigned());
+        out.int(self.models.len() as u64);
+        self.models.iter().for_each(|digest| out.int(*digest));
+        out.int(self.day.cast_unsigned());
+        out.int(self.today.into());
+        out.singles(&self.hours);
+    }
+
+    pub(super) fn read(bytes: &mut Reading<'_>) -> Option<Self> {
+        let since_ms = bytes.int()?.cast_signed();
+        let models = bytes.int()?.try_into().ok().filter(|models| *models <= MODELS_MAX)?;
+        Some(Self {
+            since_ms,
+            models: (0..models).map(|_| bytes.int()).collect::<Option<_>>()?,
+            day: bytes.int()?.cast_signed(),
+            today: bytes.int()?.try_into().ok()?,
+            hours: bytes.singles()?,
+        })
+    }
+
     fn has_learnt(&self, at_ms: i64) -> bool {
         at_ms.saturating_sub(self.since_ms) >= LEARNING_MS
     }
 
     /// Whether a model is used for the first time by somebody whose models are known.
     pub(super) fn is_new_model(&mut self, alias: &str, at_ms: i64) -> bool {
-        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(alias);
+        let digest = digest(alias);
         if self.models.contains(&digest) || self.models.len() >= MODELS_MAX {
             return false;
         }

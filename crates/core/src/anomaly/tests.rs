@@ -169,3 +169,46 @@ fn no_more_are_watched_than_there_is_room_for_and_who_was_not_seen_for_long_make
     see(&mut watch, u128::MAX, FORGOTTEN_MS + MINUTE_MS);
     assert_eq!(watch.each.len(), 1);
 }
+
+#[test]
+fn what_is_kept_and_recalled_finds_what_would_have_been_found_without_a_break() {
+    let mut chance = Chance(7);
+    let mut one = Watch::default();
+    run(&mut one, &mut chance, 0..8 * DAY, office);
+    let kept = one.keep(true);
+    assert_eq!(kept.len(), 2);
+    assert!(one.keep(true).is_empty(), "nothing was learnt since");
+    let mut other = Watch::default();
+    for (watched, _, bytes) in &kept {
+        other.recall(*watched, bytes);
+    }
+    // a minute later both begin another one
+    let odd = |at: i64| match at % DAY {
+        600..700 => Minute { requests: 900.0, ..office(at) },
+        1_320..1_330 => Minute { requests: 20.0, alias: "unheard of", ..USUAL },
+        _ => office(at),
+    };
+    let range = 8 * DAY..9 * DAY;
+    let found = run(&mut one, &mut Chance(8), range.clone(), odd);
+    assert_eq!(run(&mut other, &mut Chance(8), range, odd), found);
+    let kinds: Vec<Kind> = found.iter().map(|(_, kind)| *kind).collect();
+    assert!(kinds.contains(&Kind::Rate) && kinds.contains(&Kind::NewModel), "{kinds:?}");
+}
+
+#[test]
+fn bytes_that_are_not_what_was_kept_are_learnt_anew() {
+    let mut watch = Watch::default();
+    run(&mut watch, &mut Chance(9), 0..30, |_| USUAL);
+    let (watched, _, bytes) = watch.keep(true).remove(0);
+    for cut in 0..bytes.len() {
+        assert!(Usual::read(&bytes[..cut]).is_none(), "{cut}");
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(Usual::read(&longer).is_none());
+    let mut recalled = Watch::default();
+    recalled.recall(watched, &[]);
+    assert!(recalled.each.is_empty());
+    recalled.recall(watched, &bytes);
+    assert_eq!(Usual::write(&recalled.each[&watched]), bytes);
+}

@@ -5,48 +5,88 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nexus_core::{
-    anomaly::{Finding, Seen, Watch, Watched},
+    anomaly::{FORGOTTEN_MS, Finding, Seen, Watch, Watched},
     id::Uuid,
     usage::{Outcome, UsageRecord},
 };
 use nexus_store::{
-    AnyConnection, StoreError, Watcher,
-    repo::anomaly::{self, Sighting},
+    AnyConnection, Store, StoreError, Watcher,
+    repo::{
+        anomaly::{self, Sighting},
+        baseline::{self, Kept},
+    },
 };
 use serde_json::json;
 
 /// Findings that may wait; beyond it they are dropped.
 const WAITING_MAX: usize = 1_000;
+/// Of whom what is usual is kept in one transaction.
+pub(super) const KEPT_AT_ONCE: usize = 500;
 
-/// What was found and waits to be written.
+/// Who watches, and what was found and waits to be written.
 #[derive(Clone, Debug, Default)]
-pub struct Findings(Arc<Mutex<Vec<Finding>>>);
+pub struct Findings(Arc<Mutex<Watching>>);
+
+#[derive(Debug, Default)]
+struct Watching {
+    watch: Watch,
+    waiting: Vec<Finding>,
+}
 
 impl Findings {
+    /// Goes on with what is usual by what an earlier process kept.
+    pub fn recalled(store: &Store) -> Result<Self, StoreError> {
+        let findings = Self::default();
+        let mut watching = findings.lock();
+        for Kept { watched, state, .. } in store.read_blocking(baseline::list)? {
+            watching.watch.recall(watched, &state);
+        }
+        drop(watching);
+        Ok(findings)
+    }
+
     /// Somebody who watches and puts here what is found.
     pub fn watcher(&self) -> Watcher {
-        let (mut watch, findings) = (Watch::default(), self.clone());
+        let findings = self.clone();
         Box::new(move |records| {
-            let found: Vec<Finding> = records.iter().flat_map(|record| see(&mut watch, record)).collect();
-            if !found.is_empty() {
-                let mut waiting = findings.lock();
+            let Watching { watch, waiting } = &mut *findings.lock();
+            for record in records {
                 let room = WAITING_MAX.saturating_sub(waiting.len());
-                waiting.extend(found.into_iter().take(room));
+                waiting.extend(see(watch, record).into_iter().take(room));
             }
         })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().waiting.is_empty()
     }
 
     pub(super) fn take(&self) -> Vec<Finding> {
-        std::mem::take(&mut self.lock())
+        std::mem::take(&mut self.lock().waiting)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Finding>> {
+    /// What was learnt since it was kept last, as far as it is time; all of it where the process ends.
+    pub(super) fn learnt(&self, is_end: bool) -> Vec<Kept> {
+        let kept = self.lock().watch.keep(is_end).into_iter();
+        kept.map(|(watched, seen_at_ms, state)| Kept { watched, seen_at_ms, state }).collect()
+    }
+
+    /// Keeps what is usual before the process ends.
+    pub fn keep(&self, store: &Store) -> Result<(), StoreError> {
+        let learnt = self.learnt(true);
+        learnt
+            .chunks(KEPT_AT_ONCE)
+            .try_for_each(|some| store.write_blocking(|conn| baseline::keep(conn, some)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watching> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Forgets what is usual of those who were not seen for long.
+pub(super) fn forget(conn: &mut AnyConnection, now_ms: i64) -> Result<(), StoreError> {
+    baseline::forget(conn, now_ms.saturating_sub(FORGOTTEN_MS))
 }
 
 fn see(watch: &mut Watch, record: &UsageRecord) -> Vec<Finding> {
