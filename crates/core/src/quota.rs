@@ -1,32 +1,24 @@
-//! Quotas: reserve before, settle after, so that calls side by side never spend more than there is.
-//!
-//! After every step, of every hard quota: what is settled in its window and what is reserved together are at
-//! most its limit, as long as no call uses more than was reserved for it. All quotas of a call are reserved
-//! at once or none is.
+//! Quotas: what may be used of what, by whom, in which time; and what calls need of it.
 
 pub mod alarm;
+mod book;
 mod cell;
 mod names;
 mod window;
 mod zone;
 
-use std::collections::HashMap;
-
 use crate::{
-    id::{KeyId, ProviderId, RequestId, TeamId, Uuid},
+    id::{KeyId, ProviderId, TeamId, Uuid},
     scope::Pattern,
 };
 
-use self::cell::Cell;
 pub use self::{
+    book::{Book, Owner, RESERVATIONS_MAX, Reservation, ReservationId},
     cell::Level,
     names::{Counted, NAMES_MAX, Names},
     window::{Span, Window},
     zone::Zone,
 };
-
-/// The most reservations open at once; beyond it a call is refused rather than an old one forgotten.
-pub const RESERVATIONS_MAX: usize = 200_000;
 
 /// What a quota is for. Whatever fits takes from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,211 +219,43 @@ pub struct Exhausted {
     pub is_held: bool,
 }
 
-/// A number a reservation is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReservationId(pub u64);
-
-/// What is held for a call that is under way.
+/// Something the ledger says was used of a quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reservation {
-    pub request: RequestId,
-    pub key: KeyId,
-    pub since_ms: i64,
-    /// When it is swept if nobody has released it.
-    pub until_ms: i64,
-    held: Vec<Held>,
+pub struct Use {
+    pub quota: Uuid,
+    /// Of a quota that counts names apart: whose, and which name.
+    pub name: Option<(Option<TeamId>, Box<str>)>,
+    pub at_ms: i64,
+    pub amount: u64,
 }
 
+/// What a call that was settled costs more, or less, than was thought then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    quota: Uuid,
-    measure: Measure,
-    amount: u64,
-    /// The name and the limit of a quota for which more can be held later.
-    grows: Option<(Box<str>, u64)>,
-}
-
-/// For whom something is reserved, and how long at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner {
-    pub request: RequestId,
+pub struct Correction {
     pub key: KeyId,
-    pub until_ms: i64,
+    pub parent: Option<KeyId>,
+    pub team: Option<TeamId>,
+    pub alias: String,
+    pub provider: ProviderId,
+    pub user: Option<Box<str>>,
+    pub tags: Vec<Box<str>>,
+    /// When the call began.
+    pub at_ms: i64,
+    pub delta_nano_usd: i64,
 }
 
-/// Every quota's level and every reservation. One at a time has it.
-#[derive(Debug, Default)]
-pub struct Book {
-    cells: HashMap<Uuid, Cell>,
-    open: HashMap<ReservationId, Reservation>,
-    last: u64,
-}
-
-impl Book {
-    /// Takes what a call needs from all of these quotas, or from none. Soft and shadow quotas are counted and
-    /// never refuse.
-    pub fn reserve<'a>(
-        &mut self,
-        quotas: impl Iterator<Item = &'a Quota> + Clone,
-        needs: impl Into<Needs>,
-        owner: Owner,
-        now_ms: i64,
-    ) -> Result<ReservationId, Exhausted> {
-        let need = needs.into();
-        self.look(quotas.clone(), need, now_ms)?;
-        if self.open.len() >= RESERVATIONS_MAX
-            && let Some(quota) = quotas.clone().next()
-        {
-            return Err(exhausted(quota, true));
+impl Correction {
+    /// Who made the call.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller {
+            key: self.key,
+            parent: self.parent,
+            team: self.team,
+            alias: &self.alias,
+            provider: Some(self.provider),
+            user: self.user.as_deref(),
+            tags: &self.tags,
         }
-        let held = self.take(quotas, need, now_ms);
-        self.last = self.last.wrapping_add(1);
-        let id = ReservationId(self.last);
-        let Owner { request, key, until_ms } = owner;
-        self.open.insert(id, Reservation { request, key, since_ms: now_ms, until_ms, held });
-        Ok(id)
-    }
-
-    /// Whether there is room in every quota that refuses.
-    fn look<'a>(
-        &mut self,
-        quotas: impl Iterator<Item = &'a Quota>,
-        need: Needs,
-        now_ms: i64,
-    ) -> Result<(), Exhausted> {
-        for quota in quotas.filter(|quota| quota.mode.refuses()) {
-            let level = self.cell(quota).level(now_ms);
-            let needed = need.of(quota);
-            if level.used.saturating_add(level.reserved).saturating_add(needed) > quota.limit {
-                let is_held = level.used.saturating_add(needed) <= quota.limit;
-                return Err(exhausted(quota, is_held));
-            }
-        }
-        Ok(())
-    }
-
-    fn take<'a>(&mut self, quotas: impl Iterator<Item = &'a Quota>, need: Needs, now_ms: i64) -> Vec<Held> {
-        let mut held = Vec::new();
-        for quota in quotas {
-            let amount = need.of(quota);
-            let cell = self.cell(quota);
-            if quota.measure == Measure::Requests {
-                // a request is used up by being made
-                cell.use_up(amount, now_ms);
-                continue;
-            }
-            cell.hold(amount);
-            let grows = (quota.mode == Mode::Cut).then(|| (quota.name.clone(), quota.limit));
-            held.push(Held { quota: quota.id, measure: quota.measure, amount, grows });
-        }
-        held
-    }
-
-    /// A call that goes on needs so much in all: it is held of every quota of the mode `cut`, or of none; then the
-    /// name of one without room is given back.
-    pub fn grow(&mut self, id: ReservationId, to: Amounts, now_ms: i64) -> Result<(), Box<str>> {
-        let Some(reservation) = self.open.get_mut(&id) else { return Ok(()) };
-        let more = |held: &Held| to.needed(held.measure).saturating_sub(held.amount);
-        for held in &reservation.held {
-            let (Some((name, limit)), Some(cell)) = (&held.grows, self.cells.get_mut(&held.quota)) else {
-                continue;
-            };
-            let level = cell.level(now_ms);
-            if level.used.saturating_add(level.reserved).saturating_add(more(held)) > *limit {
-                return Err(name.clone());
-            }
-        }
-        for held in reservation.held.iter_mut().filter(|held| held.grows.is_some()) {
-            let more = to.needed(held.measure).saturating_sub(held.amount);
-            if let Some(cell) = self.cells.get_mut(&held.quota) {
-                cell.hold(more);
-                held.amount = held.amount.saturating_add(more);
-            }
-        }
-        Ok(())
-    }
-
-    /// Something of what was reserved has been used. What is used beyond it counts all the same.
-    pub fn settle(&mut self, id: ReservationId, used: Amounts, now_ms: i64) {
-        let Some(reservation) = self.open.get_mut(&id) else { return };
-        for held in &mut reservation.held {
-            let amount = used.used(held.measure);
-            let Some(cell) = self.cells.get_mut(&held.quota) else { continue };
-            let freed = amount.min(held.amount);
-            cell.let_go(freed);
-            held.amount = held.amount.saturating_sub(freed);
-            cell.use_up(amount, now_ms);
-        }
-    }
-
-    /// The call is over: what is still held for it is free again. A second time changes nothing.
-    pub fn release(&mut self, id: ReservationId) {
-        let Some(reservation) = self.open.remove(&id) else { return };
-        for held in reservation.held {
-            if let Some(cell) = self.cells.get_mut(&held.quota) {
-                cell.let_go(held.amount);
-            }
-        }
-    }
-
-    /// Releases what nobody released in time, and says how many that were.
-    pub fn sweep(&mut self, now_ms: i64) -> usize {
-        let late: Vec<ReservationId> =
-            self.open.iter().filter(|(_, one)| one.until_ms <= now_ms).map(|(id, _)| *id).collect();
-        late.iter().for_each(|id| self.release(*id));
-        late.len()
-    }
-
-    /// What a quota's window has seen before this book was opened.
-    pub fn seed(&mut self, quota: &Quota, used: u64, now_ms: i64) {
-        self.cell(quota).use_up(used, now_ms);
-    }
-
-    /// Whether a quota has been looked at; one that has not may have to be seeded.
-    pub fn knows(&self, quota: Uuid) -> bool {
-        self.cells.contains_key(&quota)
-    }
-
-    pub fn level(&mut self, quota: &Quota, now_ms: i64) -> Level {
-        self.cell(quota).level(now_ms)
-    }
-
-    /// Who holds something of these quotas, and how much, the oldest first.
-    pub fn holders(&self, is_of: impl Fn(Uuid) -> bool) -> Vec<(Reservation, u64)> {
-        let amount = |one: &Reservation| {
-            let held = one.held.iter().filter(|held| held.amount > 0 && is_of(held.quota));
-            held.map(|held| held.amount).reduce(u64::saturating_add)
-        };
-        let mut holders: Vec<_> =
-            self.open.values().filter_map(|one| Some((one.clone(), amount(one)?))).collect();
-        holders.sort_by_key(|(one, _)| (one.since_ms, one.request.0));
-        holders
-    }
-
-    /// Whether nothing is used in the present window and nothing held.
-    pub fn is_idle(&mut self, quota: Uuid, now_ms: i64) -> bool {
-        self.cells.get_mut(&quota).is_none_or(|cell| cell.level(now_ms) == Level::default())
-    }
-
-    /// Forgets the levels of quotas there are no more.
-    pub fn keep(&mut self, is_wanted: impl Fn(Uuid) -> bool) {
-        self.cells.retain(|id, _| is_wanted(*id));
-    }
-
-    fn cell(&mut self, quota: &Quota) -> &mut Cell {
-        let cell = self.cells.entry(quota.id).or_insert_with(|| Cell::new(quota.window.clone()));
-        cell.follow(&quota.window);
-        cell
-    }
-}
-
-fn exhausted(quota: &Quota, is_held: bool) -> Exhausted {
-    Exhausted {
-        quota: quota.id,
-        name: quota.name.clone(),
-        measure: quota.measure,
-        limit: quota.limit,
-        is_held,
     }
 }
 

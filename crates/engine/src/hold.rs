@@ -12,8 +12,8 @@ use nexus_core::{
     id::{KeyId, TeamId, Uuid},
     principal::Budget,
     quota::{
-        Amounts, Book, Exhausted, Level, Measure, Mode, Names, Needs, Owner, Quota, Reservation,
-        ReservationId, Subject, Window,
+        Amounts, Book, Correction, Exhausted, Level, Measure, Mode, Names, Needs, Owner, Quota, Reservation,
+        ReservationId, Subject, Use, Window,
     },
     usage::{Bearer, UsageRecord},
 };
@@ -108,7 +108,7 @@ impl Quotas {
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Hold>, Exhausted> {
         let Levels { book, names, .. } = &mut *self.lock();
-        before.into_iter().for_each(|before| book.release(before.id));
+        before.into_iter().for_each(|before| book.free(before.id));
         let apart = claims.apart(names);
         let quotas = claims.plain.iter().copied().chain(&apart);
         let id = book.reserve(quotas, needs, owner, clock.unix_ms())?;
@@ -128,11 +128,48 @@ impl Quotas {
         })
     }
 
-    /// What a quota's window has seen before this process began. Only the first time counts.
-    pub fn seed(&self, quota: &Quota, used: u64, now_ms: i64) {
-        let book = &mut self.lock().book;
-        if !book.knows(quota.id) {
-            book.seed(quota, used, now_ms);
+    /// What the ledger says was used of quotas that were not known yet: their windows begin with it.
+    pub fn seed(&self, fresh: &[&Quota], mut used: Vec<Use>, now_ms: i64) {
+        // where a team has more names than are counted apart, those that used most are
+        used.sort_by_key(|one| std::cmp::Reverse(one.amount));
+        let Levels { book, names, .. } = &mut *self.lock();
+        for quota in fresh {
+            book.correct(quota, 0, now_ms, now_ms);
+            for one in used.iter().filter(|one| one.quota == quota.id) {
+                let delta = i64::try_from(one.amount).unwrap_or(i64::MAX);
+                match &one.name {
+                    Some((team, name)) => {
+                        let id = names.counter(quota.id, *team, name);
+                        book.correct(&Quota { id, ..(*quota).clone() }, delta, one.at_ms, now_ms);
+                    }
+                    None => book.correct(quota, delta, one.at_ms, now_ms),
+                }
+            }
+        }
+    }
+
+    /// Calls that were settled cost more, or less, than was thought.
+    pub fn correct(&self, quotas: &[Quota], corrections: &[Correction], now_ms: i64) {
+        let Levels { book, names, sessions, earlier, .. } = &mut *self.lock();
+        for correction in corrections {
+            let (caller, delta, at_ms) = (correction.caller(), correction.delta_nano_usd, correction.at_ms);
+            for quota in quotas {
+                if quota.measure != Measure::CostNanoUsd || !quota.is_for(&caller) || !book.knows(quota.id) {
+                    continue;
+                }
+                if !quota.is_by_name() {
+                    book.correct(quota, delta, at_ms, now_ms);
+                }
+                for name in quota.names(&caller) {
+                    let id = names.counter(quota.id, correction.team, name);
+                    book.correct(&Quota { id, ..quota.clone() }, delta, at_ms, now_ms);
+                }
+            }
+            if sessions.contains_key(&correction.key.0) {
+                book.correct(&session_budget(correction.key, 0), delta, at_ms, now_ms);
+            } else if let Some(spent) = earlier.get_mut(&correction.key) {
+                *spent = spent.saturating_add_signed(delta);
+            }
         }
     }
 
@@ -196,28 +233,33 @@ impl Quotas {
 
     /// The budget a session key bears, as a quota. `None` where too many are known.
     pub fn of_session(&self, key: KeyId, budget: Budget) -> Option<Quota> {
-        let quota = Quota {
-            id: key.0,
-            name: "session key".into(),
-            subject: Subject::Key(key),
-            measure: Measure::CostNanoUsd,
-            window: Window::Total,
-            limit: budget.nano_usd,
-            mode: Mode::Hard,
-        };
+        let quota = session_budget(key, budget.nano_usd);
         let Levels { book, sessions, earlier, .. } = &mut *self.lock();
         if !sessions.contains_key(&key.0) {
             if sessions.len() >= SESSIONS_MAX {
                 return None;
             }
             sessions.insert(key.0, budget.until_s);
-            book.seed(&quota, earlier.remove(&key).unwrap_or_default(), 0);
+            let spent = i64::try_from(earlier.remove(&key).unwrap_or_default()).unwrap_or(i64::MAX);
+            book.correct(&quota, spent, 0, 0);
         }
         Some(quota)
     }
 
     fn lock(&self) -> MutexGuard<'_, Levels> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn session_budget(key: KeyId, limit: u64) -> Quota {
+    Quota {
+        id: key.0,
+        name: "session key".into(),
+        subject: Subject::Key(key),
+        measure: Measure::CostNanoUsd,
+        window: Window::Total,
+        limit,
+        mode: Mode::Hard,
     }
 }
 

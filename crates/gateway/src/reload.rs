@@ -26,6 +26,7 @@ use nexus_store::{
     AnyConnection, Shipper, Store, StoreError,
     repo::{
         audit::{self, Entry, Outcome, Target},
+        reprice::Followed,
         usage,
     },
     world::{self, StoredCredential, StoredWorld},
@@ -51,6 +52,8 @@ pub struct Loader {
     shared: Arc<Shared>,
     shipper: Arc<Shipper>,
     opened: Opened,
+    /// How far corrections of past usage were followed; `None` before there is a quota to follow them.
+    followed: Option<Followed>,
     /// The texts that do not open and were told of.
     shut: HashSet<(CredentialId, String)>,
 }
@@ -60,7 +63,8 @@ type Opened = HashMap<(CredentialId, i64), Member>;
 
 impl Loader {
     pub fn new(store: Store, ring: Arc<Ring>, shared: Arc<Shared>, shipper: Arc<Shipper>) -> Self {
-        Self { store, ring, shared, shipper, opened: Opened::default(), shut: HashSet::default() }
+        let (opened, shut) = (Opened::default(), HashSet::default());
+        Self { store, ring, shared, shipper, opened, followed: None, shut }
     }
 
     /// Reads the database and puts the world it describes in force. Returns its revision.
@@ -92,18 +96,41 @@ impl Loader {
 
     /// Tells quotas that are new to this process what the ledger says is used of them, what is still on its
     /// way into the ledger included.
-    fn seed(&self, quotas: &[Quota], now_ms: i64) -> Result<(), StoreError> {
+    fn seed(&mut self, quotas: &[Quota], now_ms: i64) -> Result<(), StoreError> {
         let fresh: Vec<&Quota> = quotas.iter().filter(|quota| !self.shared.quotas.knows(quota)).collect();
-        if fresh.is_empty() {
+        if fresh.is_empty() && self.followed.is_some() {
             return Ok(());
         }
         self.flush();
-        for quota in fresh {
-            let since_ms = quota.window.span(now_ms).begin_ms;
-            let used = self.store.read_blocking(|conn| usage::used(conn, quota, since_ms))?;
-            self.shared.quotas.seed(quota, used, now_ms);
-        }
+        // corrections are in what is read, and are to be told to the others: both are of one moment
+        let used = self.follow(now_ms, |conn| usage::used(conn, &fresh, now_ms))?;
+        self.shared.quotas.seed(&fresh, used, now_ms);
         Ok(())
+    }
+
+    /// Tells quotas what calls of before cost more, or less, by now. Reads something else of the same moment.
+    fn follow<T>(
+        &mut self,
+        now_ms: i64,
+        read: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut followed = self.followed.clone();
+        let (corrections, value) = self.store.read_blocking(|conn| {
+            let corrections = match &mut followed {
+                Some(followed) => followed.next(conn)?,
+                none => {
+                    *none = Some(Followed::so_far(conn)?);
+                    Vec::new()
+                }
+            };
+            Ok((corrections, read(conn)?))
+        })?;
+        self.followed = followed;
+        if !corrections.is_empty() {
+            let quotas = Arc::clone(&self.shared.worlds.current().snapshot.quotas);
+            self.shared.quotas.correct(&quotas, &corrections, now_ms);
+        }
+        Ok(value)
     }
 
     fn put_in_force(&mut self, root: Root, stored: StoredWorld, now_ms: i64) {
@@ -241,7 +268,10 @@ impl Looking {
     fn look(&mut self) {
         let revision = self.loader.store.read_blocking(world::revision);
         let loaded = match revision {
-            Ok(revision) if revision == self.revision => Ok(revision),
+            Ok(revision) if revision == self.revision => {
+                let now_ms = self.loader.shared.clock.unix_ms();
+                self.loader.follow(now_ms, |_| Ok(revision))
+            }
             Ok(_) => self.loader.load(),
             Err(error) => Err(error),
         };

@@ -65,6 +65,28 @@ impl Cell {
         self.used = self.used.saturating_add(amount);
     }
 
+    /// At that time so much more was used, or less. What lies in no part of the present window changes nothing.
+    pub(super) fn correct(&mut self, delta: i64, at_ms: i64, now_ms: i64) {
+        self.forget(now_ms);
+        let span = self.span(now_ms);
+        if !span.contains(at_ms) {
+            return;
+        }
+        let part_ms = match self.step_ms() {
+            Some(step) => at_ms.saturating_sub(at_ms.rem_euclid(step)),
+            None => span.begin_ms,
+        };
+        let place = self.parts.partition_point(|(begin_ms, _)| *begin_ms < part_ms);
+        if self.parts.get(place).is_none_or(|(begin_ms, _)| *begin_ms != part_ms) {
+            self.parts.insert(place, (part_ms, 0));
+        }
+        if let Some((_, sum)) = self.parts.get_mut(place) {
+            let others = self.used.saturating_sub(*sum);
+            *sum = sum.saturating_add_signed(delta);
+            self.used = others.saturating_add(*sum);
+        }
+    }
+
     fn forget(&mut self, now_ms: i64) {
         let begin_ms = self.span(now_ms).begin_ms;
         // a part of a rolling window counts until its last moment is out of the window

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Mutex};
 use proptest::prelude::*;
 
 use super::*;
+use crate::id::RequestId;
 
 fn quota(number: u128, measure: Measure, limit: u64) -> Quota {
     Quota {
@@ -105,12 +106,25 @@ fn a_quota_for_users_or_tags_is_for_the_names_that_fit() {
 }
 
 #[test]
-fn what_nobody_releases_is_swept() {
+fn what_nobody_releases_is_swept_and_what_its_call_still_uses_counts() {
     let budget = quota(1, Measure::CostNanoUsd, 10);
     let mut book = Book::default();
-    book.reserve([&budget].into_iter(), cost(10), owner(1), 0).unwrap();
+    let late = book.reserve([&budget].into_iter(), cost(10), owner(1), 0).unwrap();
     assert_eq!((book.sweep(99), book.sweep(100), book.sweep(100)), (0, 1, 0));
     assert_eq!(book.level(&budget, 100), Level::default());
+    book.settle(late, cost(4), 100);
+    book.release(late);
+    assert_eq!(book.level(&budget, 100), Level { used: 4, reserved: 0 });
+}
+
+#[test]
+fn a_call_that_never_ends_is_forgotten_in_the_end() {
+    let budget = quota(1, Measure::CostNanoUsd, 10);
+    let mut book = Book::default();
+    let id = book.reserve([&budget].into_iter(), cost(10), owner(1), 0).unwrap();
+    assert_eq!((book.sweep(100), book.sweep(199), book.sweep(200)), (1, 0, 0));
+    book.settle(id, cost(4), 200);
+    assert_eq!(book.level(&budget, 200), Level::default());
 }
 
 #[test]
@@ -162,7 +176,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 proptest! {
     #[test]
-    fn settled_and_reserved_are_never_more_than_the_limit(acts in acts(), limits: [u8; 3], is_rolling: bool) {
+    fn settled_and_reserved_are_never_more_than_the_limit_but_for_what_comes_late(acts in acts(), limits: [u8; 3], is_rolling: bool) {
         let [tokens, concurrent, money] = limits.map(u64::from);
         let window = if is_rolling { Window::Rolling { ms: 60 } } else { Window::Total };
         let quotas = [
@@ -171,8 +185,9 @@ proptest! {
             Quota { window, ..quota(3, Measure::CostNanoUsd, money) },
         ];
         let mut book = Book::default();
-        let mut open: HashMap<usize, (ReservationId, Amounts)> = HashMap::new();
-        let mut now_ms = 0;
+        let mut open: HashMap<usize, (ReservationId, Amounts, i64)> = HashMap::new();
+        let (mut now_ms, mut swept_ms) = (0, 0);
+        let (mut settled, mut late) = (Amounts::default(), Amounts::default());
         for (at, act) in acts.into_iter().enumerate() {
             let pick = |which: usize| open.keys().copied().nth(which.checked_rem(open.len())?);
             match act {
@@ -180,36 +195,75 @@ proptest! {
                     let need = Amounts { tokens, cost_nano_usd };
                     let owner = Owner { until_ms: now_ms + 30, ..owner(at as u128) };
                     if let Ok(id) = book.reserve(quotas.iter(), need, owner, now_ms) {
-                        open.insert(at, (id, need));
+                        open.insert(at, (id, need, now_ms + 30));
                     }
                 }
                 Act::Settle(which, part) => {
-                    if let Some((id, left)) = pick(which).and_then(|at| open.get_mut(&at)) {
+                    if let Some((id, left, until_ms)) = pick(which).and_then(|at| open.get_mut(&at)) {
                         let used = Amounts { tokens: part.min(left.tokens), cost_nano_usd: part.min(left.cost_nano_usd) };
+                        for sum in [Some(&mut settled), (*until_ms <= swept_ms).then_some(&mut late)].into_iter().flatten() {
+                            sum.tokens += used.tokens;
+                            sum.cost_nano_usd += used.cost_nano_usd;
+                        }
                         left.tokens -= used.tokens;
                         left.cost_nano_usd -= used.cost_nano_usd;
                         book.settle(*id, used, now_ms);
                     }
                 }
                 Act::Release(which) => {
-                    if let Some((id, _)) = pick(which).and_then(|at| open.remove(&at)) {
+                    if let Some((id, ..)) = pick(which).and_then(|at| open.remove(&at)) {
                         book.release(id);
                     }
                 }
                 Act::Wait(ms) => now_ms += ms,
                 Act::Sweep => {
                     book.sweep(now_ms);
+                    swept_ms = now_ms;
+                    // who was late for as long again is forgotten
+                    open.retain(|_, (_, _, until_ms)| *until_ms + 30 > now_ms);
                 }
             }
             for quota in &quotas {
                 let level = book.level(quota, now_ms);
-                prop_assert!(level.used + level.reserved <= quota.limit, "{level:?} of {quota:?}");
+                let beyond = late.used(quota.measure);
+                prop_assert!(level.used + level.reserved <= quota.limit + beyond, "{level:?} of {quota:?}");
+                if quota.window == Window::Total && quota.measure != Measure::Concurrent {
+                    prop_assert_eq!(level.used, settled.used(quota.measure));
+                }
             }
         }
-        open.into_values().for_each(|(id, _)| book.release(id));
+        open.into_values().for_each(|(id, ..)| book.release(id));
+        book.sweep(i64::MAX);
         book.sweep(i64::MAX);
         for quota in &quotas {
             prop_assert_eq!(book.level(quota, now_ms).reserved, 0);
         }
+    }
+}
+
+#[test]
+fn what_was_used_before_and_what_costs_more_or_less_since_counts_where_it_lies() {
+    let day = 24 * 3_600_000;
+    let daily = Quota { window: Window::Day { zone: Zone::fixed(0) }, ..quota(1, Measure::CostNanoUsd, 10) };
+    let rolling = Quota { window: Window::Rolling { ms: 60_000 }, ..quota(2, Measure::CostNanoUsd, 10) };
+    let total = quota(3, Measure::CostNanoUsd, 10);
+    let noon = day + day / 2;
+    for (quota, at_ms, later_ms, used) in [
+        (&daily, day - 1, noon, 0),
+        (&daily, day, noon, 5),
+        (&daily, day, 2 * day, 0),
+        (&rolling, noon - 30_000, noon, 5),
+        (&rolling, noon - 30_000, noon + 29_999, 5),
+        (&rolling, noon - 30_000, noon + 31_000, 0),
+        (&rolling, noon - 61_000, noon, 0),
+        (&total, 0, noon, 5),
+    ] {
+        let mut book = Book::default();
+        book.correct(quota, 8, at_ms, noon);
+        book.correct(quota, -3, at_ms, noon);
+        assert_eq!(book.level(quota, later_ms).used, used, "{quota:?} {at_ms} {later_ms}");
+        // in whatever order it is told, less than nothing is never used
+        book.correct(quota, -9, at_ms, noon);
+        assert_eq!(book.level(quota, noon).used, 0);
     }
 }

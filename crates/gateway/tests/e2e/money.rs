@@ -277,7 +277,7 @@ fn a_quota_goes_in_and_comes_out_and_is_changed_by_version() {
 }
 
 #[test]
-fn a_quota_for_users_counts_each_apart_by_its_places_calendar() {
+fn a_quota_for_users_counts_each_apart_by_its_places_calendar_also_after_a_restart() {
     let (_mock, site) = mocked(&[]);
     let (admin, (_, key)) = (platform_key(&site), site.key("app"));
     let node = site.start();
@@ -288,11 +288,11 @@ fn a_quota_for_users_counts_each_apart_by_its_places_calendar() {
     });
     let made = api.make("/quotas", &said);
     assert_says(&made, &said);
-    let of = |user: &str| {
+    let of = |node: &Node<'_>, user: &str| {
         let body = ask("gpt").replacen('{', &format!(r#"{{"user":"{user}","metadata":{{"team":"x"}},"#), 1);
         node.chat(&key, &body).status
     };
-    assert_eq!([of("ann"), of("ann"), of("bob")], [200, 429, 200]);
+    assert_eq!(["ann", "ann", "bob"].map(|user| of(&node, user)), [200, 429, 200]);
     assert_eq!(node.chat(&key, &ask("gpt")).status, 200, "who is nobody's user falls under no such quota");
     let holders = api.get(&format!("/quotas/{}/holders", made["id"].as_str().unwrap())).json();
     assert_says(&holders, &json!({ "limit": 1, "used": 1, "reserved": 0, "holders": [] }));
@@ -300,6 +300,9 @@ fn a_quota_for_users_counts_each_apart_by_its_places_calendar() {
     let names: Vec<_> = counters.iter().map(|counter| counter["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["ann", "bob"]);
     assert_says(&counters[0], &json!({ "used": 1, "reserved": 0 }));
+    node.stop();
+    let node = site.start();
+    assert_eq!(["ann", "bob", "eve"].map(|user| of(&node, user)), [429, 429, 200]);
 }
 
 #[test]

@@ -170,6 +170,49 @@ fn past_usage_is_priced_again_beside_its_rows_and_everybody_sees_the_same() {
     assert_problem(&wrong, 422, "invalid");
 }
 
+#[test]
+fn a_quota_follows_what_past_usage_is_priced_at_at_once_and_knows_it_after_a_restart() {
+    let (_mock, site) = mocked(&[]);
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let price = |fee: u64, valid_from: i64| {
+        json!({
+            "real_name": "mock-gpt", "rates": [rate("input", 0), rate("output", 0)], "per_request_nano_usd": fee,
+            "valid_from": valid_from,
+        })
+    };
+    api.make("/prices", &price(9, 0));
+    let quota = api.make(
+        "/quotas",
+        &json!({
+            "name": "all", "subject": "platform", "measure": "cost_nano_usd", "window": "rolling",
+            "rolling_seconds": 3600, "limit": 1_000,
+        }),
+    );
+    let path = format!("/quotas/{}/holders", quota["id"].as_str().unwrap());
+    let used = |api: &Api<'_>| api.get(&path).json()["used"].as_u64().unwrap();
+    let body = ask("gpt").replacen('{', r#"{"user":"ann","#, 1);
+    let headers = [
+        ("authorization", &*format!("Bearer {key}")),
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    ];
+    for calls in 1..=3 {
+        assert_eq!(node.request("POST", "/v1/chat/completions", &headers, &body).status, 200);
+        until("the call is settled", || (used(&api) == 9 * calls).then_some(()));
+    }
+    row(&api, 3);
+    for (fee, expected) in [(40, 120), (2, 6)] {
+        api.make("/prices", &price(fee, 0));
+        repriced(&api, &json!({ "from": 0, "until": 253_402_300_799_i64, "is_preview": false }));
+        until("the quota follows", || (used(&api) == expected).then_some(()));
+    }
+    node.stop();
+    let node = site.start();
+    assert_eq!(used(&Api::new(&node, &admin)), 6, "what was corrected counts once");
+}
+
 fn estimate(node: &Node<'_>, key: &str, body: &str) -> crate::client::Answer {
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];

@@ -4,6 +4,8 @@
 //! A row is never changed. What it costs since is a correction beside it, and the sums follow in the same
 //! transaction as the correction and the job's own place.
 
+mod follow;
+
 use diesel::{
     ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, dsl::insert_into,
 };
@@ -14,6 +16,7 @@ use nexus_core::{
     usage::{Cost, Source, Usage},
 };
 
+pub use self::follow::Followed;
 use super::usage::correct::{self, Adjusted, Corrected, adjust};
 use crate::{
     connection::AnyConnection,

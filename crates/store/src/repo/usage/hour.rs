@@ -26,9 +26,9 @@ pub(super) const DAY_HOURS: i64 = 24;
 /// The measure that counts attempts, whatever became of them.
 pub(super) const ATTEMPTS: &str = "attempts";
 /// The measure that counts requests that were given what another one got: they made no attempt.
-const REPEATED: &str = "repeated";
+pub(super) const REPEATED: &str = "repeated";
 /// The measure that counts requests, where their first attempt is.
-const REQUESTS: &str = "requests";
+pub(super) const REQUESTS: &str = "requests";
 /// The measure that counts attempts at which the provider or the wire failed.
 const FAILED: &str = "failed";
 

@@ -1,0 +1,251 @@
+//! The book of all quotas: reserve before, settle after, so that calls side by side never spend more than there is.
+//!
+//! After every step, of every hard quota: what is settled in its window and what is reserved together are at
+//! most its limit, as long as no call uses more than was reserved for it. All quotas of a call are reserved
+//! at once or none is.
+
+use std::collections::HashMap;
+
+use super::{
+    Amounts, Exhausted, Measure, Mode, Needs, Quota,
+    cell::{Cell, Level},
+};
+use crate::id::{KeyId, RequestId, Uuid};
+
+/// The most reservations open at once; beyond it a call is refused rather than an old one forgotten.
+pub const RESERVATIONS_MAX: usize = 200_000;
+
+/// A number a reservation is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReservationId(pub u64);
+
+/// What is held for a call that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    pub request: RequestId,
+    pub key: KeyId,
+    pub since_ms: i64,
+    /// When it is swept if nobody has released it.
+    pub until_ms: i64,
+    held: Vec<Held>,
+    /// What was held is free again although the call is not over; what it still settles counts.
+    is_late: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    quota: Uuid,
+    measure: Measure,
+    amount: u64,
+    /// The name and the limit of a quota for which more can be held later.
+    grows: Option<(Box<str>, u64)>,
+}
+
+/// For whom something is reserved, and how long at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub request: RequestId,
+    pub key: KeyId,
+    pub until_ms: i64,
+}
+
+/// Every quota's level and every reservation. One at a time has it.
+#[derive(Debug, Default)]
+pub struct Book {
+    cells: HashMap<Uuid, Cell>,
+    open: HashMap<ReservationId, Reservation>,
+    last: u64,
+}
+
+impl Book {
+    /// Takes what a call needs from all of these quotas, or from none. Soft and shadow quotas are counted and
+    /// never refuse.
+    pub fn reserve<'a>(
+        &mut self,
+        quotas: impl Iterator<Item = &'a Quota> + Clone,
+        needs: impl Into<Needs>,
+        owner: Owner,
+        now_ms: i64,
+    ) -> Result<ReservationId, Exhausted> {
+        let need = needs.into();
+        self.look(quotas.clone(), need, now_ms)?;
+        if self.open.len() >= RESERVATIONS_MAX
+            && let Some(quota) = quotas.clone().next()
+        {
+            return Err(exhausted(quota, true));
+        }
+        let held = self.take(quotas, need, now_ms);
+        self.last = self.last.wrapping_add(1);
+        let id = ReservationId(self.last);
+        let Owner { request, key, until_ms } = owner;
+        let reservation = Reservation { request, key, since_ms: now_ms, until_ms, held, is_late: false };
+        self.open.insert(id, reservation);
+        Ok(id)
+    }
+
+    /// Whether there is room in every quota that refuses.
+    fn look<'a>(
+        &mut self,
+        quotas: impl Iterator<Item = &'a Quota>,
+        need: Needs,
+        now_ms: i64,
+    ) -> Result<(), Exhausted> {
+        for quota in quotas.filter(|quota| quota.mode.refuses()) {
+            let level = self.cell(quota).level(now_ms);
+            let needed = need.of(quota);
+            if level.used.saturating_add(level.reserved).saturating_add(needed) > quota.limit {
+                let is_held = level.used.saturating_add(needed) <= quota.limit;
+                return Err(exhausted(quota, is_held));
+            }
+        }
+        Ok(())
+    }
+
+    fn take<'a>(&mut self, quotas: impl Iterator<Item = &'a Quota>, need: Needs, now_ms: i64) -> Vec<Held> {
+        let mut held = Vec::new();
+        for quota in quotas {
+            let amount = need.of(quota);
+            let cell = self.cell(quota);
+            if quota.measure == Measure::Requests {
+                // a request is used up by being made
+                cell.use_up(amount, now_ms);
+                continue;
+            }
+            cell.hold(amount);
+            let grows = (quota.mode == Mode::Cut).then(|| (quota.name.clone(), quota.limit));
+            held.push(Held { quota: quota.id, measure: quota.measure, amount, grows });
+        }
+        held
+    }
+
+    /// A call that goes on needs so much in all: it is held of every quota of the mode `cut`, or of none; then the
+    /// name of one without room is given back.
+    pub fn grow(&mut self, id: ReservationId, to: Amounts, now_ms: i64) -> Result<(), Box<str>> {
+        let Some(reservation) = self.open.get_mut(&id) else { return Ok(()) };
+        let more = |held: &Held| to.needed(held.measure).saturating_sub(held.amount);
+        for held in &reservation.held {
+            let (Some((name, limit)), Some(cell)) = (&held.grows, self.cells.get_mut(&held.quota)) else {
+                continue;
+            };
+            let level = cell.level(now_ms);
+            if level.used.saturating_add(level.reserved).saturating_add(more(held)) > *limit {
+                return Err(name.clone());
+            }
+        }
+        for held in reservation.held.iter_mut().filter(|held| held.grows.is_some()) {
+            let more = to.needed(held.measure).saturating_sub(held.amount);
+            if let Some(cell) = self.cells.get_mut(&held.quota) {
+                cell.hold(more);
+                held.amount = held.amount.saturating_add(more);
+            }
+        }
+        Ok(())
+    }
+
+    /// Something of what was reserved has been used. What is used beyond it counts all the same.
+    pub fn settle(&mut self, id: ReservationId, used: Amounts, now_ms: i64) {
+        let Some(reservation) = self.open.get_mut(&id) else { return };
+        for held in &mut reservation.held {
+            let amount = used.used(held.measure);
+            let Some(cell) = self.cells.get_mut(&held.quota) else { continue };
+            let freed = amount.min(held.amount);
+            cell.let_go(freed);
+            held.amount = held.amount.saturating_sub(freed);
+            cell.use_up(amount, now_ms);
+        }
+    }
+
+    /// The call is over: what is still held for it is free again. A second time changes nothing.
+    pub fn release(&mut self, id: ReservationId) {
+        self.free(id);
+        self.open.remove(&id);
+    }
+
+    /// What is held is free again, but the call may still settle what it used.
+    pub fn free(&mut self, id: ReservationId) {
+        let Some(reservation) = self.open.get_mut(&id) else { return };
+        for held in &mut reservation.held {
+            if let Some(cell) = self.cells.get_mut(&held.quota) {
+                cell.let_go(std::mem::take(&mut held.amount));
+            }
+        }
+    }
+
+    /// Frees what nobody released in time, and says how many that were. A call that is late settles all the same; it
+    /// is forgotten after as long again.
+    pub fn sweep(&mut self, now_ms: i64) -> usize {
+        let late: Vec<(ReservationId, bool)> = self
+            .open
+            .iter()
+            .filter(|(_, one)| one.until_ms <= now_ms)
+            .map(|(id, one)| (*id, one.is_late))
+            .collect();
+        let mut freed: usize = 0;
+        for (id, is_late) in late {
+            if is_late {
+                self.release(id);
+                continue;
+            }
+            self.free(id);
+            freed = freed.saturating_add(1);
+            if let Some(one) = self.open.get_mut(&id) {
+                let lease_ms = one.until_ms.saturating_sub(one.since_ms);
+                (one.until_ms, one.is_late) = (now_ms.saturating_add(lease_ms), true);
+            }
+        }
+        freed
+    }
+
+    /// Something was used of a quota before this book was opened, or cost more than was settled, or less. What does
+    /// not lie in the present window changes nothing.
+    pub fn correct(&mut self, quota: &Quota, delta: i64, at_ms: i64, now_ms: i64) {
+        self.cell(quota).correct(delta, at_ms, now_ms);
+    }
+
+    /// Whether a quota has been looked at; one that has not may have to be seeded.
+    pub fn knows(&self, quota: Uuid) -> bool {
+        self.cells.contains_key(&quota)
+    }
+
+    pub fn level(&mut self, quota: &Quota, now_ms: i64) -> Level {
+        self.cell(quota).level(now_ms)
+    }
+
+    /// Who holds something of these quotas, and how much, the oldest first.
+    pub fn holders(&self, is_of: impl Fn(Uuid) -> bool) -> Vec<(Reservation, u64)> {
+        let amount = |one: &Reservation| {
+            let held = one.held.iter().filter(|held| held.amount > 0 && is_of(held.quota));
+            held.map(|held| held.amount).reduce(u64::saturating_add)
+        };
+        let mut holders: Vec<_> =
+            self.open.values().filter_map(|one| Some((one.clone(), amount(one)?))).collect();
+        holders.sort_by_key(|(one, _)| (one.since_ms, one.request.0));
+        holders
+    }
+
+    /// Whether nothing is used in the present window and nothing held.
+    pub fn is_idle(&mut self, quota: Uuid, now_ms: i64) -> bool {
+        self.cells.get_mut(&quota).is_none_or(|cell| cell.level(now_ms) == Level::default())
+    }
+
+    /// Forgets the levels of quotas there are no more.
+    pub fn keep(&mut self, is_wanted: impl Fn(Uuid) -> bool) {
+        self.cells.retain(|id, _| is_wanted(*id));
+    }
+
+    fn cell(&mut self, quota: &Quota) -> &mut Cell {
+        let cell = self.cells.entry(quota.id).or_insert_with(|| Cell::new(quota.window.clone()));
+        cell.follow(&quota.window);
+        cell
+    }
+}
+
+fn exhausted(quota: &Quota, is_held: bool) -> Exhausted {
+    Exhausted {
+        quota: quota.id,
+        name: quota.name.clone(),
+        measure: quota.measure,
+        limit: quota.limit,
+        is_held,
+    }
+}
