@@ -29,6 +29,8 @@ pub enum Refusal {
     Unpriced { model: String },
     /// What the call uses could not be booked, and calls are not to be made then.
     Unbookable,
+    /// An answer came, but what it used could not be booked, and it is not to be given then.
+    Unbooked,
     /// The request's signature is missing or wrong; `code` says what about it.
     BadSignature { code: &'static str },
     /// The request's structure looks like an attack, and its team wants such requests refused.

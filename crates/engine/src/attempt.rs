@@ -125,6 +125,7 @@ impl<'a> There<'a> {
                 let settling = pin!(bill.settle(decoded.consumed, decoded.text));
                 settling.instrument(debug_span!("account")).await
             };
+            let Ok(usage) = usage else { return Ok(Served::Unbooked) };
             adapted.spent(usage);
             let next = debug_span!("adapt").in_scope(|| adapted.ask()).map_err(adapt::too_late)?;
             let Some(encoded) = next else { return Ok(Served::Done(adapted.finish())) };
@@ -142,6 +143,8 @@ pub(crate) enum Served<B> {
     Begun(Begun<B>, Box<Bill>),
     /// The answer out of parts that are booked already.
     Done(Bytes),
+    /// A part could not be booked: there is nothing to give.
+    Unbooked,
 }
 
 /// How an exchange goes on its way.

@@ -12,7 +12,7 @@ use nexus_telemetry::target::TargetMeters;
 
 use crate::{
     hold::Hold,
-    port::{Clock, Ledger},
+    port::{Clock, Ledger, Unbooked},
     pricing::Priced,
     shared::Shared,
     stage::resolve::Routed,
@@ -53,9 +53,9 @@ impl Tokens {
 }
 
 /// Prices a closed record, makes it durable, settles what was held for it and counts what it used. A ledger
-/// that cannot take it is reported and counted; the answer, which exists and may have been paid for, is not
-/// held back for it.
-pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
+/// that cannot take it is reported and counted. It is an error where the answer is not to be given then: nobody is
+/// charged for what he did not get.
+pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) -> Result<(), Unbooked> {
     let Account { meters, priced, hold, tokens } = account;
     record.cost = priced.cost(&record.usage, record.source, record.cost.tier);
     meters.attempt(word(record.outcome));
@@ -66,23 +66,25 @@ pub fn book(ledger: &dyn Ledger, account: &Account, mut record: UsageRecord) {
             meters.units(quantity.as_str(), count);
         }
     }
+    let booked = ledger.book(&record).inspect_err(|_| {
+        tracing::error!(attempt = %record.attempt, "usage could not be booked");
+    });
+    let booked = booked.or_else(|unbooked| if ledger.gives_unbooked() { Ok(()) } else { Err(unbooked) });
     let bearer = match record.bearer() {
-        Bearer::Team => "charged",
-        Bearer::Platform => "absorbed",
+        Bearer::Team if booked.is_ok() => "charged",
+        Bearer::Team | Bearer::Platform => "absorbed",
     };
     meters.cost(bearer, record.cost.nano_usd);
     if record.cost.pricing.is_unpriced() {
         meters.unpriced();
     }
-    if ledger.book(&record).is_err() {
-        tracing::error!(attempt = %record.attempt, "usage could not be booked");
-    }
     if let Some(tokens) = tokens {
         tokens.settle(&record);
     }
-    if let Some(hold) = hold {
+    if let Some(hold) = hold.as_ref().filter(|_| booked.is_ok()) {
         hold.settle(&record);
     }
+    booked
 }
 
 /// Books a request that was given what another got. It is no attempt at the target: nothing was sent there.

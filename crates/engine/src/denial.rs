@@ -35,7 +35,7 @@ impl Denial {
                     Refusal::AtLimit { short, .. } => {
                         Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
                     }
-                    Refusal::Unbookable => Some(BUSY_MS),
+                    Refusal::Unbookable | Refusal::Unbooked => Some(BUSY_MS),
                     _ => None,
                 };
                 Self {
@@ -85,9 +85,10 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
             ))
             .with_param(Some("model".to_owned())),
-        Refusal::Unbookable => PublicError::new(ErrorCode::Overloaded).with_message(
-            "usage cannot be booked at the moment, so no call is made; try again in a moment",
-        ),
+        Refusal::Unbookable => {
+            unbooked("usage cannot be booked at the moment, so no call is made; try again in a moment")
+        }
+        Refusal::Unbooked => unbooked(GIVES_NOTHING),
         Refusal::BadSignature { code } => {
             PublicError::new(ErrorCode::InvalidSignature).with_said_code(Some(code.to_owned()))
         }
@@ -121,6 +122,14 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
             PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
         }
     }
+}
+
+/// What is said in the place of an answer that came and could not be booked.
+const GIVES_NOTHING: &str =
+    "what the answer used could not be booked, so it is not given and costs nothing; try again in a moment";
+
+fn unbooked(why: &str) -> PublicError {
+    PublicError::new(ErrorCode::Overloaded).with_message(why)
 }
 
 /// A limit of the caller's own, as OpenAI tells of its.

@@ -123,7 +123,8 @@ fn work(queue: &Receiver<Box<Job>>, ledger: &dyn Ledger) {
 
 fn book(ledger: &dyn Ledger, mut record: UsageRecord, account: &Account, usage: Usage) {
     (record.usage, record.source) = (usage, Source::Estimated);
-    booking::book(ledger, account, record);
+    // the client is gone: there is nobody to be told
+    let _told = booking::book(ledger, account, record);
 }
 
 /// Counts a request and the text of its answer on a thread that may take its time.

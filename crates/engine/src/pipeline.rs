@@ -211,7 +211,7 @@ async fn failover<T: Transport>(
         match course(engine, world, &routed, &trip, &[]).await {
             Ok((decision, place, served)) => {
                 let (request, sharing) = (trip.request, Sharing::Own);
-                let mut body = promise(engine, served, trip.tally).await;
+                let mut body = promise(engine, served, trip.tally).await?;
                 if let ReplyBody::Stream(relay) = &mut body
                     && let Some(rest) = resume::Route::of(engine, world, routed, &trip, place)
                 {
@@ -282,26 +282,30 @@ pub(crate) async fn course<T: Transport>(
     }
 }
 
-/// Gives the client what has begun. A whole answer is booked before it is handed over.
+/// Gives the client what has begun. A whole answer is booked before it is handed over, and not handed over where it
+/// cannot be.
 async fn promise<T: Transport>(
     engine: &Engine<T>,
     served: Served<T::Body>,
     tally: &Rc<Tally>,
-) -> ReplyBody<T::Body> {
-    match served {
+) -> Result<ReplyBody<T::Body>, Refused> {
+    Ok(match served {
+        Served::Unbooked => return Err(Refusal::Unbooked.into()),
         Served::Done(body) => {
             tally.finish(200);
             ReplyBody::Whole(body)
         }
         Served::Begun(Begun::Whole(decoded) | Begun::Part(decoded), bill) => {
             let settling = pin!(bill.settle(decoded.consumed, decoded.text));
-            settling.instrument(debug_span!("account")).await;
+            let settled = settling.instrument(debug_span!("account")).await;
+            settled.map_err(|_| Refusal::Unbooked)?;
             tally.finish(200);
             ReplyBody::Whole(decoded.body)
         }
         Served::Begun(Begun::Stream(opened), bill) => {
             let heartbeat = Duration::from_millis(engine.shared.limits.heartbeat_ms);
-            ReplyBody::Stream(Box::new(Relay::new(opened, bill, Rc::clone(tally), heartbeat)))
+            let orphans = Rc::clone(&engine.orphans);
+            ReplyBody::Stream(Relay::new(opened, bill, Rc::clone(tally), heartbeat, orphans))
         }
-    }
+    })
 }

@@ -96,6 +96,11 @@ pub trait Ledger: Send + Sync + 'static {
     fn takes_calls(&self) -> bool {
         true
     }
+
+    /// Whether an answer may be given although what it used could not be booked.
+    fn gives_unbooked(&self) -> bool {
+        true
+    }
 }
 
 /// Something the request's way has to tell those who keep the trail.

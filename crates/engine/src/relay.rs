@@ -6,6 +6,7 @@
 
 pub mod cutter;
 mod doorbell;
+pub mod orphan;
 mod spare;
 
 use std::{
@@ -20,16 +21,18 @@ use bytes::{Bytes, BytesMut};
 use futures_core::{Stream, future::LocalBoxFuture};
 use nexus_core::{
     fault::Fault,
+    refusal::Refusal,
     usage::{Outcome, Source, Usage},
 };
 use nexus_providers::dialect::{Consumed, Progress, StreamDecoder};
 use nexus_wire::{continuation::Voice, error::PublicError, sse::encode};
 use tokio::time::{Instant, Sleep};
 
-use self::{cutter::Cutter, doorbell::Doorbell};
+use self::{cutter::Cutter, doorbell::Doorbell, orphan::Orphanage};
 use crate::{
     denial,
     estimate::count,
+    port::Unbooked,
     resume::{self, Heir, Resumed},
     stage::{
         account::{Bill, CLIENT_GONE},
@@ -45,8 +48,14 @@ const WRITE_MAX: usize = 16 * 1024;
 /// Pieces behind the terminal event that are read before the connection is given up.
 const PIECES_AFTER_END_MAX: usize = 4;
 
-/// The rest of an answer, as server-sent events.
+/// The rest of an answer, as server-sent events. Where it is dropped early it may be read on by somebody else.
 pub struct Relay<B> {
+    /// `None` once it was left.
+    flow: Option<Box<Flow<B>>>,
+    orphans: Rc<Orphanage<B>>,
+}
+
+struct Flow<B> {
     body: B,
     decoder: Box<dyn StreamDecoder>,
     out: BytesMut,
@@ -94,9 +103,55 @@ where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin,
 {
     /// Takes over a stream whose beginning has been read.
-    pub fn new(opened: Opened<B>, mut bill: Box<Bill>, tally: Rc<Tally>, heartbeat: Duration) -> Self {
+    pub fn new(
+        opened: Opened<B>,
+        bill: Box<Bill>,
+        tally: Rc<Tally>,
+        heartbeat: Duration,
+        orphans: Rc<Orphanage<B>>,
+    ) -> Self {
+        Self { flow: Some(Box::new(Flow::new(opened, bill, tally, heartbeat))), orphans }
+    }
+
+    /// Lets somebody go on where this answer breaks off. For a relay that nobody has heard yet.
+    pub fn inherit(&mut self, heir: Box<dyn Heir<B>>) {
+        if let Some(flow) = &mut self.flow {
+            flow.inherit(heir);
+        }
+    }
+
+    /// The status the request is counted with, once its end is clear: 200 where the answer is complete.
+    pub fn status(&self) -> Option<u16> {
+        self.flow.as_ref()?.status
+    }
+}
+
+impl<B> Stream for Relay<B>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.get_mut().flow.as_mut().map_or(Poll::Ready(None), |flow| flow.poll_next(cx))
+    }
+}
+
+impl<B> Drop for Relay<B> {
+    fn drop(&mut self) {
+        if let Some(flow) = self.flow.take() {
+            self.orphans.leave(flow);
+        }
+    }
+}
+
+impl<B> Flow<B>
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
+{
+    fn new(opened: Opened<B>, mut bill: Box<Bill>, tally: Rc<Tally>, heartbeat: Duration) -> Self {
         let cutter = bill.cutter();
-        let mut relay = Self {
+        let mut flow = Self {
             body: opened.body,
             decoder: opened.decoder,
             out: opened.ready,
@@ -109,12 +164,11 @@ where
             cutter,
             doorbell: None,
         };
-        relay.advance(opened.progress);
-        relay
+        flow.advance(opened.progress);
+        flow
     }
 
-    /// Lets somebody go on where this answer breaks off. For a relay that nobody has heard yet.
-    pub fn inherit(&mut self, heir: Box<dyn Heir<B>>) {
+    fn inherit(&mut self, heir: Box<dyn Heir<B>>) {
         let mut voice = Voice::default();
         voice.hear(&mut self.out, 0);
         if matches!(self.phase, Phase::Flowing) {
@@ -164,6 +218,22 @@ where
         false
     }
 
+    /// The next output; asks the provider only where there is a reason to.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let known = self.doorbell.take().filter(|doorbell| doorbell.wakes(cx.waker()));
+        let doorbell = known.unwrap_or_else(|| Doorbell::of(cx.waker()));
+        let (output, would_ring) = if doorbell.has_rung() {
+            self.poll_output(&mut Context::from_waker(doorbell.waker()))
+        } else {
+            (Poll::Pending, true)
+        };
+        if !would_ring {
+            doorbell.ring();
+        }
+        self.doorbell = Some(doorbell);
+        output
+    }
+
     /// The next output, and whether everything there is to wait for would ring by itself.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Bytes>>, bool) {
         spare::lend(&mut self.out);
@@ -178,12 +248,11 @@ where
         }
         if let Phase::Counting { usage, said, cutter } = &mut self.phase {
             let Poll::Ready(usage) = usage.as_mut().poll(cx) else { return (Poll::Pending, true) };
-            let said = std::mem::take(said);
-            if let Some(cutter) = cutter.take() {
+            let (said, cutter) = (std::mem::take(said), cutter.take());
+            let settled = self.settle(usage, Source::Estimated, said);
+            if let Some(cutter) = cutter.filter(|_| settled.is_ok()) {
                 cutter.end(&usage, &mut self.out);
             }
-            self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, said);
-            self.close(200);
         }
         if !self.out.is_empty() {
             self.heartbeat.wrote();
@@ -227,14 +296,27 @@ where
         let said = self.decoder.consumed();
         match said.usage {
             Some(usage) => {
-                self.bill.settle_counted(Outcome::Answered, 200, usage, Source::Provider, said);
-                self.close(200);
+                let _told = self.settle(usage, Source::Provider, said);
             }
             None => {
                 let counted = count(self.bill.prompt(), self.decoder.text().to_owned());
                 self.phase = Phase::Counting { usage: Box::pin(counted), said, cutter: None };
             }
         }
+    }
+
+    /// Books a complete answer. Where that cannot be and must be, what ends the answer is not given: an error takes
+    /// its place.
+    fn settle(&mut self, usage: Usage, source: Source, said: Consumed) -> Result<(), Unbooked> {
+        let settled = self.bill.settle_counted(Outcome::Answered, 200, usage, source, said);
+        match settled {
+            Ok(()) => self.close(200),
+            Err(Unbooked) => {
+                self.out.clear();
+                self.tell(&denial::of_refusal(Refusal::Unbooked));
+            }
+        }
+        settled
     }
 
     /// Ends an answer for which a quota has no more room; it is booked by what was written.
@@ -285,11 +367,6 @@ where
         self.close(error.status());
     }
 
-    /// The status the request is counted with, once its end is clear: 200 where the answer is complete.
-    pub fn status(&self) -> Option<u16> {
-        self.status
-    }
-
     fn close(&mut self, status: u16) {
         self.status = Some(status);
         self.tally.finish(status);
@@ -297,30 +374,7 @@ where
     }
 }
 
-impl<B> Stream for Relay<B>
-where
-    B: Stream<Item = Result<Bytes, Fault>> + Unpin,
-{
-    type Item = Bytes;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let relay = self.get_mut();
-        let known = relay.doorbell.take().filter(|doorbell| doorbell.wakes(cx.waker()));
-        let doorbell = known.unwrap_or_else(|| Doorbell::of(cx.waker()));
-        let (output, would_ring) = if doorbell.has_rung() {
-            relay.poll_output(&mut Context::from_waker(doorbell.waker()))
-        } else {
-            (Poll::Pending, true)
-        };
-        if !would_ring {
-            doorbell.ring();
-        }
-        relay.doorbell = Some(doorbell);
-        output
-    }
-}
-
-impl<B> Drop for Relay<B> {
+impl<B> Drop for Flow<B> {
     fn drop(&mut self) {
         let outcome = match self.phase {
             Phase::Flowing => Outcome::Abandoned,

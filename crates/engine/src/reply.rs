@@ -42,7 +42,7 @@ pub enum ReplyBody<B> {
     /// `application/json`
     Whole(Bytes),
     /// `text/event-stream`
-    Stream(Box<Relay<B>>),
+    Stream(Relay<B>),
     /// The same, of an answer that several hear.
     Heard(Box<Listener>),
     /// The same, of an answer that was kept: all events at once.

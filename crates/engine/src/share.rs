@@ -157,7 +157,7 @@ async fn led<T: Transport>(
         }
         Ok(Reply { decision, body: ReplyBody::Stream(relay), .. }) => {
             flight.begin(Began::Stream(decision));
-            relayed(&engine, *relay, lead).await;
+            relayed(&engine, relay, lead).await;
         }
         // nothing is shared within what is shared
         Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_), .. }) => {}

@@ -1,6 +1,6 @@
 //! What all workers share: the current world, the keys' verifiers, the ledger, limits and meters.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_keystore::{
@@ -13,6 +13,7 @@ use crate::{
     estimate::Estimator,
     hold::Quotas,
     port::{Clock, Deadlines, Dice, Ledger, Trail, Transport},
+    relay::orphan::Orphanage,
     repeat::Repeats,
     stage::authenticate::Known,
     world::Worlds,
@@ -69,6 +70,8 @@ pub struct Engine<T: Transport> {
     pub transport: T,
     pub dice: Box<dyn Dice>,
     pub known: Known,
+    /// Where answers go whose clients have left; whoever makes the engine runs the other end.
+    pub orphans: Rc<Orphanage<T::Body>>,
     /// Dropped with the last task of the worker: whoever waits for the other end knows that all is settled.
     pub alive: Option<Sender<Infallible>>,
 }

@@ -25,6 +25,10 @@ impl Ledger for JournalLedger {
     }
 
     fn takes_calls(&self) -> bool {
-        self.when_failing == WhenJournalFails::Degrade || !self.journal.is_failing()
+        self.gives_unbooked() || !self.journal.is_failing()
+    }
+
+    fn gives_unbooked(&self) -> bool {
+        self.when_failing == WhenJournalFails::Degrade
     }
 }

@@ -6,6 +6,7 @@ use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc, time::Duratio
 use actix_web::{App, HttpServer, dev::Server, web};
 use nexus_config::settings::{self, ForwardedHeader, Settings};
 use nexus_engine::{
+    relay::orphan::orphanage,
     shared::{Engine, Shared},
     stage::authenticate::Known,
 };
@@ -66,6 +67,12 @@ pub fn serve(
         Part::Whole | Part::Applications => settings.server.workers,
     };
     let server = HttpServer::new(move || {
+        let (orphans, reading) = orphanage();
+        let still = alive.clone();
+        actix_web::rt::spawn(async move {
+            reading.run().await;
+            drop(still);
+        });
         let worker = web::Data::new(Worker {
             admin: Arc::clone(&admin),
             engine: Rc::new(Engine {
@@ -73,6 +80,7 @@ pub fn serve(
                 transport: HttpTransport::new(&tls, Arc::clone(&shared.clock)).with_hosts(identities.clone()),
                 dice: Box::new(WorkerDice::new()),
                 known: Known::default(),
+                orphans: Rc::new(orphans),
                 alive: Some(alive.clone()),
             }),
             clean: Clean::default(),

@@ -30,12 +30,30 @@ pub struct Kind {
 /// How often a provider is asked for its list of models, to see how it is.
 pub const HEALTH_CHECK: &str = "health_check_s";
 
+/// How long a stream is read on after its client has left, in seconds.
+pub const READ_ON_S: &str = "read_on_s";
+
+/// How much of it, in KiB.
+pub const READ_ON_KIB: &str = "read_on_kib";
+
 /// What every kind takes under `options`.
-pub const COMMON: &[Known] = &[Known::optional(
-    HEALTH_CHECK,
-    Form::OneOf(&["5", "10", "15", "30", "60", "120", "300", "600"]),
-    "seconds between two looks at the vendor's list of models, which cost nothing, to see how it is; off where it is left away",
-)];
+pub const COMMON: &[Known] = &[
+    Known::optional(
+        HEALTH_CHECK,
+        Form::OneOf(&["5", "10", "15", "30", "60", "120", "300", "600"]),
+        "seconds between two looks at the vendor's list of models, which cost nothing, to see how it is; off where it is left away",
+    ),
+    Known::optional(
+        READ_ON_S,
+        Form::OneOf(&["1", "5", "10", "15", "30", "60", "120", "300", "600"]),
+        "seconds a stream is read on after its client has left, to hear what the provider says of its usage; where it is left away the provider is left at once, and what came is counted here",
+    ),
+    Known::optional(
+        READ_ON_KIB,
+        Form::OneOf(&["16", "64", "256", "1024", "4096", "16384"]),
+        "KiB of a stream that are read on beside `read_on_s`; 1024 where it is left away",
+    ),
+];
 
 impl Kind {
     /// What it takes under `options`, what every kind takes included.

@@ -21,8 +21,9 @@ use crate::{
     estimate::{Job, Prompt, count},
     hedge::Race,
     hold::Hold,
+    port::Unbooked,
     pricing::Priced,
-    relay::cutter::Cutter,
+    relay::{cutter::Cutter, orphan::Bounds},
     shared::Shared,
     stage::resolve::Routed,
 };
@@ -44,6 +45,8 @@ pub struct Bill {
     record: Option<UsageRecord>,
     /// Where a quota may end the answer; the relay takes it.
     cutter: Option<Box<Cutter>>,
+    /// How far the answer is read on after its client has left.
+    reads_on: Option<Bounds>,
 }
 
 /// What an attempt has at its target until it is over.
@@ -122,7 +125,13 @@ impl Bill {
             race: Race::default(),
             record: Some(record),
             cutter: Cutter::of(routed).map(Box::new),
+            reads_on: if call.is_stream { Bounds::of(&target.provider.options) } else { None },
         })
+    }
+
+    /// How far the answer is read on after its client has left; `None`: not at all.
+    pub fn reads_on(&self) -> Option<Bounds> {
+        self.reads_on
     }
 
     /// What may end a stream early.
@@ -169,22 +178,24 @@ impl Bill {
             record.provider_request_id = fault.provider_request_id.clone();
         }
         if let Some(record) = self.close(Outcome::Failed(fault.class), status, 0) {
-            self.book(record);
+            // another error is told already
+            let _told = self.book(record);
         }
     }
 
     /// Books what the provider said was consumed. Where it did not say, the tokens are counted first,
-    /// off this thread; the record is durable when this returns. Says what was booked.
-    pub async fn settle(mut self: Box<Self>, consumed: Consumed, text: String) -> Usage {
+    /// off this thread; the record is durable when this returns. Says what was booked; where it is not and must be,
+    /// the answer is not to be given.
+    pub async fn settle(mut self: Box<Self>, consumed: Consumed, text: String) -> Result<Usage, Unbooked> {
         let (usage, source) = match consumed.usage {
             Some(usage) => (usage, Source::Provider),
             None => (count(self.prompt.clone(), text).await, Source::Estimated),
         };
-        self.settle_counted(Outcome::Answered, 200, usage, source, consumed);
-        usage
+        self.settle_counted(Outcome::Answered, 200, usage, source, consumed)?;
+        Ok(usage)
     }
 
-    /// Books an attempt whose tokens are known, one way or the other.
+    /// Books an attempt whose tokens are known, one way or the other. An error is that of [`Bill::settle`].
     pub fn settle_counted(
         &mut self,
         outcome: Outcome,
@@ -192,21 +203,23 @@ impl Bill {
         usage: Usage,
         source: Source,
         said: Consumed,
-    ) {
+    ) -> Result<(), Unbooked> {
         let written = usage.completion_tokens();
-        if let Some(mut record) = self.close(outcome, status, written) {
-            (record.usage, record.source) = (usage, source);
-            (record.doubt, record.raw_usage) = (said.doubt, said.raw);
-            record.cost.tier = said.tier;
-            self.book(record);
-        }
+        let Some(mut record) = self.close(outcome, status, written) else { return Ok(()) };
+        (record.usage, record.source) = (usage, source);
+        (record.doubt, record.raw_usage) = (said.doubt, said.raw);
+        record.cost.tier = said.tier;
+        self.book(record)
     }
 
     /// Books an answer that broke off, from what was seen of it. Never waits: where tokens have to be
     /// counted, that happens behind the request's back.
     pub fn break_off(&mut self, outcome: Outcome, status: u16, consumed: Consumed, text: &str) {
         match consumed.usage {
-            Some(usage) => self.settle_counted(outcome, status, usage, Source::Provider, consumed),
+            Some(usage) => {
+                // nothing is given any more
+                let _told = self.settle_counted(outcome, status, usage, Source::Provider, consumed);
+            }
             None => {
                 if let Some(mut record) = self.close(outcome, status, 0) {
                     (record.doubt, record.raw_usage) = (consumed.doubt, consumed.raw);
@@ -245,8 +258,8 @@ impl Bill {
         Some(record)
     }
 
-    fn book(&self, record: UsageRecord) {
-        booking::book(&*self.shared.ledger, &self.account, record);
+    fn book(&self, record: UsageRecord) -> Result<(), Unbooked> {
+        booking::book(&*self.shared.ledger, &self.account, record)
     }
 }
 

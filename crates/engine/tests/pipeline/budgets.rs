@@ -129,6 +129,27 @@ async fn what_could_not_be_booked_is_not_sent_where_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn an_answer_that_could_not_be_booked_is_not_given_and_costs_nothing_where_that_is_wanted() {
+    let (is_full, is_refusing) = (true, true);
+    let chunk = [FIRST, "data: [DONE]\n\n"].map(Piece::Bytes).to_vec();
+    for (is_full, is_refusing, given) in
+        [(false, is_refusing, true), (is_full, false, true), (is_full, is_refusing, false)]
+    {
+        let budget = quota(Measure::CostNanoUsd, 1_000_000);
+        let bench = with(vec![budget.clone()], true, [json(WHOLE), events(chunk.clone())]);
+        bench.ledger.2.is_full.store(is_full, Ordering::Relaxed);
+        bench.ledger.2.is_refusing.store(is_refusing, Ordering::Relaxed);
+        let whole = ask(&bench, ASK).await;
+        assert_eq!(whole.as_ref().err().map(|denial| denial.error.status()), (!given).then_some(503));
+        let cost = if given { 9 * 10 + 2 * 20 } else { 0 };
+        assert_eq!(level(&bench, &budget), Level { used: cost, reserved: 0 });
+        let streamed = text(ask(&bench, crate::ASK_STREAM).await.unwrap()).await;
+        assert_eq!(streamed.contains("[DONE]"), given, "{streamed}");
+        assert_eq!(streamed.contains("could not be booked"), !given, "{streamed}");
+    }
+}
+
+#[tokio::test]
 async fn where_nobody_said_a_price_a_ceiling_is_booked_and_held_under_a_budget() {
     let budget = quota(Measure::CostNanoUsd, 1_000_000);
     let bench = with(vec![budget.clone()], false, [json(WHOLE)]);

@@ -34,6 +34,7 @@ use nexus_core::{
 use nexus_engine::{
     estimate::Estimator,
     port::{Clock, Deadlines, Dice, Inbound, Ledger, Noted, Outbound, Trail, Transport, Unbooked},
+    relay::orphan::{Reading, orphanage},
     shared::{Engine, Keys, Limits, Shared},
     stage::authenticate::Known,
     world::{World, Worlds},
@@ -120,7 +121,7 @@ impl FakeTransport {
 
 #[derive(Default)]
 pub struct Gate {
-    is_open: Cell<bool>,
+    pub is_open: Cell<bool>,
     waiting: Cell<Option<Waker>>,
     /// How often somebody asked in vain.
     pub asked: Cell<usize>,
@@ -220,10 +221,20 @@ impl FakeTransport {
 
 /// Remembers what was booked.
 #[derive(Default)]
-pub struct FakeLedger(pub Mutex<Vec<UsageRecord>>, pub AtomicBool);
+pub struct FakeLedger(pub Mutex<Vec<UsageRecord>>, pub AtomicBool, pub Disk);
+
+/// What becomes of records.
+#[derive(Default)]
+pub struct Disk {
+    pub is_full: AtomicBool,
+    pub is_refusing: AtomicBool,
+}
 
 impl Ledger for FakeLedger {
     fn book(&self, record: &UsageRecord) -> Result<(), Unbooked> {
+        if self.2.is_full.load(Ordering::Relaxed) {
+            return Err(Unbooked);
+        }
         self.0.lock().unwrap().push(record.clone());
         Ok(())
     }
@@ -231,6 +242,10 @@ impl Ledger for FakeLedger {
     /// Unless it is told that it could book nothing.
     fn takes_calls(&self) -> bool {
         !self.1.load(Ordering::Relaxed)
+    }
+
+    fn gives_unbooked(&self) -> bool {
+        !self.2.is_refusing.load(Ordering::Relaxed)
     }
 }
 
@@ -290,6 +305,8 @@ impl Dice for StillDice {
 
 /// An engine with targets `one`, `two`, .. behind the alias `gpt`, and what it is connected to.
 pub struct Bench {
+    /// Who reads on where clients have left.
+    pub reading: Cell<Option<Reading<FakeBody>>>,
     pub engine: Rc<Engine<FakeTransport>>,
     pub transport: FakeTransport,
     pub ledger: Arc<FakeLedger>,
@@ -352,14 +369,17 @@ pub fn bench_of(
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         },
     };
+    let (orphans, reading) = orphanage();
     let engine = Rc::new(Engine {
         shared: Arc::new(shared),
         transport: transport.clone(),
         dice: Box::new(StillDice::default()),
         known: Known::default(),
+        orphans: Rc::new(orphans),
         alive: None,
     });
-    Bench { engine, transport, ledger, clock, trail, exporter }
+    let reading = Cell::new(Some(reading));
+    Bench { reading, engine, transport, ledger, clock, trail, exporter }
 }
 
 impl Bench {

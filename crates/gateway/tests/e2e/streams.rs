@@ -136,6 +136,34 @@ fn a_client_that_leaves_cancels_the_provider_and_is_billed() {
 }
 
 #[test]
+fn a_stream_whose_client_left_is_read_on_to_its_usage_where_its_provider_is_set_up_so() {
+    let (mock, site) = mocked(&[("long", "mock-gpt+events=40+delay_ms=between:20")]);
+    let yaml = std::fs::read_to_string(site.file("nexus.yaml")).unwrap();
+    let set_up = yaml.replacen("    models:", "    options: { read_on_s: \"30\" }\n    models:", 1);
+    assert_ne!(set_up, yaml);
+    std::fs::write(site.file("nexus.yaml"), set_up).unwrap();
+    let (_, key) = site.key("app");
+    let node = site.start();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let mut client = node.client();
+    client.send("POST", "/v1/chat/completions", &headers, ask_stream("long").as_bytes()).unwrap();
+    client.head().unwrap();
+    client.chunk().unwrap();
+    drop(client);
+    let tokens = until("the provider has said what was used", || {
+        mock.oracle().first().map(|served| served.prompt_tokens + served.completion_tokens)
+    });
+    let booked = until("it is booked", || Some(totals(&site)).filter(|booked| booked.attempts == 1));
+    assert_eq!((booked.usage.tokens(), mock.counts().cancelled), (tokens, 0), "{:?}", booked.usage);
+    assert!(
+        node.metrics().contains(r#"nexus_requests_total{provider="mock",model="long",status="499"} 1"#),
+        "{}",
+        node.metrics()
+    );
+}
+
+#[test]
 fn a_silent_stream_is_kept_open_with_comments() {
     let (_mock, site) = mocked(&[("slow", "mock-gpt+events=2+delay_ms=first:10,between:400")]);
     let yaml = std::fs::read_to_string(site.file("nexus.yaml")).unwrap();

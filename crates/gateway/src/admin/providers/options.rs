@@ -42,8 +42,9 @@ impl ToSchema for OptionsObject {
 /// Every option of every kind, for people.
 fn described() -> String {
     let mut text = "What the kind takes beside the rest. No secret belongs here.".to_owned();
+    text.push_str("\n\nEvery kind:");
     for Known { name, form, meaning, .. } in registry::COMMON {
-        text.push_str(&format!("\n\nEvery kind:\n- `{name}`: {meaning} (`{}`)", form.pattern()));
+        text.push_str(&format!("\n- `{name}`: {meaning} (`{}`)", form.pattern()));
     }
     for kind in registry::kinds().filter(|kind| !kind.options.is_empty()) {
         text.push_str(&format!("\n\n`{}`:", kind.id));
@@ -155,14 +156,16 @@ mod tests {
                 "https://acme.openai.azure.com",
                 &[("version", "v1")],
                 &[
-                    "/options/version is no option of the kind `azure`; it takes `resource`, `api_version`, `credentials`, `client_id`, `health_check_s`",
+                    "/options/version is no option of the kind `azure`; it takes `resource`, `api_version`, `credentials`, `client_id`, `health_check_s`, `read_on_s`, `read_on_kib`",
                 ],
             ),
             (
                 "openai",
                 "https://a.example",
                 &[("a/b", "c")],
-                &["/options/a~1b is no option of the kind `openai`; it takes `health_check_s`"],
+                &[
+                    "/options/a~1b is no option of the kind `openai`; it takes `health_check_s`, `read_on_s`, `read_on_kib`",
+                ],
             ),
             ("openai", "https://a.example", &[("health_check_s", "30")], &[]),
             (
