@@ -3,6 +3,7 @@
 //! A setting that is absent here was refused already or is optional; a check that finds a problem adds it
 //! and goes on.
 
+mod money;
 mod routing;
 
 use std::{
@@ -98,6 +99,8 @@ impl Check<'_> {
         let google = self.host("google", words, &HostCredentials::GOOGLE, is_google);
         let providers = self.providers(raw.providers.unwrap_or_default());
         let rules = self.rules(raw.rules.unwrap_or_default());
+        let prices = self.prices(raw.prices.unwrap_or_default());
+        let quotas = self.quotas(raw.quotas.unwrap_or_default());
         Some(Settings {
             server: server?,
             timeouts: timeouts(&raw.timeouts.unwrap_or_default())?,
@@ -114,6 +117,8 @@ impl Check<'_> {
             default_provider: raw.default_provider,
             providers,
             rules,
+            prices,
+            quotas,
             redacted,
         })
     }

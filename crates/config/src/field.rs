@@ -24,6 +24,8 @@ pub enum Kind {
     SecretUrl,
     /// A whole number within these bounds.
     Whole { min: u64, max: u64 },
+    /// The same, where it may be negative.
+    Signed { min: i64, max: i64 },
     /// A number from 0 to 1000 with at most six decimals.
     Decimal,
     /// `true` or `false`.

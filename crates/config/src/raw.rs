@@ -16,6 +16,31 @@ const PORT: Kind = Kind::Whole { min: 0, max: 65_535 };
 const DURATION_MS: Kind = Kind::Whole { min: 1, max: 86_400_000 };
 const LIMIT: Kind = Kind::Whole { min: 1, max: 1_000_000_000 };
 const TOKENS: Kind = Kind::Whole { min: 0, max: 1_000_000_000_000 };
+/// What is counted of a request, in the words of prices.
+pub(crate) const QUANTITIES: &[&str] = &[
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "output",
+    "reasoning",
+    "audio_in",
+    "audio_out",
+    "cache_write_1h",
+    "image_in",
+    "image_out",
+    "audio_cache_read",
+    "searches",
+    "tool_calls",
+    "images",
+    "audio_ms",
+    "video_ms",
+    "characters",
+];
+pub(crate) const TIERS: &[&str] = &["standard", "batch", "flex", "priority"];
+pub(crate) const PRICE_KINDS: &[&str] = &["absolute", "relative", "ceiling"];
+pub(crate) const MEASURES: &[&str] = &["requests", "tokens", "concurrent", "cost_nano_usd"];
+pub(crate) const MODES: &[&str] = &["hard", "soft", "shadow", "cut"];
+const AMOUNT: Kind = Kind::Whole { min: 0, max: 100_000_000_000_000_000 };
 /// The largest weight.
 pub const WEIGHT_MAX: u64 = 1_000_000;
 
@@ -72,6 +97,10 @@ section! {
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
         /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, but for what is kept, hedged and continued, which stays as the database has it.
         rules: Vec<Rule> = Kind::List(Rule::FIELDS), Preset::Absent("none");
+        /// What models cost. What is not in force already is set at start and holds from then on; a price that is taken away here stays as the database has it.
+        prices: Vec<Price> = Kind::List(Price::FIELDS), Preset::Absent("none");
+        /// Who may use how much. They are put into the database at start, known by their names; what one is for cannot become another.
+        quotas: Vec<Quota> = Kind::List(Quota::FIELDS), Preset::Absent("none");
     }
 }
 
@@ -126,7 +155,7 @@ section! {
 section! {
     /// Where keys, teams, routes and usage are kept.
     Database {
-        /// What happens while the usage journal cannot be written or synced, as on a full disk: `degrade` serves on and counts what could not be booked, `refuse` answers new calls with status 503 until the disk takes records again.
+        /// What happens while the usage journal cannot be written or synced, as on a full disk: `degrade` serves on and counts what could not be booked, `refuse` answers new calls, and those whose answer could not be booked, with status 503 until the disk takes records again.
         when_journal_fails: String = Kind::Choice(&["degrade", "refuse"]), Preset::Text("degrade");
         /// `sqlite://path` or `postgres://user:password@host/name`; also the variable `DATABASE_URL`.
         url: Plain = Kind::SecretUrl, Preset::Absent("`sqlite://nexus-data/nexus.db`, with `data_dir` as its folder");
@@ -338,5 +367,67 @@ section! {
         failure: Vec<String> = Kind::Texts, Preset::Absent("none");
         /// When the caller's money is used up.
         budget: Vec<String> = Kind::Texts, Preset::Absent("none");
+    }
+}
+
+section! {
+    /// What a model costs.
+    Price {
+        /// The provider's name of the model; `*` is every model.
+        real_name: String = Kind::Text, Preset::Required;
+        /// The name of the provider it is had from.
+        provider: String = Kind::Text, Preset::Absent("wherever the model is had");
+        /// The vendor's region it holds in.
+        region: String = Kind::Text, Preset::Absent("all of them");
+        /// `absolute` is the price; `relative` has a `multiplier` alone, for the price that would hold without it; `ceiling` is what usage is booked at where nobody has said a price.
+        kind: String = Kind::Choice(PRICE_KINDS), Preset::Text("absolute");
+        /// What a million units of each quantity cost.
+        rates: Vec<Rate> = Kind::List(Rate::FIELDS), Preset::Absent("none");
+        /// For each answered request, in nano-USD.
+        per_request_nano_usd: u64 = AMOUNT, Preset::Whole(0);
+        /// Must be said of a price without rates: nothing is never free by accident.
+        is_free: bool = Kind::Flag, Preset::Flag(false);
+        /// What was negotiated, at most six decimals.
+        multiplier: String = Kind::Decimal, Preset::Absent("1");
+    }
+}
+
+section! {
+    /// What a million units of a quantity cost.
+    Rate {
+        /// What is counted; the quantities never overlap.
+        quantity: String = Kind::Choice(QUANTITIES), Preset::Required;
+        /// The tier of service it is for; `standard` holds for tiers without a rate of their own.
+        tier: String = Kind::Choice(TIERS), Preset::Text("standard");
+        /// The rate holds for requests that send at least so many tokens, those from the cache among them.
+        from_tokens: u32 = Kind::Whole { min: 0, max: 4_294_967_295 }, Preset::Whole(0);
+        /// In nano-USD.
+        nano_usd_per_million: u64 = AMOUNT, Preset::Required;
+    }
+}
+
+section! {
+    /// How much somebody may use in some time.
+    Quota {
+        /// Its name, unique.
+        name: String = Kind::Text, Preset::Required;
+        /// For whom or what it is.
+        subject: String = Kind::Choice(&["platform", "team", "key", "provider", "model", "user", "tag"]), Preset::Required;
+        /// The name of a team or a provider, the id of a key, or a pattern of aliases, users or tags.
+        subject_value: String = Kind::Text, Preset::Absent("the platform has none");
+        /// What is counted.
+        measure: String = Kind::Choice(MEASURES), Preset::Required;
+        /// The time it is for: aligned with the calendar, rolling, or all of it.
+        window: String = Kind::Choice(&["minute", "hour", "day", "week", "month", "rolling", "total"]), Preset::Required;
+        /// Where the calendar's days begin, in minutes east of UTC.
+        utc_offset_minutes: i32 = Kind::Signed { min: -720, max: 840 }, Preset::Absent("0");
+        /// In place of an offset: the place whose calendar it goes by, such as `Europe/Berlin`.
+        time_zone: String = Kind::Text, Preset::Absent("UTC");
+        /// How long a rolling window is.
+        rolling_seconds: u32 = Kind::Whole { min: 60, max: 31_622_400 }, Preset::Absent("required for a rolling window");
+        /// How much of it.
+        limit: u64 = Kind::Whole { min: 0, max: 9_223_372_036_854_775_807 }, Preset::Required;
+        /// What happens at the limit: `hard` refuses, `soft` tells, `shadow` only counts, `cut` refuses and ends streams.
+        mode: String = Kind::Choice(MODES), Preset::Text("hard");
     }
 }

@@ -50,6 +50,7 @@ fn value(value: &Value, kind: Kind) -> Value {
         (
             Kind::Text
             | Kind::Whole { .. }
+            | Kind::Signed { .. }
             | Kind::Decimal
             | Kind::Flag
             | Kind::Choice(_)

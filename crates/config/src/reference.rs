@@ -72,6 +72,7 @@ fn kind(kind: Kind) -> String {
         Kind::Secret => "secret text".to_owned(),
         Kind::SecretUrl => "URL".to_owned(),
         Kind::Whole { min, max } => format!("{min} to {max}"),
+        Kind::Signed { min, max } => format!("{min} to {max}"),
         Kind::Decimal => "0 to 1000, six decimals".to_owned(),
         Kind::Flag => "`true` or `false`".to_owned(),
         Kind::Choice(words) => format!("`{}`", words.join("`, `")),

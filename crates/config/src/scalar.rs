@@ -2,6 +2,8 @@
 //!
 //! A refusal says what was expected and never what was found.
 
+use std::fmt::Display;
+
 use figment::value::{Num, Value};
 
 use crate::field::Kind;
@@ -17,7 +19,8 @@ pub(crate) fn check(kind: Kind, value: &Value) -> Result<Value, Refused> {
     match kind {
         Kind::Text => text(value, TEXT_MAX_BYTES).map(Value::from),
         Kind::Secret | Kind::SecretUrl => text(value, SECRET_MAX_BYTES).map(Value::from),
-        Kind::Whole { min, max } => whole(value, min, max).map(Value::from),
+        Kind::Whole { min, max } => within(value, min, max).map(Value::from),
+        Kind::Signed { min, max } => within(value, min, max).map(Value::from),
         Kind::Decimal => decimal(value).map(Value::from),
         Kind::Flag => match value {
             Value::Bool(..) => Ok(value.clone()),
@@ -37,7 +40,9 @@ pub(crate) fn check(kind: Kind, value: &Value) -> Result<Value, Refused> {
 /// A variable's text as the value it would be in the file.
 pub(crate) fn from_variable(kind: Kind, text: &str) -> Value {
     match kind {
-        Kind::Whole { .. } => text.trim().parse::<i128>().map_or_else(|_| text.into(), Value::from),
+        Kind::Whole { .. } | Kind::Signed { .. } => {
+            text.trim().parse::<i128>().map_or_else(|_| text.into(), Value::from)
+        }
         Kind::Flag => text.trim().parse::<bool>().map_or_else(|_| text.into(), Value::from),
         _ => text.trim().into(),
     }
@@ -78,7 +83,7 @@ fn texts(value: &Value) -> Result<Vec<String>, Refused> {
     line.split(',').map(|part| text(&part.trim().into(), TEXT_MAX_BYTES)).collect()
 }
 
-fn whole(value: &Value, min: u64, max: u64) -> Result<u64, Refused> {
+fn within<N: TryFrom<i128> + PartialOrd + Display>(value: &Value, min: N, max: N) -> Result<N, Refused> {
     let remedy = || format!("write a number from {min} to {max}, without quotes");
     let number = match value {
         Value::Num(_, Num::F32(_) | Num::F64(_)) => None,
@@ -86,8 +91,8 @@ fn whole(value: &Value, min: u64, max: u64) -> Result<u64, Refused> {
     };
     match number {
         None => Err(refused("is not a whole number", remedy())),
-        Some(number) => match u64::try_from(number) {
-            Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Some(number) => match N::try_from(number) {
+            Ok(number) if (&min..=&max).contains(&&number) => Ok(number),
             _ => Err(refused("is out of range", remedy())),
         },
     }
@@ -166,6 +171,8 @@ mod tests {
             (whole, u128::MAX.into(), Err("is not a whole number")),
             (whole, 1.0.into(), Err("is not a whole number")),
             (whole, "1".into(), Err("is not a whole number")),
+            (Kind::Signed { min: -9, max: 9 }, (-9).into(), Ok((-9_i64).into())),
+            (Kind::Signed { min: -9, max: 9 }, (-10).into(), Err("is out of range")),
             (Kind::Decimal, 1.0.into(), Ok("1".into())),
             (Kind::Decimal, 1.25.into(), Ok("1.25".into())),
             (Kind::Decimal, 2.into(), Ok("2".into())),

@@ -6,7 +6,13 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use nexus_core::{
-    capabilities::Capabilities, endpoint::Template, host::Hosts, need, policy, proxy::TrustedProxies,
+    capabilities::Capabilities,
+    endpoint::Template,
+    host::Hosts,
+    need, policy,
+    price::{Kind, Rate},
+    proxy::TrustedProxies,
+    quota::{Measure, Mode},
     role::Role,
 };
 
@@ -33,6 +39,8 @@ pub struct Settings {
     pub default_provider: Option<String>,
     pub providers: Vec<Provider>,
     pub rules: Vec<Rule>,
+    pub prices: Vec<Price>,
+    pub quotas: Vec<Quota>,
     pub(crate) redacted: String,
 }
 
@@ -221,4 +229,37 @@ pub struct Rule {
     /// A team's name; `None`: everybody.
     pub team: Option<String>,
     pub rule: policy::Rule,
+}
+
+/// What a model costs. Whether that can be is the caller's to check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    pub real_name: String,
+    /// A provider's name; `None`: wherever the model is had.
+    pub provider: Option<String>,
+    pub region: Option<String>,
+    pub kind: Kind,
+    pub rates: Vec<Rate>,
+    pub per_request_nano_usd: u64,
+    pub is_free: bool,
+    pub multiplier_ppm: Option<u64>,
+}
+
+/// How much somebody may use. Whether that can be is the caller's to check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Unique among the file's quotas.
+    pub name: String,
+    /// The word of what it is for.
+    pub subject: String,
+    /// A team's or a provider's name, a key's id, or a pattern.
+    pub subject_value: Option<String>,
+    pub measure: Measure,
+    /// The word of its time.
+    pub window: String,
+    pub utc_offset_minutes: i32,
+    pub time_zone: Option<String>,
+    pub rolling_seconds: Option<u32>,
+    pub limit: u64,
+    pub mode: Mode,
 }

@@ -1,4 +1,4 @@
-//! Puts a configuration file's providers and rules into the database: idempotently, in one transaction with its row in the
+//! Puts a configuration file's providers, rules, prices and quotas into the database: idempotently, in one transaction with its row in the
 //! trail. What it says is the administration's to plan; here is only where it is done without a request.
 
 use nexus_config::settings::{self, Settings};
@@ -11,7 +11,7 @@ use nexus_store::Store;
 
 use crate::{
     admin::{
-        config::{Differences, Fate, Offer, Offers, Planner},
+        config::{Differences, Fate, Offer, OfferedQuota, Offers, Planner},
         credentials::Sealer,
         problem::Problem,
     },
@@ -24,6 +24,8 @@ use crate::{
 pub struct File {
     pub providers: Vec<settings::Provider>,
     pub rules: Vec<settings::Rule>,
+    pub prices: Vec<settings::Price>,
+    pub quotas: Vec<settings::Quota>,
 }
 
 impl File {
@@ -32,12 +34,19 @@ impl File {
         Self {
             providers: std::mem::take(&mut settings.providers),
             rules: std::mem::take(&mut settings.rules),
+            prices: std::mem::take(&mut settings.prices),
+            quotas: std::mem::take(&mut settings.quotas),
         }
     }
 
     fn offers(self) -> Result<Offers, Problem> {
         let providers = self.providers.into_iter().map(Offer::of_file).collect::<Result<Vec<_>, _>>()?;
-        Ok(Offers { providers, rules: self.rules.into_iter().map(Into::into).collect() })
+        Ok(Offers {
+            providers,
+            rules: self.rules.into_iter().map(Into::into).collect(),
+            prices: self.prices.into_iter().map(Into::into).collect(),
+            quotas: self.quotas.into_iter().map(OfferedQuota::of_file).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -87,6 +96,18 @@ impl Workshop<'_> {
             if rule.change != Fate::Unchanged {
                 let (alias, change) = (rule.alias, rule.change);
                 tracing::info!(alias, team = rule.team, ?change, "a rule was applied from the configuration");
+            }
+        }
+        for price in differences.prices {
+            if price.change != Fate::Unchanged {
+                let (model, provider) = (price.real_name, price.provider);
+                tracing::info!(model, provider, "a price was applied from the configuration");
+            }
+        }
+        for quota in differences.quotas {
+            if quota.change != Fate::Unchanged {
+                let (name, change) = (quota.name, quota.change);
+                tracing::info!(quota = name, ?change, "a quota was applied from the configuration");
             }
         }
         for provider in differences.providers {

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::entry::ConfigBody;
 pub use self::{
-    entry::{Offer, Offers},
+    entry::{Offer, OfferedQuota, Offers},
     export::export,
     plan::{Differences, Fate, Planner},
 };
@@ -50,7 +50,8 @@ impl Kinds for ConfigText {
 }
 
 pub async fn show(call: Call<Filter<ExportFilter>>) -> Result<Text<ConfigText>, Problem> {
-    let exported = call.read(export).await?;
+    let now_ms = call.now_ms();
+    let exported = call.read(move |conn| export(conn, now_ms)).await?;
     Ok(match call.query.0.format.unwrap_or_default() {
         Format::Yaml => Text::new(YAML, exported.to_yaml()),
         Format::Json => Text::new(JSON, exported.to_json()),

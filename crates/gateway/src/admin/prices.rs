@@ -17,9 +17,10 @@ use nexus_store::repo::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use self::object::{EffectiveBody, NewPrice, PriceBody};
+use self::object::{EffectiveBody, NewPrice};
 pub use self::{
-    exchange::{export, import},
+    exchange::{PriceEntry, export, import},
+    object::PriceBody,
     reprice::{reprice, reprices, show_reprice, stop_reprice},
     unpriced::unpriced,
 };
@@ -88,7 +89,7 @@ pub async fn create(call: Call<(), Json<NewPrice>>) -> Result<Recorded<Created<P
 }
 
 /// What is wrong with a wish that stands at `at` in the body.
-fn check_price(check: &mut Check, at: &str, wish: &NewPrice) {
+pub fn check_price(check: &mut Check, at: &str, wish: &NewPrice) {
     check_model(check, &format!("{at}/real_name"), &wish.real_name);
     if let Some(region) = &wish.region {
         check.name(&format!("{at}/region"), region);
@@ -118,7 +119,8 @@ fn check_price(check: &mut Check, at: &str, wish: &NewPrice) {
     }
 }
 
-fn stored(wish: &NewPrice, id: Uuid, now_ms: i64) -> StoredPrice {
+/// What is wished for, as it is stored.
+pub fn stored(wish: &NewPrice, id: Uuid, now_ms: i64) -> StoredPrice {
     StoredPrice {
         id,
         real_model: wish.real_name.clone(),

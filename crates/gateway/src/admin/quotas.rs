@@ -14,9 +14,9 @@ use nexus_store::repo::{
     quota::{self, StoredQuota},
 };
 
-pub use self::object::{NewQuota, QuotaBody};
+pub use self::object::{NewQuota, QuotaBody, SubjectWord, WindowWord, hard, limit};
 use self::{
-    object::{CounterBody, HolderBody, HoldersBody, QuotaPatch, SubjectWord, WindowWord},
+    object::{CounterBody, HolderBody, HoldersBody, QuotaPatch},
     rights::Set,
 };
 use super::{
@@ -50,63 +50,61 @@ fn shown(stored: &StoredQuota) -> Shown<QuotaBody> {
 }
 
 /// Whom a quota is for; what cannot be read of it is told at the end.
-fn subject(check: &mut Check, kind: SubjectWord, value: Option<&str>) -> Subject {
+fn subject(check: &mut Check, at: &str, kind: SubjectWord, value: Option<&str>) -> Subject {
+    let pointer = format!("{at}/subject_value");
     let id = |check: &mut Check| {
         value.and_then(|value| value.parse::<Uuid>().ok()).unwrap_or_else(|| {
-            check.flaw("/subject_value", "is no id; say which one the quota is for");
+            check.flaw(&pointer, "is no id; say which one the quota is for");
             Uuid::nil()
         })
+    };
+    let mut pattern = |of: &str, such_as: &str| {
+        let pattern = value.and_then(|value| Pattern::parse(value).ok());
+        if pattern.is_none() {
+            check.flaw(&pointer, format!("is no pattern of {of}; write one such as `{such_as}`"));
+        }
+        pattern
     };
     match kind {
         SubjectWord::Platform => {
             if value.is_some() {
-                check.flaw("/subject_value", "must be absent for the whole platform");
+                check.flaw(&pointer, "must be absent for the whole platform");
             }
             Subject::Platform
         }
         SubjectWord::Team => Subject::Team(id(check).into()),
         SubjectWord::Key => Subject::Key(id(check).into()),
         SubjectWord::Provider => Subject::Provider(id(check).into()),
-        SubjectWord::Model => {
-            pattern(check, value, "aliases", "gpt-*").map_or(Subject::Platform, Subject::Model)
-        }
-        SubjectWord::User => pattern(check, value, "users", "*").map_or(Subject::Platform, Subject::User),
-        SubjectWord::Tag => {
-            pattern(check, value, "tags", "project:*").map_or(Subject::Platform, Subject::Tag)
-        }
+        SubjectWord::Model => pattern("aliases", "gpt-*").map_or(Subject::Platform, Subject::Model),
+        SubjectWord::User => pattern("users", "*").map_or(Subject::Platform, Subject::User),
+        SubjectWord::Tag => pattern("tags", "project:*").map_or(Subject::Platform, Subject::Tag),
     }
 }
 
-fn pattern(check: &mut Check, value: Option<&str>, of: &str, such_as: &str) -> Option<Pattern> {
-    let pattern = value.and_then(|value| Pattern::parse(value).ok());
-    if pattern.is_none() {
-        check.flaw("/subject_value", format!("is no pattern of {of}; write one such as `{such_as}`"));
-    }
-    pattern
-}
-
-fn zone(check: &mut Check, wish: &NewQuota) -> Zone {
-    check.within("/utc_offset_minutes", wish.utc_offset_minutes.into(), -720, 840);
+fn zone(check: &mut Check, at: &str, wish: &NewQuota) -> Zone {
+    let pointer = format!("{at}/time_zone");
+    check.within(&format!("{at}/utc_offset_minutes"), wish.utc_offset_minutes.into(), -720, 840);
     let Some(name) = &wish.time_zone else { return Zone::fixed(wish.utc_offset_minutes) };
     if matches!(wish.window, WindowWord::Minute | WindowWord::Rolling | WindowWord::Total) {
-        check.flaw("/time_zone", "must be absent for a window that goes by no calendar");
+        check.flaw(&pointer, "must be absent for a window that goes by no calendar");
     }
     if wish.utc_offset_minutes != 0 {
-        check.flaw("/time_zone", "stands beside `utc_offset_minutes`; say one of the two");
+        check.flaw(&pointer, "stands beside `utc_offset_minutes`; say one of the two");
     }
     Zone::named(name).unwrap_or_else(|| {
-        check.flaw("/time_zone", "is no time zone; write one such as `Europe/Berlin`");
+        check.flaw(&pointer, "is no time zone; write one such as `Europe/Berlin`");
         Zone::fixed(0)
     })
 }
 
-fn window(check: &mut Check, wish: &NewQuota) -> Window {
-    let zone = zone(check, wish);
+fn window(check: &mut Check, at: &str, wish: &NewQuota) -> Window {
+    let zone = zone(check, at, wish);
+    let pointer = format!("{at}/rolling_seconds");
     if (wish.window == WindowWord::Rolling) != wish.rolling_seconds.is_some() {
-        check.flaw("/rolling_seconds", "must be there for a rolling window and for no other");
+        check.flaw(&pointer, "must be there for a rolling window and for no other");
     }
     if let Some(seconds) = wish.rolling_seconds {
-        check.within("/rolling_seconds", seconds.into(), 60, 31_622_400);
+        check.within(&pointer, seconds.into(), 60, 31_622_400);
     }
     match wish.window {
         WindowWord::Minute => Window::Minute,
@@ -124,11 +122,17 @@ fn window(check: &mut Check, wish: &NewQuota) -> Window {
 /// The quota that is wished for.
 pub fn checked(wish: &NewQuota, id: Uuid) -> Result<Quota, Problem> {
     let mut check = Check::default();
-    check.name("/name", &wish.name);
-    let subject = subject(&mut check, wish.subject, wish.subject_value.as_deref());
-    let window = window(&mut check, wish);
+    let quota = checked_at(&mut check, "", wish, id);
     check.finish()?;
-    Ok(Quota {
+    Ok(quota)
+}
+
+/// The quota that is wished for at a place; what is not right with it is told, and then it is none.
+pub fn checked_at(check: &mut Check, at: &str, wish: &NewQuota, id: Uuid) -> Quota {
+    check.name(&format!("{at}/name"), &wish.name);
+    let subject = subject(check, at, wish.subject, wish.subject_value.as_deref());
+    let window = window(check, at, wish);
+    Quota {
         id,
         name: wish.name.as_str().into(),
         subject,
@@ -136,7 +140,7 @@ pub fn checked(wish: &NewQuota, id: Uuid) -> Result<Quota, Problem> {
         window,
         limit: wish.limit,
         mode: wish.mode.into(),
-    })
+    }
 }
 
 pub async fn create(call: Call<(), Json<NewQuota>>) -> Result<Recorded<Created<QuotaBody>>, Problem> {

@@ -20,7 +20,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $word:ident as $schema:ident for $core:ident { $($variant:ident),+ })+) => {$(
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
         )]
         #[serde(rename_all = "snake_case")]
         #[schema(as = $schema)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nexus_config::{load::Flags, reference};
 use nexus_core::role::ActorId;
+use nexus_engine::port::Clock as _;
 use serde_json::json;
 
 use super::change;
@@ -35,7 +36,8 @@ pub fn run(command: Config) -> Result<(), StartError> {
             }
         }
         Config::Export { config } => {
-            let exported = change::store(&Place { config })?.read_blocking(export)?;
+            let exported = change::store(&Place { config })?
+                .read_blocking(|conn| export(conn, SystemClock::new().unix_ms()))?;
             say(exported.to_yaml().trim_end());
         }
         Config::Import(wish) => import(&wish)?,
@@ -43,7 +45,7 @@ pub fn run(command: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Puts a file's providers, models and rules into the database; nothing is taken away.
+/// Puts a file's providers, models, rules, prices and quotas into the database; nothing is taken away.
 fn import(wish: &ConfigImport) -> Result<(), StartError> {
     let file = File::take(&mut boot::settings(Some(&wish.file), &Flags::default())?);
     let place: &Path = wish.config.as_deref().unwrap_or(&wish.file);
@@ -71,6 +73,13 @@ fn print(differences: &Differences) {
     for rule in &differences.rules {
         let of = rule.team.as_ref().map_or_else(String::new, |team| format!(" of team {team}"));
         say(&line(rule.change, &format!("rule for {}{of}", rule.alias), &rule.fields));
+    }
+    for price in &differences.prices {
+        let at = price.provider.as_ref().map_or_else(String::new, |name| format!(" at {name}"));
+        say(&line(price.change, &format!("price of {}{at}", price.real_name), &price.fields));
+    }
+    for quota in &differences.quotas {
+        say(&line(quota.change, &format!("quota {}", quota.name), &quota.fields));
     }
     for name in &differences.without_key {
         say(&format!("provider {name} has no key"));

@@ -1,9 +1,10 @@
-//! The configuration file's providers as a request says them, checked into [`Offer`]s. What is not said is not
+//! The configuration file's providers, rules, prices and quotas as a request says them, checked into [`Offer`]s. What is not said is not
 //! filled in here: it stays as the database has it.
 //!
 //! Nothing here is resolved from the environment: whoever may write configuration over the network may not
 //! read the process's variables.
 
+mod money;
 mod rule;
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,12 +14,16 @@ use nexus_core::{capabilities::Capabilities, endpoint::Template};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub use self::rule::OfferedRule;
 use self::rule::{FitEntry, RuleEntry};
+pub use self::{
+    money::{OfferedPrice, OfferedQuota, QuotaEntry},
+    rule::OfferedRule,
+};
 use crate::admin::{
     body::object_or_none,
     check::Check,
     credentials::KeyText,
+    prices::PriceEntry,
     problem::Problem,
     providers::{
         KindText, OptionsObject, TidyText, UrlText, check_kind, check_limits, check_model, check_name,
@@ -27,7 +32,7 @@ use crate::admin::{
     routes::{CapabilitiesBody, ModelText, Multiplier, RegionShares, check_regions, check_tier},
 };
 
-/// Providers, their models and what is set for aliases, in the shape of the configuration file.
+/// Providers, their models, what is set for aliases, prices and quotas, in the shape of the configuration file.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Configuration)]
@@ -38,6 +43,12 @@ pub struct ConfigBody {
     #[serde(default)]
     #[schema(required = false, max_items = 1000)]
     rules: Vec<RuleEntry>,
+    #[serde(default)]
+    #[schema(required = false, max_items = 1000)]
+    prices: Vec<PriceEntry>,
+    #[serde(default)]
+    #[schema(required = false, max_items = 1000)]
+    quotas: Vec<QuotaEntry>,
 }
 
 /// The most entries of a list taken at once.
@@ -126,6 +137,8 @@ pub struct ModelEntry {
 pub struct Offers {
     pub providers: Vec<Offer>,
     pub rules: Vec<OfferedRule>,
+    pub prices: Vec<OfferedPrice>,
+    pub quotas: Vec<OfferedQuota>,
 }
 
 /// A provider as it is to be; `None`: what is there stays.
@@ -165,7 +178,12 @@ impl ConfigBody {
     /// Everything that is not right with it is told at once.
     pub fn offers(self) -> Result<Offers, Problem> {
         let mut check = Check::default();
-        for (pointer, length) in [("/providers", self.providers.len()), ("/rules", self.rules.len())] {
+        for (pointer, length) in [
+            ("/providers", self.providers.len()),
+            ("/rules", self.rules.len()),
+            ("/prices", self.prices.len()),
+            ("/quotas", self.quotas.len()),
+        ] {
             if length > ENTRIES_MAX {
                 check.flaw(pointer, format!("has more than {ENTRIES_MAX} entries; send them in parts"));
             }
@@ -180,8 +198,10 @@ impl ConfigBody {
             providers.extend(entry.offer(&mut check, &pointer));
         }
         let rules = rule::offered(self.rules, &mut check);
+        let prices = money::offered_prices(self.prices, &mut check);
+        let quotas = money::offered_quotas(self.quotas, &mut check);
         check.finish()?;
-        Ok(Offers { providers, rules })
+        Ok(Offers { providers, rules, prices, quotas })
     }
 }
 

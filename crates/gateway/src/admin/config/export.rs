@@ -1,7 +1,8 @@
-//! Providers, their models and rules as the configuration file says them, with variables in the place of keys.
+//! Providers, their models, rules, prices and quotas as the configuration file says them, with variables in the place of keys.
 //!
 //! What the file has no words for is told in comments and never silently left out.
 
+mod money;
 mod rules;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,25 +11,36 @@ use nexus_core::id::{ProviderId, TeamId};
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
+        price,
         provider::{self, StoredProvider},
+        quota,
         route::{self, StoredRoute},
         rule, team,
     },
 };
 use serde::Serialize;
 
-use self::rules::{ExportedFit, ExportedRule};
+use self::{
+    money::Providers,
+    rules::{ExportedFit, ExportedRule},
+};
+use super::entry::QuotaEntry;
 use crate::admin::{
+    prices::PriceEntry,
     providers::{credentials, shown_options},
     routes::{CapabilitiesBody, Multiplier},
 };
 
-/// What the file's `providers` and `rules` say.
+/// What the file's `providers`, `rules`, `prices` and `quotas` say.
 #[derive(Debug, Default, Serialize)]
 pub struct Exported {
     providers: Vec<ExportedProvider>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules: Vec<ExportedRule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    prices: Vec<PriceEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quotas: Vec<QuotaEntry>,
     /// What could not be said.
     #[serde(skip)]
     left_out: Vec<String>,
@@ -77,16 +89,19 @@ struct ExportedModel {
 }
 
 /// What has no words in a file, whatever there is of it.
-const NEVER: &str = "teams, keys, users, quotas, prices and settings: they stand in no file";
+const NEVER: &str =
+    "teams, keys, users and settings, and prices that do not hold yet or any more: they stand in no file";
 
 /// The names of teams.
 type Names = HashMap<TeamId, String>;
 
-/// Everything that is active.
-pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
+/// Everything that is active and in force.
+pub fn export(conn: &mut AnyConnection, now_ms: i64) -> Result<Exported, StoreError> {
     let mut exported = Exported { left_out: vec![NEVER.to_owned()], ..Exported::default() };
     let names: Names = team::list(conn)?.into_iter().map(|team| (team.id, team.name)).collect();
     let (providers, routes) = (provider::list(conn)?, route::list(conn)?);
+    let active = providers.iter().filter(|provider| provider.is_active);
+    let known: Providers = active.map(|provider| (provider.id, provider.name.clone())).collect();
     let mut variables = HashSet::new();
     for provider in providers {
         if !provider.is_active {
@@ -115,6 +130,9 @@ pub fn export(conn: &mut AnyConnection) -> Result<Exported, StoreError> {
         });
     }
     exported.rules = rules::exported(rule::list(conn)?, &names, &mut exported.left_out);
+    let left_out = &mut exported.left_out;
+    exported.prices = money::prices(&price::in_force(conn, now_ms)?, &known, left_out);
+    exported.quotas = money::quotas(quota::list(conn)?, (&names, &known), left_out);
     Ok(exported)
 }
 
@@ -222,6 +240,8 @@ impl Exported {
             out.push_str("rules:\n");
         }
         self.rules.iter().for_each(|rule| rule.write(&mut out));
+        money::write(&mut out, "prices", &self.prices);
+        money::write(&mut out, "quotas", &self.quotas);
         out
     }
 }
@@ -303,6 +323,7 @@ mod tests {
     use nexus_core::{
         need::{Ability, Fit},
         policy::{Cause, Policy, Rule},
+        quota::Mode,
     };
 
     use super::*;
@@ -349,6 +370,20 @@ mod tests {
         }
     }
 
+    fn price() -> serde_json::Value {
+        serde_json::json!({
+            "real_name": "a \"b\" \\ c: #d\u{2028}", "provider": "true", "kind": "relative", "multiplier": "0.5",
+            "rates": [{ "quantity": "output", "tier": "batch", "from_tokens": 7, "nano_usd_per_million": 1 }],
+        })
+    }
+
+    fn quota() -> serde_json::Value {
+        serde_json::json!({
+            "name": "- a: 'b'", "subject": "team", "subject_value": "r: \"e\"d", "measure": "cost_nano_usd",
+            "window": "day", "utc_offset_minutes": -330, "limit": i64::MAX, "mode": "cut",
+        })
+    }
+
     #[test]
     fn what_is_exported_is_a_configuration_file() {
         let names = Names::from([(TEAM, "r: \"e\"d".to_owned())]);
@@ -381,6 +416,7 @@ mod tests {
             }],
             rules: vec![ExportedRule::of("*", Some("r: \"e\"d".to_owned()), &rule())],
             left_out: vec!["something \"else\"".to_owned()],
+            ..Exported::default()
         };
         let environment = Environment::from_pairs([("TRUE_KEY", "sk-1")]);
         for text in [exported.to_yaml(), exported.to_json()] {
@@ -407,6 +443,26 @@ mod tests {
             let said = first.capabilities.as_ref().map(CapabilitiesBody::from);
             assert_eq!(said, model("gpt").capabilities, "{text}");
             assert_eq!(first.region_weights, Some(BTreeMap::from([("eu: west".to_owned(), 3)])));
+        }
+    }
+
+    #[test]
+    fn exported_prices_and_quotas_are_read_as_they_are() {
+        let exported = Exported {
+            prices: vec![serde_json::from_value(price()).unwrap()],
+            quotas: vec![serde_json::from_value(quota()).unwrap()],
+            ..Exported::default()
+        };
+        for text in [exported.to_yaml(), exported.to_json()] {
+            let environment = Environment::from_pairs([("NONE", "")]);
+            let Ok(settings) = load::load_text("the export", &text, &environment, &Flags::default()) else {
+                panic!("{text}");
+            };
+            let read = PriceEntry::of_file(settings.prices[0].clone());
+            assert_eq!(serde_json::json!(read), serde_json::json!(exported.prices[0]), "{text}");
+            let read = &settings.quotas[0];
+            assert_eq!((&*read.name, read.utc_offset_minutes, read.mode), ("- a: 'b'", -330, Mode::Cut));
+            assert_eq!(read.limit, i64::MAX as u64);
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! A plan is made and carried out in one transaction, or made and shown only.
 
+mod money;
 mod rules;
 
 use nexus_core::id::{CredentialId, ProviderId, RouteId, Uuid};
@@ -11,6 +12,7 @@ use nexus_store::{
     repo::{
         Page,
         credential::{self, SealedSecret},
+        price::{self, StoredPrice},
         provider::{self, StoredProvider},
         route::{self, PPM, StoredRoute},
     },
@@ -18,14 +20,17 @@ use nexus_store::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use self::money::{PriceDifference, QuotaDifference};
 use super::entry::{Offer, OfferedModel, Offers};
 use crate::admin::{
     change::Halt,
     check::Check,
     credentials::{Sealer, as_default},
+    prices::PriceBody,
     providers::{
         ProviderBody, check_key, check_options, check_way, shown_options, usual_endpoint, usual_weight,
     },
+    quotas::QuotaBody,
     routes::{RouteBody, check_known},
     rules::RuleBody,
 };
@@ -48,6 +53,8 @@ pub struct Differences {
     pub providers: Vec<ProviderDifference>,
     pub model_routes: Vec<RouteDifference>,
     pub rules: Vec<RuleDifference>,
+    pub prices: Vec<PriceDifference>,
+    pub quotas: Vec<QuotaDifference>,
     /// Providers that have no key and get none; give them a credential where they need one.
     pub without_key: Vec<String>,
 }
@@ -87,6 +94,10 @@ pub struct Things {
     pub model_routes: Vec<RouteBody>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleBody>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceBody>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaBody>,
 }
 
 /// What is to be done.
@@ -98,6 +109,8 @@ pub struct Plan {
     providers: Vec<StoredProvider>,
     routes: Vec<StoredRoute>,
     rules: Vec<rules::Wanted>,
+    prices: Vec<StoredPrice>,
+    quotas: Vec<money::Wanted>,
     secrets: Vec<(CredentialId, ProviderId, SealedSecret)>,
     /// Providers that have moved to another server, where no key but the new one is sent.
     moved: Vec<ProviderId>,
@@ -133,6 +146,8 @@ impl Planner<'_> {
             self.provider(conn, &mut plan, &mut check, offer)?;
         }
         rules::plan(self, conn, &mut plan, &mut check, offers.rules)?;
+        money::prices(self, conn, &mut plan, &mut check, offers.prices)?;
+        money::quotas(self, conn, &mut plan, &mut check, offers.quotas)?;
         check.finish()?;
         Ok(plan)
     }
@@ -330,6 +345,13 @@ impl Plan {
         for wanted in &self.rules {
             after.rules.push(wanted.carry_out(conn, now_ms)?);
         }
+        for wanted in &self.prices {
+            price::create(conn, wanted)?;
+            after.prices.push(PriceBody::new(wanted));
+        }
+        for wanted in &self.quotas {
+            after.quotas.push(wanted.carry_out(conn, now_ms)?);
+        }
         for (id, provider, secret) in &self.secrets {
             credential::apply(conn, *id, *provider, secret, now_ms)?;
         }
@@ -341,6 +363,8 @@ impl Plan {
         self.providers.is_empty()
             && self.routes.is_empty()
             && self.rules.is_empty()
+            && self.prices.is_empty()
+            && self.quotas.is_empty()
             && self.secrets.is_empty()
             && self.moved.is_empty()
     }

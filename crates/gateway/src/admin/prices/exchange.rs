@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use nexus_config::settings;
 use nexus_core::id::ProviderId;
 use nexus_store::{
     AnyConnection, StoreError,
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{
     check_price,
-    object::{NewPrice, PriceBody, RateBody},
+    object::{NewPrice, PriceBody, RateBody, absolute},
     stored,
 };
 use crate::admin::{
@@ -49,15 +50,17 @@ pub struct PriceEntry {
     #[schema(value_type = ModelText)]
     real_name: String,
     /// None: wherever the model is had.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 100)]
     provider: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<NameText>)]
     region: Option<String>,
+    #[serde(default = "absolute")]
+    #[schema(default = "absolute")]
     kind: PriceKindWord,
     #[serde(default)]
-    #[schema(max_items = 128)]
+    #[schema(required = false, max_items = 128)]
     rates: Vec<RateBody>,
     #[serde(default, deserialize_with = "super::object::amount")]
     #[schema(default = 0, minimum = 0, maximum = 100_000_000_000_000_000_u64)]
@@ -65,12 +68,37 @@ pub struct PriceEntry {
     #[serde(default)]
     #[schema(default = false)]
     is_free: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     multiplier: Option<Multiplier>,
 }
 
 impl PriceEntry {
-    fn new(price: &StoredPrice, providers: &HashMap<ProviderId, String>) -> Self {
+    /// From a configuration file, which was checked.
+    pub fn of_file(file: settings::Price) -> Self {
+        let ppm = file.multiplier_ppm.map(|ppm| i64::try_from(ppm).unwrap_or(i64::MAX));
+        Self {
+            real_name: file.real_name,
+            provider: file.provider,
+            region: file.region,
+            kind: file.kind.into(),
+            rates: file.rates.iter().map(Into::into).collect(),
+            per_request_nano_usd: file.per_request_nano_usd,
+            is_free: file.is_free,
+            multiplier: ppm.map(Multiplier),
+        }
+    }
+
+    /// The name of the provider it is for.
+    pub fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
+    }
+
+    /// What it is for: of the same there is one price at a time.
+    pub fn scope(&self) -> (String, Option<String>, Option<String>, PriceKindWord) {
+        (self.real_name.clone(), self.provider.clone(), self.region.clone(), self.kind)
+    }
+
+    pub fn new(price: &StoredPrice, providers: &HashMap<ProviderId, String>) -> Self {
         let ppm = price.multiplier_ppm.map(|ppm| i64::try_from(ppm).unwrap_or(i64::MAX));
         Self {
             real_name: price.real_model.clone(),
@@ -84,7 +112,8 @@ impl PriceEntry {
         }
     }
 
-    fn wish(self, provider: Option<ProviderId>) -> NewPrice {
+    /// The same at the provider of this id.
+    pub fn wish(self, provider: Option<ProviderId>) -> NewPrice {
         NewPrice {
             real_name: self.real_name,
             provider_id: provider.map(|id| id.0),

@@ -187,7 +187,7 @@ pub struct NewPrice {
     pub valid_from: Option<i64>,
 }
 
-fn absolute() -> PriceKindWord {
+pub fn absolute() -> PriceKindWord {
     PriceKindWord::Absolute
 }
 

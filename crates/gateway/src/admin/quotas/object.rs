@@ -44,7 +44,7 @@ pub enum WindowWord {
 }
 
 impl WindowWord {
-    fn of(window: &Window) -> Self {
+    pub fn of(window: &Window) -> Self {
         match window {
             Window::Minute => Self::Minute,
             Window::Hour { .. } => Self::Hour,
@@ -152,12 +152,12 @@ pub struct NewQuota {
     pub mode: ModeWord,
 }
 
-fn hard() -> ModeWord {
+pub fn hard() -> ModeWord {
     ModeWord::Hard
 }
 
 /// A limit a row can hold.
-fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+pub fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let limit = u64::deserialize(from)?;
     i64::try_from(limit).map(|_| limit).map_err(|_| D::Error::custom("is higher than any limit can be"))
 }

@@ -76,6 +76,99 @@ fn a_difference_is_told_before_it_is_made_and_made_once() {
     );
 }
 
+/// What becomes of prices and quotas.
+fn money(differences: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let prices = differences["prices"].as_array().unwrap().iter();
+    let quotas = differences["quotas"].as_array().unwrap().iter();
+    let prices = prices.map(|price| (text(&price["real_name"]), text(&price["change"])));
+    prices.chain(quotas.map(|quota| (text(&quota["name"]), text(&quota["change"])))).collect()
+}
+
+#[test]
+fn prices_and_quotas_go_out_and_come_in_and_a_file_states_them_at_every_start() {
+    let (mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let team = api.make("/teams", &json!({ "name": "red: one" }));
+    let rate = |amount: u64| json!({ "quantity": "output", "tier": "batch", "nano_usd_per_million": amount });
+    let quota = |name: &str, subject: &str, value: Value, window: &str, more: &Value| {
+        let mut quota = json!({
+            "name": name, "subject": subject, "subject_value": value, "measure": "tokens", "window": window,
+            "limit": 9_007_199_254_740_993_u64,
+        });
+        quota.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        quota
+    };
+    let mut config = json!({
+        "prices": [
+            { "real_name": "mock-gpt", "provider": "mock", "rates": [rate(5)], "multiplier": "0.9" },
+            { "real_name": "*", "provider": "new", "kind": "relative", "multiplier": "0.8" },
+        ],
+        "quotas": [
+            quota("all", "platform", Value::Null, "rolling", &json!({ "rolling_seconds": 90, "mode": "soft" })),
+            quota("red", "team", json!("red: one"), "month", &json!({ "time_zone": "Europe/Berlin" })),
+            quota("new", "provider", json!("new"), "day", &json!({ "utc_offset_minutes": -330 })),
+        ],
+        "providers": [{ "name": "new", "kind": "openai" }],
+    });
+    let made = [
+        ("mock-gpt", "created"),
+        ("*", "created"),
+        ("all", "created"),
+        ("red", "created"),
+        ("new", "created"),
+    ];
+    for path in ["/config/diff", "/config/apply"] {
+        assert_eq!(money(&api.post(path, &config).json()), pairs(&made));
+    }
+    let exported = api.get("/config?format=json").json();
+    let (team_id, shown) = (&team["id"], api.get("/quotas").json()["data"].clone());
+    let red = shown.as_array().unwrap().iter().find(|quota| quota["name"] == "red").unwrap().clone();
+    assert_eq!((&red["subject_value"], &red["time_zone"]), (team_id, &json!("Europe/Berlin")));
+    for text in [exported.clone(), config.clone()] {
+        let again = api.post("/config/apply", &text).json();
+        assert!(
+            money(&again).len() == 5 && money(&again).iter().all(|(_, now)| now == "unchanged"),
+            "{again}"
+        );
+    }
+    config["prices"][0]["rates"][0] = rate(6);
+    config["quotas"][1]["limit"] = json!(7);
+    let told = api.post("/config/apply", &config).json();
+    assert_eq!(told["prices"][0]["fields"], json!(["rates"]));
+    assert_eq!(told["quotas"][1]["fields"], json!(["limit"]));
+    for (member, value, pointer) in [
+        ("prices", json!([{ "real_name": "m", "provider": "none", "is_free": true }]), "/prices/0/provider"),
+        ("prices", json!([{ "real_name": "m" }]), "/prices/0/is_free"),
+        ("quotas", json!([quota("red", "platform", Value::Null, "day", &json!({}))]), "/quotas/0/name"),
+        ("quotas", json!([quota("q", "team", json!("none"), "day", &json!({}))]), "/quotas/0/subject_value"),
+        (
+            "quotas",
+            json!([quota("q", "platform", Value::Null, "rolling", &json!({}))]),
+            "/quotas/0/rolling_seconds",
+        ),
+    ] {
+        let refused = api.post("/config/diff", &json!({ member: value }));
+        assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{}", refused.text());
+    }
+    // a file of this very text, on another site, says the same at every start
+    let yaml = api.get("/config").text().replace("${NEW_KEY}", "").to_owned();
+    let prices = yaml.split("\nprices:").nth(1).unwrap().to_owned();
+    node.stop();
+    let usual = std::fs::read_to_string(site.file("nexus.yaml")).unwrap();
+    std::fs::write(site.file("nexus.yaml"), format!("{usual}\nprices:{prices}")).unwrap();
+    for _ in 0..2 {
+        let node = site.start();
+        let api = Api::new(&node, &key);
+        assert_eq!(api.get("/prices").json()["data"].as_array().unwrap().len(), 3);
+        assert_eq!(api.get("/audit-logs?action=config.start").json()["data"].as_array().unwrap().len(), 1);
+        node.stop();
+    }
+    drop(mock);
+}
+
 #[test]
 fn a_variable_of_the_process_is_never_read_for_a_request() {
     let (_mock, site) = mocked(&[]);
@@ -182,7 +275,7 @@ fn rules_tiers_fits_and_limits_go_out_and_come_in_again() {
     });
     assert_eq!(exported["rules"][0], rule);
     let yaml = api.get("/config");
-    assert!(yaml.text().starts_with("# left out: teams, keys, users, quotas, prices and settings"));
+    assert!(yaml.text().starts_with("# left out: teams, keys, users and settings"));
     let fates = |told: &Value| -> Vec<Value> {
         let rules = told["rules"].as_array().unwrap();
         rules
