@@ -1,4 +1,7 @@
 //! How full one quota is: what was used in its window, and what is held.
+//!
+//! What falls out of the window is remembered for a while longer and counts again where the clock is set back into
+//! it, so a clock that steps ahead and back empties nothing.
 
 use std::collections::VecDeque;
 
@@ -6,6 +9,9 @@ use super::window::{Span, Window};
 
 /// A rolling window is remembered in so many parts.
 const PARTS: i64 = 60;
+/// Parts remembered when they are out of the window: the whole of a rolling one, and some of a calendar's.
+const GONE_ROLLING: usize = PARTS as usize + 1;
+const GONE_CALENDAR: usize = 3;
 
 /// How full a quota is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,15 +27,18 @@ pub(super) struct Cell {
     window: Window,
     /// Where in the calendar we are, as long as that is known to hold.
     span: Option<Span>,
-    /// What was used, by when its part of the window began; a calendar's window is one part.
+    /// What was used, by when its part of the window began, the oldest first; a calendar's window is one part.
     parts: VecDeque<(i64, u64)>,
+    /// How many of the parts, from the oldest on, are out of the window.
+    gone: usize,
+    /// The sum of the others.
     used: u64,
     reserved: u64,
 }
 
 impl Cell {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, span: None, parts: VecDeque::new(), used: 0, reserved: 0 }
+        Self { window, span: None, parts: VecDeque::new(), gone: 0, used: 0, reserved: 0 }
     }
 
     /// The quota's window is another now: what was used counts on in it.
@@ -40,7 +49,7 @@ impl Cell {
     }
 
     pub(super) fn level(&mut self, now_ms: i64) -> Level {
-        self.forget(now_ms);
+        self.turn(now_ms);
         Level { used: self.used, reserved: self.reserved }
     }
 
@@ -53,21 +62,22 @@ impl Cell {
     }
 
     pub(super) fn use_up(&mut self, amount: u64, now_ms: i64) {
-        self.forget(now_ms);
+        self.turn(now_ms);
         let part_ms = match self.step_ms() {
             Some(step) => now_ms.saturating_sub(now_ms.rem_euclid(step)),
             None => self.span(now_ms).begin_ms,
         };
-        match self.parts.back_mut() {
-            Some((begin, sum)) if *begin >= part_ms => *sum = sum.saturating_add(amount),
-            _ => self.parts.push_back((part_ms, amount)),
+        let after = self.parts.partition_point(|(begin, _)| *begin <= part_ms);
+        match after.checked_sub(1).and_then(|at| self.parts.get_mut(at)) {
+            Some((begin, sum)) if *begin == part_ms => *sum = sum.saturating_add(amount),
+            _ => self.parts.insert(after, (part_ms, amount)),
         }
         self.used = self.used.saturating_add(amount);
     }
 
     /// At that time so much more was used, or less. What lies in no part of the present window changes nothing.
     pub(super) fn correct(&mut self, delta: i64, at_ms: i64, now_ms: i64) {
-        self.forget(now_ms);
+        self.turn(now_ms);
         let span = self.span(now_ms);
         if !span.contains(at_ms) {
             return;
@@ -87,17 +97,31 @@ impl Cell {
         }
     }
 
-    fn forget(&mut self, now_ms: i64) {
+    /// Counts what is in the window now, and what is ahead of it where the clock was set back.
+    fn turn(&mut self, now_ms: i64) {
         let begin_ms = self.span(now_ms).begin_ms;
         // a part of a rolling window counts until its last moment is out of the window
         let length_ms = self.step_ms().unwrap_or(1);
-        while let Some((part_ms, sum)) = self.parts.front().copied() {
-            if part_ms.saturating_add(length_ms) > begin_ms {
-                break;
-            }
-            self.used = self.used.saturating_sub(sum);
-            self.parts.pop_front();
+        let is_out = |part_ms: i64| part_ms.saturating_add(length_ms) <= begin_ms;
+        while let Some((_, sum)) = self.parts.get(self.gone).filter(|(part_ms, _)| is_out(*part_ms)) {
+            self.used = self.used.saturating_sub(*sum);
+            self.gone = self.gone.saturating_add(1);
         }
+        while let Some(last) = self.gone.checked_sub(1)
+            && let Some((_, sum)) = self.parts.get(last).filter(|(part_ms, _)| !is_out(*part_ms))
+        {
+            self.used = self.used.saturating_add(*sum);
+            self.gone = last;
+        }
+        let kept = if self.window.is_calendar() { GONE_CALENDAR } else { GONE_ROLLING };
+        while self.gone > kept && self.parts.pop_front().is_some() {
+            self.gone = self.gone.saturating_sub(1);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     /// How long the parts of a rolling window are.

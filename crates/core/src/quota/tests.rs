@@ -80,6 +80,53 @@ fn a_new_window_is_empty_and_what_is_held_goes_over_into_it() {
 }
 
 #[test]
+fn a_clock_that_steps_ahead_and_back_empties_no_window() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let now_ms = 20_000 * DAY_MS + DAY_MS / 2;
+    let utc = || Zone::fixed(0);
+    for (window, ahead_ms) in [
+        (Window::Minute, 60_000),
+        (Window::Minute, DAY_MS),
+        (Window::Hour { zone: utc() }, DAY_MS),
+        (Window::Day { zone: utc() }, DAY_MS),
+        (Window::Month { zone: utc() }, 40 * DAY_MS),
+        (Window::Rolling { ms: 3_600_000 }, DAY_MS),
+        (Window::Total, DAY_MS),
+    ] {
+        let quota = Quota { window: window.clone(), ..quota(1, Measure::Requests, 1000) };
+        let mut book = Book::default();
+        let mut ask = |count: u64, at_ms: i64| {
+            for _ in 0..count {
+                book.reserve([&quota].into_iter(), Amounts::default(), owner(1), at_ms).unwrap();
+            }
+            book.level(&quota, at_ms).used
+        };
+        assert_eq!(ask(5, now_ms), 5);
+        let there = ask(2, now_ms + ahead_ms);
+        assert_eq!(there, if window == Window::Total { 7 } else { 2 }, "{window:?}");
+        // what was used ahead counts too: nobody can say when that was
+        assert_eq!(ask(0, now_ms), 7, "{window:?}");
+        assert_eq!(ask(1, now_ms), 8, "{window:?}");
+        // and what was used since is not charged to the time ahead
+        assert_eq!(ask(0, now_ms + ahead_ms), if window == Window::Total { 8 } else { 2 }, "{window:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_past_windows_is_bounded() {
+    let hourly = Quota { window: Window::Hour { zone: Zone::fixed(0) }, ..quota(1, Measure::Requests, 9) };
+    let rolling = Quota { window: Window::Rolling { ms: 3_600_000 }, ..quota(2, Measure::Requests, 9_000) };
+    let mut book = Book::default();
+    for minute in 0..10_000 {
+        let quotas = [&hourly, &rolling];
+        let due = quotas.into_iter().filter(|quota| minute % 60 == 0 || quota.id == rolling.id);
+        book.reserve(due, Amounts::default(), owner(1), minute * 60_000).unwrap();
+    }
+    let parts = |quota: &Quota| book.cells[&quota.id].parts();
+    assert!(parts(&hourly) <= 5 && parts(&rolling) <= 125, "{} {}", parts(&hourly), parts(&rolling));
+}
+
+#[test]
 fn a_quota_for_users_or_tags_is_for_the_names_that_fit() {
     let tags = ["team:red", "team:blue", "day"].map(Box::from);
     let caller = Caller {

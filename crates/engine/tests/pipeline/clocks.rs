@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use nexus_core::{
     id::{KeyId, Uuid},
-    quota::{Measure, Mode, Quota, Subject, Window},
+    quota::{Measure, Mode, Quota, Subject, Window, Zone},
     snapshot::{KeyPolicy, Signing, Snapshot},
 };
 use nexus_engine::{arrival::Headers, world::World};
@@ -27,12 +27,29 @@ const KEY: Uuid = Uuid::from_u128(99);
 /// A bench that serves many requests, in a world that was changed.
 fn world(change: impl FnOnce(&mut Snapshot)) -> Bench {
     let bench = bench(1, std::iter::repeat_with(|| json(WHOLE)).take(64));
+    alter(&bench, change);
+    bench
+}
+
+fn alter(bench: &Bench, change: impl FnOnce(&mut Snapshot)) {
     let shared = &bench.engine.shared;
     let mut snapshot = shared.worlds.current().snapshot.clone();
     change(&mut snapshot);
     let (world, _) = World::assemble(snapshot, HashMap::new(), &shared.meters);
     shared.worlds.replace(world);
-    bench
+}
+
+/// Two requests in a window.
+fn few(window: &Window) -> Quota {
+    Quota {
+        id: Uuid::from_u128(1),
+        name: "few".into(),
+        subject: Subject::Platform,
+        measure: Measure::Requests,
+        window: window.clone(),
+        limit: 2,
+        mode: Mode::Hard,
+    }
 }
 
 async fn status(bench: &Bench) -> u16 {
@@ -59,17 +76,9 @@ async fn a_key_is_good_until_its_own_end_however_the_clock_is_set() {
 
 #[tokio::test]
 async fn a_clock_that_goes_back_gives_no_quota_back() {
-    for window in [Window::Minute, Window::Total, Window::Rolling { ms: HOUR_MS }] {
-        let quota = Quota {
-            id: Uuid::from_u128(1),
-            name: "few".into(),
-            subject: Subject::Platform,
-            measure: Measure::Requests,
-            window,
-            limit: 2,
-            mode: Mode::Hard,
-        };
-        let bench = world(|snapshot| snapshot.quotas = vec![quota].into());
+    let day = Window::Day { zone: Zone::fixed(0) };
+    for window in [Window::Minute, day, Window::Total, Window::Rolling { ms: HOUR_MS }] {
+        let bench = world(|snapshot| snapshot.quotas = vec![few(&window)].into());
         assert_eq!((status(&bench).await, status(&bench).await, status(&bench).await), (200, 200, 429));
         for back_ms in [1_000, 30_000, HOUR_MS, 2 * HOUR_MS, 3 * DAY_MS] {
             bench.clock.set_ms_from_now(-back_ms);
@@ -77,6 +86,24 @@ async fn a_clock_that_goes_back_gives_no_quota_back() {
             bench.clock.set_ms_from_now(0);
             assert_eq!(status(&bench).await, 429, "{back_ms} back and to where it was");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_ahead_and_back_empties_no_window() {
+    let day = Window::Day { zone: Zone::fixed(0) };
+    for window in [Window::Minute, day, Window::Rolling { ms: HOUR_MS }] {
+        let bench = world(|_| {});
+        assert_eq!(status(&bench).await, 200, "the key is proven");
+        bench.clock.set_ms_from_now(-DAY_MS);
+        alter(&bench, |snapshot| snapshot.quotas = vec![few(&window)].into());
+        assert_eq!((status(&bench).await, status(&bench).await, status(&bench).await), (200, 200, 429));
+        bench.clock.set_ms_from_now(0);
+        assert_eq!(status(&bench).await, 200, "{window:?}: a window of its own");
+        bench.clock.set_ms_from_now(-DAY_MS);
+        assert_eq!(status(&bench).await, 429, "{window:?}: what was used counts again");
+        bench.clock.set_ms_from_now(0);
+        assert_eq!((status(&bench).await, status(&bench).await), (200, 429), "{window:?}");
     }
 }
 
