@@ -18,21 +18,37 @@ use super::{
 };
 
 /// A setting there is. Something reads it, else it does not stand in the table.
-struct Known {
-    name: &'static str,
+pub struct Known {
+    pub name: &'static str,
     about: &'static str,
     least: i64,
     most: i64,
     usual: i64,
 }
 
-const KNOWN: [Known; 1] = [Known {
-    name: "audit_retention_days",
-    about: "for how many days of operation the audit trail is kept",
-    least: RETENTION_DAYS_MIN as i64,
-    most: 36_500,
-    usual: RETENTION_DAYS_MIN as i64,
-}];
+const KNOWN: [Known; 2] = [
+    Known {
+        name: "audit_retention_days",
+        about: "for how many days of operation the audit trail is kept",
+        least: RETENTION_DAYS_MIN as i64,
+        most: 36_500,
+        usual: RETENTION_DAYS_MIN as i64,
+    },
+    SESSION_KEYS,
+];
+
+pub const SESSION_KEYS: Known = Known {
+    name: "session_keys_per_key",
+    about: "how many session keys an application key may have at once; each counts for an hour at least",
+    least: 0,
+    most: 1_000_000,
+    usual: 10_000,
+};
+
+/// How many session keys a key may have at once.
+pub fn session_keys_per_key(conn: &mut AnyConnection) -> Result<u64, StoreError> {
+    Ok(u64::try_from(read(conn, &SESSION_KEYS)?.value).unwrap_or_default())
+}
 
 /// A setting.
 #[derive(Debug, Serialize, ToSchema)]

@@ -71,6 +71,7 @@ pub(super) fn public(problem: &Problem) -> PublicError {
         Kind::TooLarge => ErrorCode::TooLarge,
         Kind::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
         Kind::Unavailable => ErrorCode::Overloaded,
+        Kind::TooManyKeys => ErrorCode::RateLimited,
         _ => ErrorCode::InvalidRequest,
     };
     let flaw = problem.errors.first();

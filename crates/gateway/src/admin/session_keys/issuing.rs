@@ -32,6 +32,7 @@ use crate::{
         keys::{self, KeyBody},
         problem::{Kind, Problem},
         scope::ScopeBody,
+        settings,
         trail::{self, Who},
     },
     worker::Worker,
@@ -45,6 +46,9 @@ const REQUESTS_MAX: i64 = 1_000_000_000;
 
 /// The largest budget of a session key: a million dollars. Text and numbers keep it whole everywhere.
 const BUDGET_MAX: i64 = 1_000_000_000_000_000;
+
+/// How long a session key takes one of its parent's places at least, in milliseconds, however soon it ends.
+const PLACE_LEAST_MS: i64 = 3_600_000;
 
 /// A session key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -156,6 +160,7 @@ fn strike(
     if key::state(conn, &maker, now_ms)? != State::Active {
         return Err(Kind::NotSignedIn.into());
     }
+    make_room(conn, parent.key, now_ms)?;
     let team = parent.team.map(|team| team::show(conn, team, None)).transpose()?.flatten();
     for bound in [Some(&maker.scope), team.as_ref().map(|team| &team.scope)].into_iter().flatten() {
         keys::check_within("", &wish.scope, bound)?;
@@ -210,6 +215,20 @@ fn strike(
         version: 1,
     };
     Ok((row, secret))
+}
+
+/// Refuses one more where the key has as many as it may.
+fn make_room(conn: &mut AnyConnection, parent: KeyId, now_ms: i64) -> Result<(), Halt> {
+    let most = settings::session_keys_per_key(conn)?;
+    if key::places_taken(conn, parent, PLACE_LEAST_MS, now_ms)? < most {
+        return Ok(());
+    }
+    let why = format!(
+        "this key has {most} session keys, as many as it may; each counts until it ends and for an hour at least: \
+         use one for longer, have some revoked, or let whoever runs the gateway raise `{}`",
+        settings::SESSION_KEYS.name
+    );
+    Err(Problem::new(Kind::TooManyKeys, why).into())
 }
 
 fn cannot(error: CannotMint) -> Problem {

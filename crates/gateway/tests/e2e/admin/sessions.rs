@@ -117,3 +117,34 @@ fn a_session_key_is_good_for_so_many_requests() {
     assert_eq!(statuses[..2], [200, 200]);
     assert_eq!(statuses[2] / 100, 4, "{statuses:?}");
 }
+
+#[test]
+fn a_key_has_only_so_many_session_keys_and_one_that_is_revoked_makes_room() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let most = |value: u64| {
+        let body = json!({ "value": value }).to_string();
+        let answer = api.send("PUT", "/settings/session_keys_per_key", &[], &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let (_, app) = application(&api, &node, json!({ "name": "shop" }));
+    let (_, other) = application(&api, &node, json!({ "name": "other" }));
+    most(2);
+    let make = |app: &str| ask_for(&node, app, &json!({ "expires_in_seconds": 30 }));
+    let made = make(&app).json();
+    assert_eq!(make(&app).status, 200);
+    let refused = make(&app);
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    let error = refused.json()["error"].clone();
+    assert_eq!(error["code"], "rate_limit_exceeded");
+    assert!(text(&error, "message").contains("raise `session_keys_per_key`"), "{error}");
+    assert_eq!(make(&other).status, 200, "every key has its own");
+    assert_eq!(node.chat(&text(&made, "key"), &ask("gpt")).status, 200, "those there are stay good");
+
+    assert_eq!(api.delete(&format!("/session-keys/{}", text(&made, "id"))).status, 204);
+    assert_eq!([make(&app).status, make(&app).status], [200, 429]);
+    most(3);
+    assert_eq!([make(&app).status, make(&app).status], [200, 429]);
+}

@@ -137,6 +137,25 @@ pub fn count_ending_before(conn: &mut AnyConnection, until_ms: i64, now_ms: i64)
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
+/// How many places session keys of this key take: each one from when it is made until it ends or is revoked, and
+/// at least for `least_ms`, so that short ones leave no more rows than their number of places allows.
+pub fn places_taken(
+    conn: &mut AnyConnection,
+    parent: KeyId,
+    least_ms: i64,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let recent_ms = now_ms.saturating_sub(least_ms);
+    let count: i64 = keys::table
+        .filter(keys::parent_id.eq(parent.to_string()))
+        .filter(keys::expires_at.gt(recent_ms))
+        .filter(keys::expires_at.gt(now_ms).or(keys::created_at.gt(recent_ms)))
+        .filter(keys::revoked_at.is_null())
+        .count()
+        .get_result(conn)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 fn ending(team: Option<TeamId>, until_ms: i64, now_ms: i64) -> Wanted {
     use keys::dsl as row;
     let filter = Filter { team, state: Some(State::Active), ..Filter::default() };

@@ -192,6 +192,30 @@ fn session_keys_are_forgotten_after_they_ended() {
 }
 
 #[test]
+fn a_session_key_takes_a_place_until_it_ends_and_for_a_while_at_least() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = scratch(folder.path());
+    let session = |number, made_ms, end_ms| Key {
+        level: Level::Session,
+        parent: Some(id(1)),
+        created_at_ms: made_ms,
+        expires_at_ms: Some(end_ms),
+        ..sample::key(number)
+    };
+    let keys = [
+        sample::key(1),
+        session(2, 0, 2_000),
+        session(3, 900, 950),
+        session(4, 0, 950),
+        Key { revoked_at_ms: Some(999), ..session(5, 0, 2_000) },
+        Key { parent: Some(id(9)), ..session(6, 0, 2_000) },
+    ];
+    store.write_blocking(|conn| keys.iter().try_for_each(|key| create(conn, key))).unwrap();
+    let taken = |now_ms| store.read_blocking(|conn| places_taken(conn, id(1), 500, now_ms)).unwrap();
+    assert_eq!([900, 1_000, 1_399, 1_400, 1_999, 2_000].map(taken), [3, 2, 2, 1, 1, 0]);
+}
+
+#[test]
 fn a_team_reaches_its_own_keys_only() {
     let folder = tempfile::tempdir().unwrap();
     let (store, [red, blue]) = scratch(folder.path());
