@@ -4,6 +4,7 @@
 //! can be kept and given again.
 
 use std::{
+    fmt::Display,
     io,
     marker::PhantomData,
     pin::Pin,
@@ -21,7 +22,7 @@ use actix_web::{
 };
 use nexus_core::id::RequestId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use utoipa::{
     ToSchema,
     openapi::{RefOr, Schema},
@@ -36,6 +37,9 @@ use super::{
 use crate::respond;
 
 const JSON: &str = "application/json";
+
+/// Pieces of a text that wait for the client at most.
+const PIECES_MAX: usize = 2;
 
 /// Pages bear a content security policy.
 pub const HTML: &str = "text/html; charset=utf-8";
@@ -55,7 +59,7 @@ pub struct Reply {
     pub file_name: Option<String>,
     /// What comes after the body, piece by piece.
     #[serde(skip)]
-    pub rest: Option<Receiver<io::Result<Bytes>>>,
+    pub rest: Option<Rest>,
     /// Whole `Set-Cookie` lines. They are given once and never kept.
     #[serde(skip)]
     pub cookies: Vec<String>,
@@ -120,8 +124,33 @@ impl Reply {
     }
 }
 
-/// Pieces as a body: actix asks for more only when the socket took what it had.
-struct Rest(Receiver<io::Result<Bytes>>);
+/// A piece of a text, or the word that there are no more.
+enum Piece {
+    More(Bytes),
+    End,
+}
+
+/// Where a text is written piece by piece.
+pub struct Pieces(Sender<Piece>);
+
+impl Pieces {
+    /// Sends a piece as soon as the client took those before; an error where the client is gone.
+    pub async fn send(&self, piece: impl Into<Bytes>) -> io::Result<()> {
+        let piece = piece.into();
+        // a piece without bytes would end the body
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.0.send(Piece::More(piece)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// Pieces as a body: actix asks for more only when the socket took what it had. Pieces that stop without a word
+/// that there are no more, for whatever reason, cut the connection: a text that came to its end is whole.
+pub struct Rest {
+    pieces: Receiver<Piece>,
+    is_cut: bool,
+}
 
 impl MessageBody for Rest {
     type Error = io::Error;
@@ -130,8 +159,21 @@ impl MessageBody for Rest {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.get_mut().0.poll_recv(cx)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.is_cut {
+            return Poll::Ready(Some(Err(io::Error::other("the text was cut"))));
+        }
+        match self.pieces.poll_recv(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Piece::More(piece))) => Poll::Ready(Some(Ok(piece))),
+            Poll::Ready(Some(Piece::End)) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                // what was written before goes out first
+                self.is_cut = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -251,7 +293,7 @@ pub struct Text<K> {
     media_type: &'static str,
     body: String,
     file_name: Option<String>,
-    rest: Option<Receiver<io::Result<Bytes>>>,
+    rest: Option<Rest>,
     kinds: PhantomData<K>,
 }
 
@@ -261,9 +303,22 @@ impl<K: Kinds> Text<K> {
         Self { media_type, body, file_name: None, rest: None, kinds: PhantomData }
     }
 
-    /// As [`Text::new`], piece by piece; a piece that is an error cuts the connection.
-    pub fn streamed(media_type: &'static str, pieces: Receiver<io::Result<Bytes>>) -> Self {
-        Self { rest: Some(pieces), ..Self::new(media_type, String::new()) }
+    /// As [`Text::new`], written piece by piece as the client takes them. Where `write` fails, the connection is cut.
+    pub fn written<F, E>(media_type: &'static str, write: impl FnOnce(Pieces) -> F) -> Self
+    where
+        F: Future<Output = Result<(), E>> + 'static,
+        E: Display,
+    {
+        let (sender, pieces) = channel(PIECES_MAX);
+        let written = write(Pieces(sender.clone()));
+        actix_web::rt::spawn(async move {
+            match written.await {
+                Ok(()) => drop(sender.send(Piece::End).await),
+                Err(_) if sender.is_closed() => {}
+                Err(error) => tracing::warn!(%error, media_type, "a text was cut"),
+            }
+        });
+        Self { rest: Some(Rest { pieces, is_cut: false }), ..Self::new(media_type, String::new()) }
     }
 
     /// To be saved under this name.
@@ -312,5 +367,68 @@ impl<A: Answer> Answer for Recorded<A> {
 
     fn describe(components: &mut Components) -> AnswerDoc {
         AnswerDoc { is_recorded: true, ..A::describe(components) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpStream,
+    };
+
+    use actix_web::{App, HttpServer, web};
+
+    use super::*;
+
+    struct Plain;
+
+    impl Kinds for Plain {
+        const MEDIA_TYPES: &'static [&'static str] = &["text/plain"];
+    }
+
+    /// What goes over the wire of a text whose writing ends so.
+    fn sent(end: fn() -> io::Result<()>) -> String {
+        let (told, address) = std::sync::mpsc::channel();
+        let handler = move || async move {
+            let text = Text::<Plain>::written("text/plain", move |pieces| async move {
+                pieces.send("one").await?;
+                pieces.send("").await?;
+                pieces.send("two").await?;
+                end()
+            });
+            text.into_reply().unwrap().respond(RequestId(uuid::Uuid::nil()))
+        };
+        let server = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let app = move || App::new().route("/", web::get().to(handler));
+                let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+                let address = server.addrs()[0];
+                let server = server.run();
+                told.send((address, server.handle())).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (address, handle) = address.recv().unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        drop(handle.stop(false));
+        server.join().unwrap();
+        text
+    }
+
+    #[test]
+    fn a_text_whose_writing_fails_or_stops_dead_is_cut_behind_what_was_written() {
+        const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
+        let ends: [(fn() -> io::Result<()>, bool); 3] =
+            [(|| Ok(()), true), (|| Err(io::Error::other("away")), false), (|| panic!("dead"), false)];
+        for (end, is_whole) in ends {
+            let text = sent(end);
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+            assert!(text.contains("\r\n\r\n3\r\none\r\n3\r\ntwo"), "{text}");
+            assert_eq!(text.ends_with(LAST_CHUNK), is_whole, "{text}");
+        }
     }
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::{connection::AnyConnection, error::StoreError, schema::audit_log};
 
 pub use day::name as day_name;
-pub use export::{ExportError, csv_head, export_csv, export_jsonl, write_csv, write_jsonl};
+pub use export::{ExportError, Written, csv_head, export_csv, export_jsonl, write_csv, write_jsonl};
 pub use list::{Filter, Order, SeqPage, list};
 pub use purge::{RETENTION_DAYS_MIN, purge};
 pub use verify::{Anchor, Breach, Verdict, anchors, verify, verify_telling};

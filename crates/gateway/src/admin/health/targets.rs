@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web::Bytes;
 use nexus_core::{
     catalogue::Target,
     fault::Class,
@@ -23,7 +22,6 @@ use nexus_core::{
 use nexus_engine::world::World;
 use nexus_store::repo::route;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::channel;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -237,21 +235,20 @@ pub async fn stream(call: Call<Filter<StreamQuery>>) -> Result<Text<Events>, Pro
     if !(1..=SECONDS_MAX).contains(&seconds) {
         return Err(Problem::at("/seconds", format!("is not from 1 to {SECONDS_MAX}")));
     }
-    let (sender, pieces) = channel(1);
     let worker = call.worker.clone();
-    actix_web::rt::spawn(async move {
+    Ok(Text::written(EVENT_STREAM, async move |pieces| {
         for number in 0..seconds {
             if number > 0 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            let Ok(json) = serde_json::to_string(&providers(&worker)) else { return };
-            let event = Bytes::from(format!("event: health\ndata: {json}\n\n"));
-            if worker.drain.has_begun() || sender.send(Ok::<_, io::Error>(event)).await.is_err() {
-                return;
+            if worker.drain.has_begun() {
+                break;
             }
+            let json = serde_json::to_string(&providers(&worker))?;
+            pieces.send(format!("event: health\ndata: {json}\n\n")).await?;
         }
-    });
-    Ok(Text::streamed(EVENT_STREAM, pieces))
+        io::Result::Ok(())
+    }))
 }
 
 /// `POST /admin/v1/model-routes/{id}/reset`: takes everything back that keeps requests away, on this node. What

@@ -5,7 +5,6 @@
 
 use std::{collections::HashMap, io};
 
-use actix_web::web::Bytes;
 use nexus_core::usage::Quantity;
 use nexus_store::{
     Store, StoreError, csv,
@@ -16,12 +15,11 @@ use nexus_store::{
     },
 };
 use serde::Deserialize;
-use tokio::sync::mpsc::{Sender, channel};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{DAY_S, MAX_S, UsageRow, held};
 use crate::admin::{
-    answer::{Kinds, Text},
+    answer::{Kinds, Pieces, Text},
     call::Call,
     problem::Problem,
     query::Filter,
@@ -69,23 +67,17 @@ pub async fn export(call: Call<Filter<ExportFilter>>) -> Result<Text<UsageFile>,
         Format::Csv => "usage.csv",
         Format::Focus => "usage-focus-1.2.csv",
     };
-    let (sender, pieces) = channel(2);
     let days = from.div_euclid(DAY_S)..until.div_euclid(DAY_S);
     let export = Export {
         store: call.admin().store.clone(),
         format: *format,
         only: Only { team: call.caller.reach.team(), ..Only::default() },
     };
-    actix_web::rt::spawn(async move {
-        if let Err(error) = export.write(days, &sender).await {
-            tracing::warn!(%error, "an export of usage was cut");
-            let _gone = sender.send(Err(io::Error::other("the export was cut"))).await;
-        }
-    });
     let [media_type] = UsageFile::MEDIA_TYPES else {
         return Err(crate::admin::problem::Kind::Internal.into());
     };
-    Ok(Text::streamed(media_type, pieces).named(name.to_owned()))
+    let text = Text::written(media_type, async move |pieces| export.write(days, &pieces).await);
+    Ok(text.named(name.to_owned()))
 }
 
 struct Export {
@@ -103,11 +95,7 @@ enum ExportError {
 }
 
 impl Export {
-    async fn write(
-        &self,
-        days: std::ops::Range<i64>,
-        to: &Sender<io::Result<Bytes>>,
-    ) -> Result<(), ExportError> {
+    async fn write(&self, days: std::ops::Range<i64>, to: &Pieces) -> Result<(), ExportError> {
         let mut piece = Vec::new();
         match self.format {
             Format::Csv => csv::row(&mut piece, head().iter().copied())?,
@@ -130,14 +118,9 @@ impl Export {
             };
             let report = self.store.read(move |conn| report(conn, &wanted)).await?;
             self.rows(report, &teams, &mut piece)?;
-            if !piece.is_empty() && to.send(Ok(std::mem::take(&mut piece).into())).await.is_err() {
-                return Ok(());
-            }
+            to.send(std::mem::take(&mut piece)).await?;
         }
-        if !piece.is_empty() {
-            let _gone = to.send(Ok(piece.into())).await;
-        }
-        Ok(())
+        Ok(to.send(piece).await?)
     }
 
     fn rows(&self, report: Report, teams: &HashMap<String, String>, to: &mut Vec<u8>) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, platform_key};
+use super::{Api, assert_says, platform_key};
 use crate::node::mocked;
 
 fn rows(api: &Api<'_>, query: &str) -> Vec<Value> {
@@ -76,7 +76,7 @@ fn a_teams_auditor_sees_the_teams_rows_alone() {
     assert_eq!(rows(&auditor, &format!("?team_id={}", blue.as_str().unwrap())), Vec::<Value>::new());
     assert_eq!(auditor.get("/audit-logs/anchors").status, 404);
     let exported = auditor.get("/audit-logs/export?format=jsonl");
-    assert_eq!(exported.text().lines().count(), own.len());
+    assert_eq!(exported.text().lines().count(), own.len() + 1, "the last line is the end");
 }
 
 #[test]
@@ -92,7 +92,10 @@ fn the_trail_is_exported_whole_with_its_anchors() {
     assert_eq!(jsonl.header("content-type"), Some("application/jsonl"));
     assert_eq!(jsonl.header("content-disposition"), Some("attachment; filename=\"audit-logs.jsonl\""));
     assert!(jsonl.is_complete);
-    let lines: Vec<Value> = jsonl.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut lines: Vec<Value> = jsonl.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let end = lines.pop().unwrap()["end"].clone();
+    assert_says(&end, &json!({ "rows": lines.len(), "last_seq": lines.len() }));
+    assert_eq!(end["last_hash"], lines.last().unwrap()["hash"]);
     for (seq, line) in (1..).zip(&lines) {
         assert_eq!(line["seq"], seq);
     }

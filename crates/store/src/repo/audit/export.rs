@@ -5,6 +5,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use super::{Filter, Order, Recorded, SeqPage, list};
 use crate::{connection::AnyConnection, csv::cell, error::StoreError};
 
@@ -40,7 +42,8 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Writes the rows of the filter, oldest first, one JSON object a line, and counts them.
+/// Writes the rows of the filter, oldest first, one JSON object a line, and counts them; the last line says that it
+/// is the last.
 ///
 /// Holds its transaction until all is written: for files, not for slow clients, who are served pages of
 /// [`list`] through [`write_jsonl`].
@@ -49,7 +52,9 @@ pub fn export_jsonl(
     filter: &Filter,
     out: &mut impl Write,
 ) -> Result<u64, ExportError> {
-    export(conn, filter, |rows| write_jsonl(rows, out))
+    let written = export(conn, filter, |rows| write_jsonl(rows, out))?;
+    written.write_end(out)?;
+    Ok(written.rows)
 }
 
 /// [`export_jsonl`] as CSV (RFC 4180) with a head.
@@ -59,22 +64,49 @@ pub fn export_csv(
     out: &mut impl Write,
 ) -> Result<u64, ExportError> {
     csv_head(out)?;
-    export(conn, filter, |rows| write_csv(rows, out))
+    Ok(export(conn, filter, |rows| write_csv(rows, out))?.rows)
 }
 
 fn export(
     conn: &mut AnyConnection,
     filter: &Filter,
     mut write: impl FnMut(&[Recorded]) -> io::Result<()>,
-) -> Result<u64, ExportError> {
-    let mut page = SeqPage { after: None, order: Order::OldestFirst, limit: BATCH_ROWS };
-    let mut written = 0_u64;
+) -> Result<Written, ExportError> {
+    let mut written = Written::default();
     loop {
+        let page = SeqPage { after: written.last_seq(), order: Order::OldestFirst, limit: BATCH_ROWS };
         let rows = list(conn, filter, page)?;
-        let Some(last) = rows.last() else { return Ok(written) };
-        page.after = Some(last.seq);
+        if rows.is_empty() {
+            return Ok(written);
+        }
         write(&rows)?;
-        written = written.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+        written.note(&rows);
+    }
+}
+
+/// How far an export has come.
+#[derive(Debug, Default)]
+pub struct Written {
+    rows: u64,
+    last: Option<(i64, String)>,
+}
+
+impl Written {
+    /// These rows were written, too.
+    pub fn note(&mut self, rows: &[Recorded]) {
+        self.rows = self.rows.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+        self.last = rows.last().map(|row| (row.seq, row.hash.clone())).or(self.last.take());
+    }
+
+    pub fn last_seq(&self) -> Option<i64> {
+        self.last.as_ref().map(|(seq, _)| *seq)
+    }
+
+    /// Writes the last of the JSON lines, by which a reader knows that none is missing.
+    pub fn write_end(&self, out: &mut impl Write) -> io::Result<()> {
+        let (seq, hash) = self.last.as_ref().map(|(seq, hash)| (seq, hash)).unzip();
+        let end = json!({ "end": { "rows": self.rows, "last_seq": seq, "last_hash": hash } });
+        writeln!(out, "{end}")
     }
 }
 
