@@ -79,6 +79,17 @@ const ABILITIES: &[(&str, char)] = &[
     ("supports_response_schema", 's'),
     ("supports_prompt_caching", 'c'),
     ("supports_web_search", 'w'),
+    ("supports_video_input", 'V'),
+    ("supports_image_output", 'I'),
+];
+
+/// The same as a list, which some models have beside or in place of it: the list, a word in it, and the letter.
+const MODALITIES: &[(&str, &str, char)] = &[
+    ("supported_modalities", "image", 'v'),
+    ("supported_modalities", "audio", 'a'),
+    ("supported_modalities", "video", 'V'),
+    ("supported_output_modalities", "audio", 'A'),
+    ("supported_output_modalities", "image", 'I'),
 ];
 
 /// Reads the list and writes the catalogue.
@@ -122,8 +133,15 @@ fn catalogue(list: &Map<String, Value>, version: &str) -> String {
 fn facts(kind: &str, model: &Value) -> Option<String> {
     let mode = model.get("mode").and_then(Value::as_str)?;
     let count = |name: &str| model.get(name).and_then(Value::as_u64).map(|count| count.to_string());
+    let lists = |letter: char| {
+        MODALITIES.iter().filter(move |(_, _, known)| *known == letter).any(|(list, word, _)| {
+            let words = model.get(list).and_then(Value::as_array);
+            words.is_some_and(|words| words.iter().any(|known| known == word))
+        })
+    };
     let can = |(name, letter): &(&str, char)| {
-        model.get(name).and_then(Value::as_bool).unwrap_or_default().then_some(*letter)
+        let is_said = model.get(name).and_then(Value::as_bool).unwrap_or_default();
+        (is_said || lists(*letter)).then_some(*letter)
     };
     let abilities: String = ABILITIES.iter().filter_map(can).collect();
     let rates = rates(kind, mode, model).join(" ");
@@ -180,6 +198,7 @@ mod tests {
                 "litellm_provider": "gemini", "mode": "chat", "max_input_tokens": 10, "max_output_tokens": 5,
                 "input_cost_per_token": 1.25e-06, "input_cost_per_token_above_200k_tokens": 2.5e-06,
                 "output_cost_per_token_above_200k_tokens_batches": 7.5e-06, "supports_vision": true,
+                "supported_modalities": ["text", "image", "video"], "supported_output_modalities": ["image"],
                 "cache_creation_input_token_cost_above_1hr": 6e-06, "output_cost_per_token_ultrafast": 1,
                 "search_context_cost_per_query": {"search_context_size_medium": 0.035},
             },
@@ -194,7 +213,7 @@ mod tests {
             lines,
             [
                 "[gemini]",
-                "one|chat|10|5|v|cache_write_1h=6000000000 input+200001=2500000000 input=1250000000 output@batch+200001=7500000000 searches=35000000000000",
+                "one|chat|10|5|vVI|cache_write_1h=6000000000 input+200001=2500000000 input=1250000000 output@batch+200001=7500000000 searches=35000000000000",
                 "[openai]",
                 "w|audio_transcription||||audio_ms=100000000",
                 "[xai]",

@@ -315,6 +315,10 @@ section! {
         thinking: String = Kind::Choice(&["none", "budget", "effort"]), Preset::Absent("as it is known");
         /// Whether it binds an answer to a schema by itself; where not, a tool that must be called takes its place.
         structured_output: bool = Kind::Flag, Preset::Absent("as it is known");
+        /// All it takes in, of `text`, `image`, `audio`, `video` and `file`; a request with anything else is not offered to it.
+        input_modalities: Vec<String> = Kind::Texts, Preset::Absent("as it is known; of a model nobody has heard of, everything");
+        /// All it gives out, of the same; a request that wants anything else is not offered to it.
+        output_modalities: Vec<String> = Kind::Texts, Preset::Absent("as it is known; of a model nobody has heard of, everything");
     }
 }
 

@@ -84,6 +84,8 @@ providers:
           sampling: false
           thinking: effort
           structured_output: true
+          input_modalities: [text, image]
+          output_modalities: [text]
       - alias: "*"
   - name: second
     kind: openai
@@ -237,6 +239,8 @@ fn providers_are_held_as_they_are_written() {
             takes_sampling: Some(false),
             thinking: Some(Thinking::Effort),
             binds_schemas: Some(true),
+            input: Some([Modality::Text, Modality::Image].into_iter().collect()),
+            output: Some([Modality::Text].into_iter().collect()),
         }),
     };
     let any = Model {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows which model it is about: each dialect has the table of its vendor's models.
 
+use crate::modality::Modalities;
+
 /// `None` leaves what is known of the model or, where nothing is, what every model takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
@@ -14,6 +16,10 @@ pub struct Capabilities {
     pub thinking: Option<Thinking>,
     /// Whether it binds an answer to a schema by itself.
     pub binds_schemas: Option<bool>,
+    /// All it takes in; a request with anything else is not offered to it.
+    pub input: Option<Modalities>,
+    /// All it gives out, likewise.
+    pub output: Option<Modalities>,
 }
 
 /// How a model is told how much to think.
@@ -35,6 +41,8 @@ impl Capabilities {
         takes_sampling: None,
         thinking: None,
         binds_schemas: None,
+        input: None,
+        output: None,
     };
 
     /// The name by which the model is known.

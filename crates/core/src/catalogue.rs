@@ -103,6 +103,8 @@ pub struct Route {
     pub targets: Vec<Arc<Target>>,
     /// Whether any of them says what it can do, so that it matters what requests need.
     pub is_choosy: bool,
+    /// Whether any of them takes in or gives out only so much, so that it matters what requests bear and want.
+    pub bounds_modalities: bool,
     pub turns: Arc<Turns>,
     pub compared: Arc<Compared>,
     pub hedges: Arc<HedgeBudget>,
@@ -113,8 +115,17 @@ impl Route {
         targets.sort_by_key(|target| target.rank());
         let turns = Arc::new(Turns::new(targets.len()));
         let is_choosy = targets.iter().any(|target| target.fit.abilities.is_some());
+        let bounds_modalities = targets.iter().any(|target| target.bounds_modalities());
         let (compared, hedges) = (Arc::default(), Arc::default());
-        Self { alias, created_at_s, targets, is_choosy, turns, compared, hedges }
+        Self { alias, created_at_s, targets, is_choosy, bounds_modalities, turns, compared, hedges }
+    }
+
+    /// The same route, its turns included, with its targets as `told`; `None` leaves one as it is.
+    fn told(&self, told: impl Fn(&Target) -> Option<Target>) -> Self {
+        let tell = |target: &Arc<Target>| told(target).map_or_else(|| Arc::clone(target), Arc::new);
+        let targets: Vec<_> = self.targets.iter().map(tell).collect();
+        let bounds_modalities = targets.iter().any(|target| target.bounds_modalities());
+        Self { targets, bounds_modalities, ..self.clone() }
     }
 
     /// The alias as a metric label: bounded, whatever a client typed.
@@ -142,6 +153,10 @@ impl Route {
 }
 
 impl Target {
+    fn bounds_modalities(&self) -> bool {
+        self.capabilities.input.is_some() || self.capabilities.output.is_some()
+    }
+
     /// Where it stands among the targets of a route.
     pub fn rank(&self) -> (bool, u32) {
         (self.weight == 0, self.tier)
@@ -203,6 +218,22 @@ impl Catalogue {
             if !route.targets.iter().all(|target| wanted(target)) {
                 *route = Arc::new(route.only(&wanted));
             }
+        }
+        self
+    }
+
+    /// The same catalogue with what is `known` of models, where nobody said other of them.
+    pub fn informed(mut self, known: impl Fn(&Target) -> Capabilities) -> Self {
+        let told = |target: &Target| {
+            let Capabilities { input, output, .. } = known(target);
+            let said = &target.capabilities;
+            let (input, output) = (said.input.or(input), said.output.or(output));
+            let told = || Capabilities { input, output, ..said.clone() };
+            ((input, output) != (said.input, said.output))
+                .then(|| Target { capabilities: told(), ..target.clone() })
+        };
+        for route in self.routes.values_mut() {
+            *route = Arc::new(route.told(told));
         }
         self
     }
@@ -276,6 +307,7 @@ mod tests {
     use super::*;
     use crate::{
         id::Uuid,
+        modality::{Modalities, Modality},
         policy::Policy,
         sample::{self, target},
     };
@@ -339,6 +371,24 @@ mod tests {
         assert_eq!(catalogue.resolve("gpt", None).unwrap().rule.policy, Policy::Weighted);
         let listed: Vec<_> = catalogue.listed(Some(TEAM)).iter().map(|named| named.alias).collect();
         assert_eq!(listed, ["cheap", "gpt", "middle", "short"]);
+    }
+
+    #[test]
+    fn what_is_known_of_a_model_holds_where_nobody_says_other() {
+        let text = Modalities::NONE.with(Modality::Text);
+        let both = text.with(Modality::Image);
+        let said = |input| Capabilities { input, ..Capabilities::default() };
+        for (input, known, expected) in
+            [(None, None, None), (None, Some(text), Some(text)), (Some(both), Some(text), Some(both))]
+        {
+            let target = Target { capabilities: said(input), ..target(1) };
+            let before = Catalogue::new([Route::new("a".into(), 7, vec![Arc::new(target)])]);
+            let turns = Arc::clone(&before.routes["a"].turns);
+            let route = Arc::clone(&before.informed(|_| said(known)).routes["a"]);
+            assert_eq!(route.targets[0].capabilities.input, expected);
+            assert_eq!(route.bounds_modalities, expected.is_some());
+            assert!(Arc::ptr_eq(&route.turns, &turns));
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod id;
 pub mod label;
 pub mod latency;
 pub mod limit;
+pub mod modality;
 pub mod need;
 pub mod policy;
 pub mod pool;

@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use crate::id::TeamId;
+use crate::{
+    capabilities::Capabilities,
+    id::TeamId,
+    modality::{Modalities, Modality},
+};
 
 /// Something a model can or cannot do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +96,9 @@ impl HeaderLookup for Vec<(&str, &str)> {
 #[derive(Clone, Copy)]
 pub struct Need<'a> {
     pub abilities: Abilities,
+    /// What it bears beside text, and what it wants to be answered in beside text.
+    pub input: Modalities,
+    pub output: Modalities,
     /// Roughly.
     pub input_tokens: u64,
     /// The most that may be answered, where the request says.
@@ -115,6 +122,8 @@ impl Need<'_> {
     /// A request that needs nothing and comes from nowhere.
     pub const NOTHING: Need<'static> = Need {
         abilities: Abilities(0),
+        input: Modalities::NONE,
+        output: Modalities::NONE,
         input_tokens: 0,
         output_tokens: None,
         team: None,
@@ -148,6 +157,10 @@ pub struct Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
     Lacks(Ability),
+    /// It does not take this in.
+    TakesNo(Modality),
+    /// It does not give this out.
+    GivesNo(Modality),
     ContextTooShort,
     InputTooSmall,
     InputTooLarge,
@@ -164,12 +177,35 @@ impl Unfit {
             Unfit::Lacks(Ability::Vision) => "lacks_vision",
             Unfit::Lacks(Ability::Audio) => "lacks_audio",
             Unfit::Lacks(Ability::JsonSchema) => "lacks_json_schema",
+            Unfit::TakesNo(Modality::Text) => "takes_no_text",
+            Unfit::TakesNo(Modality::Image) => "takes_no_image",
+            Unfit::TakesNo(Modality::Audio) => "takes_no_audio",
+            Unfit::TakesNo(Modality::Video) => "takes_no_video",
+            Unfit::TakesNo(Modality::File) => "takes_no_file",
+            Unfit::GivesNo(Modality::Text) => "gives_no_text",
+            Unfit::GivesNo(Modality::Image) => "gives_no_image",
+            Unfit::GivesNo(Modality::Audio) => "gives_no_audio",
+            Unfit::GivesNo(Modality::Video) => "gives_no_video",
+            Unfit::GivesNo(Modality::File) => "gives_no_file",
             Unfit::ContextTooShort => "context_too_short",
             Unfit::InputTooSmall => "input_too_small",
             Unfit::InputTooLarge => "input_too_large",
             Unfit::OtherTeams => "other_teams",
             Unfit::OtherTags => "other_tags",
             Unfit::OtherHeaders => "other_headers",
+        }
+    }
+}
+
+impl Capabilities {
+    /// Whether what a request bears is taken in, and what it wants is given out.
+    pub fn take(&self, need: &Need<'_>) -> Result<(), Unfit> {
+        if let Some(lacking) = self.input.and_then(|input| need.input.lacking_in(input)) {
+            return Err(Unfit::TakesNo(lacking));
+        }
+        match self.output.and_then(|output| need.output.lacking_in(output)) {
+            Some(lacking) => Err(Unfit::GivesNo(lacking)),
+            None => Ok(()),
         }
     }
 }
@@ -216,6 +252,8 @@ mod tests {
         let headers = vec![("x-other", "1"), ("x-plan", "gold")];
         let need = Need {
             abilities: [Ability::Tools, Ability::Vision].into_iter().collect(),
+            input: Modalities::NONE,
+            output: Modalities::NONE,
             input_tokens: 1000,
             output_tokens: Some(500),
             team: Some(TEAM),
@@ -242,6 +280,33 @@ mod tests {
             (Fit { headers: header("tin"), ..fit() }, Err(Unfit::OtherHeaders)),
         ] {
             assert_eq!(fit.take(&need), expected, "{fit:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_takes_what_is_known_of_it_and_everything_where_nothing_is_known() {
+        let of = |modalities: &[Modality]| modalities.iter().copied().collect::<Modalities>();
+        let need = Need {
+            input: of(&[Modality::Image, Modality::File]),
+            output: of(&[Modality::Audio]),
+            ..Need::NOTHING
+        };
+        let all = of(&Modality::ALL);
+        let said = |input, output| Capabilities { input, output, ..Capabilities::default() };
+        for (said, expected) in [
+            (said(None, None), Ok(())),
+            (said(Some(all), Some(all)), Ok(())),
+            (said(Some(of(&[Modality::Text])), None), Err(Unfit::TakesNo(Modality::Image))),
+            (said(Some(of(&[Modality::Image])), None), Err(Unfit::TakesNo(Modality::File))),
+            (said(Some(all), Some(of(&[Modality::Text]))), Err(Unfit::GivesNo(Modality::Audio))),
+        ] {
+            assert_eq!(said.take(&need), expected, "{said:?}");
+            assert_eq!(said.take(&Need::NOTHING), Ok(()));
+        }
+        for modality in Modality::ALL {
+            let word = modality.as_str();
+            assert_eq!(Unfit::TakesNo(modality).as_str(), format!("takes_no_{word}"));
+            assert_eq!(Unfit::GivesNo(modality).as_str(), format!("gives_no_{word}"));
         }
     }
 

@@ -6,12 +6,14 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use nexus_core::{
-    catalogue::{Route, Target, WILDCARD},
+    capabilities::Capabilities,
+    catalogue::{Catalogue, Route, Target, WILDCARD},
     health::breaker::State,
     id::{ProviderId, RouteId},
     refusal::Refusal,
     snapshot::Snapshot,
 };
+use nexus_models::Model;
 use nexus_providers::{dialect::Dialect, registry};
 use nexus_telemetry::{meters::Meters, target::TargetMeters};
 
@@ -30,6 +32,16 @@ impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backend").field("dialect", &self.dialect.id()).finish_non_exhaustive()
     }
+}
+
+/// The catalogue with what is known of well-known models, where nobody said other of them.
+pub fn informed(catalogue: Catalogue) -> Catalogue {
+    catalogue.informed(|target| {
+        let name = target.capabilities.known_as(&target.real_model);
+        let model = nexus_models::find(&target.provider.kind, name);
+        let (input, output) = (model.and_then(Model::input), model.and_then(Model::output));
+        Capabilities { input, output, ..Capabilities::default() }
+    })
 }
 
 /// One immutable world.
@@ -66,6 +78,7 @@ impl World {
             let is_spoken = |target: &Target| backends.contains_key(&target.route);
             snapshot.catalogue = std::mem::take(&mut snapshot.catalogue).only(is_spoken);
         }
+        snapshot.catalogue = informed(std::mem::take(&mut snapshot.catalogue));
         (Self { snapshot, backends, pools }, unspoken)
     }
 

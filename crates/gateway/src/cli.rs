@@ -5,6 +5,7 @@ mod quota;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nexus_core::modality::Modality;
 
 pub use self::quota::{Alert, Quota, QuotaHolders, QuotaSet};
 
@@ -327,6 +328,11 @@ pub enum Route {
     },
 }
 
+fn modality(word: &str) -> Result<Modality, String> {
+    let known = || Modality::ALL.map(Modality::as_str).join("`, `");
+    Modality::from_word(word).ok_or_else(|| format!("write one of `{}`", known()))
+}
+
 #[derive(Debug, Args)]
 pub struct RouteExplain {
     /// The name of the model, as an application would say it.
@@ -345,6 +351,12 @@ pub struct RouteExplain {
     /// The most tokens of the answer.
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u64>,
+    /// What it bears beside text, of `image`, `audio`, `video` and `file`, with commas in between.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = modality)]
+    pub input_modalities: Vec<Modality>,
+    /// What it wants to be answered in beside text.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = modality)]
+    pub output_modalities: Vec<Modality>,
     #[arg(long)]
     pub output: Option<Output>,
 }
@@ -415,6 +427,13 @@ pub struct RouteCreate {
     /// The vendor's name of the model it is like, where its own does not tell, as an ARN does not.
     #[arg(long, value_name = "NAME")]
     pub like: Option<String>,
+    /// All it takes in, of `text`, `image`, `audio`, `video` and `file`, with commas in between; without it, what is
+    /// known of the model, and everything where nothing is.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = modality)]
+    pub input_modalities: Option<Vec<Modality>>,
+    /// All it gives out, likewise.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = modality)]
+    pub output_modalities: Option<Vec<Modality>>,
     /// Its share; without it, the provider's.
     #[arg(long)]
     pub weight: Option<u32>,

@@ -8,13 +8,16 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use nexus_core::price::{Rate, Rates};
+use nexus_core::{
+    modality::{Modalities, Modality},
+    price::{Rate, Rates},
+};
 
 const DATA: &str = include_str!("models.txt");
 
 /// What a model can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Abilities(u8);
+pub struct Abilities(u16);
 
 macro_rules! abilities {
     ($($name:ident, $letter:literal, $bit:literal;)*) => {
@@ -45,6 +48,8 @@ abilities! {
     structured_output, b's', 5;
     prompt_cache, b'c', 6;
     web_search, b'w', 7;
+    video_in, b'V', 8;
+    image_out, b'I', 9;
 }
 
 /// What is known of a model.
@@ -59,6 +64,29 @@ pub struct Model {
     pub abilities: Abilities,
     /// Absent where only limits and abilities are known.
     pub rates: Option<Arc<Rates>>,
+}
+
+impl Model {
+    /// What it takes in; `None` where that is not known. What sees is taken to read documents, and what speaks to hear.
+    pub fn input(&self) -> Option<Modalities> {
+        let can = self.known()?;
+        let input = Modalities::NONE.with(Modality::Text).with_if(can.vision(), Modality::Image);
+        let input = input.with_if(can.vision(), Modality::File).with_if(can.audio_in() || can.audio_out(), Modality::Audio);
+        Some(input.with_if(can.video_in(), Modality::Video))
+    }
+
+    /// What it gives out; `None` where that is not known.
+    pub fn output(&self) -> Option<Modalities> {
+        let can = self.known()?;
+        let output = Modalities::NONE.with(Modality::Text).with_if(can.audio_out(), Modality::Audio);
+        Some(output.with_if(can.image_out(), Modality::Image))
+    }
+
+    /// What it can do, where it is a model to talk with of which more is known than its price.
+    fn known(&self) -> Option<Abilities> {
+        let is_talk = matches!(self.mode, "chat" | "responses");
+        (is_talk && self.abilities != Abilities::default()).then_some(self.abilities)
+    }
 }
 
 /// The model a provider of this kind knows by this name.
@@ -146,6 +174,13 @@ mod tests {
         let gpt = find("openai", "gpt-4o").unwrap();
         assert!(gpt.abilities.tools() && gpt.abilities.vision() && !gpt.abilities.audio_in());
         assert_eq!((gpt.input_max, gpt.output_max, gpt.mode), (Some(128_000), Some(16_384), "chat"));
+        let of = |modalities: &[Modality]| Some(modalities.iter().copied().collect::<Modalities>());
+        assert_eq!(gpt.input(), of(&[Modality::Text, Modality::Image, Modality::File]));
+        assert_eq!(gpt.output(), of(&[Modality::Text]));
+        assert_eq!(find("gemini", "gemini-2.5-pro").unwrap().input(), of(&Modality::ALL));
+        assert_eq!(find("openai", "gpt-audio").unwrap().output(), of(&[Modality::Text, Modality::Audio]));
+        assert_eq!(find("azure", "eu/gpt-5").unwrap().input(), None, "its price alone is known");
+        assert_eq!(find("openai", "text-embedding-3-small").unwrap().input(), None);
         assert!(find("openai", "no-such-model").is_none() && find("none", "gpt-4o").is_none());
         assert!(of_kind("anthropic").count() > 5);
     }

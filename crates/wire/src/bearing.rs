@@ -2,6 +2,9 @@
 //!
 //! Read only where a route asks for it; a body that cannot be read needs nothing and begins like no other.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -42,6 +45,68 @@ pub fn needs(body: &[u8]) -> Needs {
         audio: says(body.messages, &["\"input_audio\""]) || says(body.modalities, &["\"audio\""]),
         json_schema: says(body.response_format, &["\"json_schema\""]),
     }
+}
+
+/// What a request bears beside text, and what it wants to be answered in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Borne {
+    pub image: bool,
+    pub audio: bool,
+    pub video: bool,
+    pub file: bool,
+    pub wants_audio: bool,
+    pub wants_image: bool,
+}
+
+/// Without one of these nothing but text is borne or wanted.
+const SIGNS: [&str; 5] =
+    ["\"image_url\"", "\"input_audio\"", "\"video_url\"", "\"file\"", "\"modalities\""];
+
+#[derive(Deserialize)]
+struct Bearing<'a> {
+    #[serde(borrow, default)]
+    modalities: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow, default)]
+    r#type: Cow<'a, str>,
+}
+
+/// What the request in this body bears and wants beside text.
+pub fn borne(body: &[u8]) -> Borne {
+    let mut borne = Borne::default();
+    if SIGNS.iter().all(|sign| memmem::find(body, sign.as_bytes()).is_none()) {
+        return borne;
+    }
+    let Ok(bearing) = serde_json::from_slice::<Bearing<'_>>(body) else { return borne };
+    for content in bearing.messages.iter().filter_map(|message| message.content) {
+        // a text is no list, and what it speaks of is not there
+        let parts: Vec<Part<'_>> = serde_json::from_str(content.get()).unwrap_or_default();
+        for part in &parts {
+            match &*part.r#type {
+                "image_url" => borne.image = true,
+                "input_audio" => borne.audio = true,
+                "video_url" => borne.video = true,
+                "file" => borne.file = true,
+                _ => {}
+            }
+        }
+    }
+    for wanted in bearing.modalities.iter().flatten() {
+        borne.wants_audio |= wanted == "audio";
+        borne.wants_image |= wanted == "image";
+    }
+    borne
 }
 
 #[derive(Deserialize)]
@@ -103,6 +168,29 @@ mod tests {
             ("nonsense", none),
         ] {
             assert_eq!(needs(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_bears_is_its_parts_and_not_its_words() {
+        let none = Borne::default();
+        let parts = |parts: &str| format!(r#"{{"messages":[{{"role":"user","content":[{parts}]}}]}}"#);
+        for (body, expected) in [
+            (r#"{"messages":[{"role":"user","content":"file"}],"user":"image_url"}"#.to_owned(), none),
+            (parts(r#"{"type":"text","text":"file"}"#), none),
+            (parts(r#"{"type":"image_url","image_url":{"url":"u"}}"#), Borne { image: true, ..none }),
+            (
+                parts(r#"{"type":"input_audio"},{"type":"file"}"#),
+                Borne { audio: true, file: true, ..none },
+            ),
+            (parts(r#"{"type":"video_url"}"#), Borne { video: true, ..none }),
+            (r#"{"modalities":["text","audio"]}"#.to_owned(), Borne { wants_audio: true, ..none }),
+            (r#"{"modalities":["image"],"messages":null}"#.to_owned(), none),
+            (r#"{"modalities":["image"]}"#.to_owned(), Borne { wants_image: true, ..none }),
+            (r#"{"modalities":null,"messages":[{"content":null}]}"#.to_owned(), none),
+            (r#"nonsense "file""#.to_owned(), none),
+        ] {
+            assert_eq!(borne(body.as_bytes()), expected, "{body}");
         }
     }
 

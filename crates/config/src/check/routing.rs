@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use nexus_core::{
     capabilities::{Capabilities, Thinking},
+    modality::{Modalities, Modality},
     need::{self, Abilities, Ability},
     policy::{Cause, Policy, Rule as Set},
 };
@@ -23,6 +24,7 @@ const FALLBACKS_MAX: usize = 16;
 impl Check<'_> {
     pub(super) fn model(&mut self, raw: raw::Model, path: &str) -> Option<Model> {
         let fit = raw.fit.map(|fit| self.fit(fit, &under(path, "fit")));
+        let said = raw.capabilities.map(|said| self.capabilities(said, &under(path, "capabilities")));
         let alias = raw.alias?;
         Some(Model {
             real_name: raw.real_name.unwrap_or_else(|| alias.clone()),
@@ -38,7 +40,7 @@ impl Check<'_> {
             max_concurrent: raw.max_concurrent,
             cost_multiplier_ppm: raw.cost_multiplier.as_deref().and_then(scalar::millionths),
             region_weights: raw.region_weights,
-            capabilities: raw.capabilities.map(capabilities),
+            capabilities: said,
         })
     }
 
@@ -84,6 +86,41 @@ impl Check<'_> {
             }
         }
         abilities
+    }
+
+    fn capabilities(&mut self, raw: raw::Capabilities, path: &str) -> Capabilities {
+        let mut modalities = |words: Option<Vec<String>>, name| {
+            words.map(|words| self.modalities(&words, &under(path, name)))
+        };
+        let input = modalities(raw.input_modalities, "input_modalities");
+        let output = modalities(raw.output_modalities, "output_modalities");
+        Capabilities {
+            like: raw.like.map(Into::into),
+            max_output_tokens: raw.max_output_tokens,
+            takes_sampling: raw.sampling,
+            thinking: raw.thinking.as_deref().and_then(Thinking::from_word),
+            binds_schemas: raw.structured_output,
+            input,
+            output,
+        }
+    }
+
+    fn modalities(&mut self, words: &[String], path: &str) -> Modalities {
+        if words.is_empty() {
+            self.refuse(path, "is empty", "leave it away where everything is taken");
+        }
+        let mut modalities = Modalities::NONE;
+        for (index, word) in words.iter().enumerate() {
+            match Modality::from_word(word) {
+                Some(modality) => modalities = modalities.with(modality),
+                None => {
+                    let known = Modality::ALL.map(Modality::as_str).join("`, `");
+                    let remedy = format!("write one of `{known}`");
+                    self.refuse(&format!("{path}[{index}]"), "is none of the known words", remedy);
+                }
+            }
+        }
+        modalities
     }
 
     fn headers(&mut self, raw: BTreeMap<String, String>, path: &str) -> Vec<(Box<str>, Box<str>)> {
@@ -151,12 +188,3 @@ impl Check<'_> {
     }
 }
 
-fn capabilities(raw: raw::Capabilities) -> Capabilities {
-    Capabilities {
-        like: raw.like.map(Into::into),
-        max_output_tokens: raw.max_output_tokens,
-        takes_sampling: raw.sampling,
-        thinking: raw.thinking.as_deref().and_then(Thinking::from_word),
-        binds_schemas: raw.structured_output,
-    }
-}

@@ -71,7 +71,7 @@ pub(super) fn judge(target: &Target, ask: &Ask<'_>) -> Result<Favour, Against> {
     if !(ask.may_use)(target) {
         return Err(Against::Forbidden);
     }
-    target.fit.take(ask.need).map_err(Against::Unfit)?;
+    target.capabilities.take(ask.need).and_then(|()| target.fit.take(ask.need)).map_err(Against::Unfit)?;
     let now_us = ask.now_us;
     if let Some(until_us) = target.health.rests_until(now_us) {
         return Err(Against::Resting { until_us });

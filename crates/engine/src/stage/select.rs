@@ -6,6 +6,7 @@ use nexus_core::{
     fault::{Class, Fault},
     flow::{Scarce, line::WAIT_MAX_US, place::Place},
     health::Entry,
+    modality::{Modalities, Modality},
     need::{Abilities, Ability, HeaderLookup as _, Need, OUTPUT_TOKENS, Unfit},
     policy::Cause,
     price::Tier,
@@ -16,7 +17,7 @@ use nexus_core::{
     },
     usage::Usage,
 };
-use nexus_wire::bearing::{self, Needs};
+use nexus_wire::bearing::{self, Borne, Needs};
 
 use crate::{
     arrival::Head,
@@ -213,14 +214,26 @@ const BYTES_A_TOKEN: u64 = 4;
 
 fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
     let body = &routed.asked.body;
+    let bounds = routed.to.route.bounds_modalities;
+    let (input, output) = if bounds { modalities(bearing::borne(body)) } else { Default::default() };
     Need {
         abilities: if routed.to.route.is_choosy { abilities(bearing::needs(body)) } else { Abilities::default() },
+        input,
+        output,
         input_tokens: input_tokens(body),
         output_tokens: routed.asked.request.max_output_tokens(),
         team: routed.caller.team,
         tags: head.others.header(TAGS).unwrap_or_default(),
         headers: Some(&head.others),
     }
+}
+
+/// What a request bears, and what it wants.
+fn modalities(borne: Borne) -> (Modalities, Modalities) {
+    let input = Modalities::NONE.with_if(borne.image, Modality::Image).with_if(borne.audio, Modality::Audio);
+    let input = input.with_if(borne.video, Modality::Video).with_if(borne.file, Modality::File);
+    let output = Modalities::NONE.with_if(borne.wants_audio, Modality::Audio);
+    (input, output.with_if(borne.wants_image, Modality::Image))
 }
 
 fn abilities(needs: Needs) -> Abilities {

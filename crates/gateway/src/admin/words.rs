@@ -3,6 +3,7 @@
 use nexus_core::{
     capabilities::Thinking,
     health::breaker,
+    modality::Modality,
     need::Ability,
     policy::{Cause, Policy},
     price::{Kind as PriceKind, Tier},
@@ -70,6 +71,8 @@ words! {
     CauseWord as FallbackCause for Cause { ContextWindow, ContentPolicy, Failure, Budget }
     /// Something a model can do beside text.
     AbilityWord as Ability for Ability { Tools, Vision, Audio, JsonSchema }
+    /// A form of what a model takes in or gives out.
+    ModalityWord as Modality for Modality { Text, Image, Audio, Video, File }
     /// How a model is told how much to think: not at all, by a number of tokens, or by a word.
     ThinkingWord as Thinking for Thinking { None, Budget, Effort }
 }
@@ -118,6 +121,9 @@ mod tests {
         }
         for ability in Ability::ALL {
             assert_eq!(spelled(serde_json::json!(AbilityWord::from(ability))), ability.as_str());
+        }
+        for modality in Modality::ALL {
+            assert_eq!(spelled(serde_json::json!(ModalityWord::from(modality))), modality.as_str());
         }
         for thinking in Thinking::ALL {
             assert_eq!(spelled(serde_json::json!(ThinkingWord::from(thinking))), thinking.as_str());

@@ -113,6 +113,8 @@ fn create(store: &Store, wish: &RouteCreate) -> Result<(), StartError> {
             fit: Fit::default(),
             capabilities: Capabilities {
                 like: wish.like.as_deref().map(Into::into),
+                input: wish.input_modalities.as_ref().map(|these| these.iter().copied().collect()),
+                output: wish.output_modalities.as_ref().map(|these| these.iter().copied().collect()),
                 ..Capabilities::default()
             },
             created_at_ms: now_ms,

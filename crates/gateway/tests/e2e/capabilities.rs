@@ -83,3 +83,67 @@ fn a_name_that_does_not_tell_its_model_is_refused_until_it_is_said() {
         assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{}", refused.text());
     }
 }
+
+#[test]
+fn a_model_that_takes_no_image_is_never_offered_one() {
+    let [seeing, blind, deaf] = [(); 3].map(|()| Mock::start(Options::default()).unwrap());
+    let provider = |name: &str, kind: &str, mock: &Mock, model: &str| {
+        format!(
+            "  - name: {name}\n    kind: {kind}\n    endpoint: \"{}\"\n    api_key: \"${{PROVIDER_KEY}}\"\n    allow_private_network: true\n    models:\n      - {model}\n",
+            mock.url()
+        )
+    };
+    let site = Site::new(&format!(
+        "{}{}{}",
+        provider("blind", "custom", &blind, "{ alias: gpt, real_name: b, capabilities: { input_modalities: [text] } }"),
+        provider("seeing", "custom", &seeing, "{ alias: gpt, real_name: s }"),
+        // what is known of it by its name is that it takes texts alone
+        provider("known", "openai", &deaf, "{ alias: old, real_name: gpt-3.5-turbo }"),
+    ));
+    let (admin, (_, key)) = (platform_key(&site), site.key("app"));
+    let node = site.start();
+    let asked = |alias: &str, part: Value| {
+        let messages = json!([{ "role": "user", "content": [{ "type": "text", "text": "what is it?" }, part] }]);
+        let body = asked(alias, json!({ "messages": messages }));
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+        ];
+        node.request("POST", "/v1/chat/completions", &headers, &body)
+    };
+    let image = || json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw0KGgo=" } });
+    for _ in 0..8 {
+        assert_eq!(asked("gpt", image()).status, 200);
+    }
+    assert_eq!((seeing.requests().len(), blind.requests().len()), (8, 0));
+    let refused = asked("old", image());
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("takes no image"), "{}", refused.text());
+    let text = json!({ "type": "text", "text": "and \"image_url\" is but a word" });
+    assert_eq!(asked("old", text).status, 200);
+
+    // who knows better says so, over REST and at the command line
+    let api = Api::new(&node, &admin);
+    let route = api.get("/model-routes?alias=old").json()["data"][0].clone();
+    let path = format!("/model-routes/{}", route["id"].as_str().unwrap());
+    let said = json!({ "input_modalities": ["text", "image"] });
+    let changed = api.patch(&path, &route["version"], &json!({ "capabilities": said }));
+    assert_eq!(changed.json()["capabilities"], said, "{}", changed.text());
+    assert_eq!(asked("old", image()).status, 200);
+    let made = site.run(&[
+        "route", "create", "--alias", "new", "--provider", "known", "--real-name", "gpt-4o",
+        "--output-modalities", "text,audio", "--output", "json", "--config", "nexus.yaml",
+    ]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["capabilities"], json!({ "output_modalities": ["text", "audio"] }));
+    let explain = |modalities: &str| {
+        let told = site.run(&[
+            "route", "explain", "new", "--input-modalities", modalities, "--output", "json", "--config",
+            "nexus.yaml",
+        ]);
+        serde_json::from_str::<Value>(&told).unwrap()["chosen"].clone()
+    };
+    assert_eq!((explain("image,file"), explain("video")), (json!(0), json!(null)));
+}

@@ -2,16 +2,23 @@
 //!
 //! Reading fails closed, as for the bounds beside it.
 
-use nexus_core::capabilities::{Capabilities, Thinking};
+use nexus_core::{
+    capabilities::{Capabilities, Thinking},
+    modality::{Modalities, Modality},
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_modalities: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     like: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_modalities: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sampling: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +32,10 @@ pub(super) fn read(text: &str) -> Option<Capabilities> {
         return None;
     }
     let written: Written = serde_json::from_str(text).ok()?;
+    let modalities = |words: Option<Vec<String>>| -> Option<Option<Modalities>> {
+        let Some(words) = words else { return Some(None) };
+        words.iter().map(|word| Modality::from_word(word)).collect::<Option<Modalities>>().map(Some)
+    };
     Some(Capabilities {
         like: written.like,
         max_output_tokens: written.max_output_tokens,
@@ -34,12 +45,17 @@ pub(super) fn read(text: &str) -> Option<Capabilities> {
             None => None,
         },
         binds_schemas: written.structured_output,
+        input: modalities(written.input_modalities)?,
+        output: modalities(written.output_modalities)?,
     })
 }
 
 /// As it stands in a row; where nothing is said, `{}`.
 pub(crate) fn written(said: &Capabilities) -> String {
+    let words = |modalities: Modalities| modalities.iter().map(|one| one.as_str().to_owned()).collect();
     let written = Written {
+        input_modalities: said.input.map(words),
+        output_modalities: said.output.map(words),
         like: said.like.clone(),
         max_output_tokens: said.max_output_tokens,
         sampling: said.takes_sampling,
@@ -55,11 +71,11 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_the_same_and_what_is_not_understood_is_refused() {
-        let whole = r#"{"like":"claude-sonnet-4-5","max_output_tokens":8,"sampling":false,"structured_output":true,"thinking":"budget"}"#;
+        let whole = r#"{"input_modalities":["text","file"],"like":"claude-sonnet-4-5","max_output_tokens":8,"output_modalities":["text"],"sampling":false,"structured_output":true,"thinking":"budget"}"#;
         for text in ["{}", r#"{"thinking":"none"}"#, whole] {
             assert_eq!(written(&read(text).unwrap()), text);
         }
-        for text in ["", "[]", "null", r#"{"thinking":"deep"}"#, r#"{"sampling":1}"#, r#"{"other":1}"#] {
+        for text in ["", "[]", "null", r#"{"thinking":"deep"}"#, r#"{"sampling":1}"#, r#"{"input_modalities":["smell"]}"#, r#"{"other":1}"#] {
             assert_eq!(read(text), None, "{text}");
         }
     }

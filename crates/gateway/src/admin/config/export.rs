@@ -327,7 +327,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::admin::words::ThinkingWord;
+    use crate::admin::words::{ModalityWord, ThinkingWord};
 
     #[test]
     fn no_two_keys_get_the_same_variable() {
@@ -367,6 +367,8 @@ mod tests {
             sampling: Some(false),
             thinking: Some(ThinkingWord::Effort),
             structured_output: None,
+            input_modalities: Some(vec![ModalityWord::Text, ModalityWord::File]),
+            output_modalities: None,
         }
     }
 

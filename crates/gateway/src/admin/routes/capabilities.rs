@@ -1,15 +1,15 @@
 //! What a model can do, as requests and answers write it.
 
-use nexus_core::capabilities::Capabilities;
+use nexus_core::{capabilities::Capabilities, modality::Modalities};
 use nexus_providers::registry;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::object::ModelText;
-use crate::admin::{body::int64_or_none, check::Check, providers::check_model, words::ThinkingWord};
+use crate::admin::{body::int64_or_none, check::Check, providers::check_model, words::{ModalityWord, ThinkingWord}};
 
 /// What a model can do, where that is other than what is known of it by its name. What is absent is as it is known
-/// or, of a model nobody has heard of, what every model takes. Which modalities it takes is said in `fit`.
+/// or, of a model nobody has heard of, what every model takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Capabilities)]
@@ -31,6 +31,23 @@ pub struct CapabilitiesBody {
     /// Whether it binds an answer to a schema by itself; where not, a tool that must be called takes its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub structured_output: Option<bool>,
+    /// All it takes in; a request with anything else is not offered to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 5)]
+    pub input_modalities: Option<Vec<ModalityWord>>,
+    /// All it gives out; a request that wants anything else is not offered to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 5)]
+    pub output_modalities: Option<Vec<ModalityWord>>,
+}
+
+/// The set of these.
+pub fn of_words(words: &[ModalityWord]) -> Modalities {
+    words.iter().map(|word| (*word).into()).collect()
+}
+
+fn words(modalities: Modalities) -> Vec<ModalityWord> {
+    modalities.iter().map(Into::into).collect()
 }
 
 impl From<&Capabilities> for CapabilitiesBody {
@@ -41,6 +58,8 @@ impl From<&Capabilities> for CapabilitiesBody {
             sampling: said.takes_sampling,
             thinking: said.thinking.map(Into::into),
             structured_output: said.binds_schemas,
+            input_modalities: said.input.map(words),
+            output_modalities: said.output.map(words),
         }
     }
 }
@@ -54,12 +73,22 @@ impl CapabilitiesBody {
             check
                 .flaw(&format!("{pointer}/max_output_tokens"), "is 0; leave it away where there is no limit");
         }
+        for (name, words) in
+            [("input_modalities", &self.input_modalities), ("output_modalities", &self.output_modalities)]
+        {
+            if words.as_ref().is_some_and(|words| words.is_empty() || words.len() > 5) {
+                let detail = "is empty or says one twice; leave it away where everything is taken";
+                check.flaw(&format!("{pointer}/{name}"), detail);
+            }
+        }
         Capabilities {
             like: self.like.as_deref().map(Into::into),
             max_output_tokens: self.max_output_tokens,
             takes_sampling: self.sampling,
             thinking: self.thinking.map(Into::into),
             binds_schemas: self.structured_output,
+            input: self.input_modalities.as_deref().map(of_words),
+            output: self.output_modalities.as_deref().map(of_words),
         }
     }
 }

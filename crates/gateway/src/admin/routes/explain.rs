@@ -19,14 +19,14 @@ use nexus_engine::{port::Clock, pricing::Priced};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::object::ModelText;
+use super::{capabilities::of_words, object::ModelText};
 use crate::admin::{
     answer::Told,
     body::{Json, int64, int64_or_none},
     call::{Call, found},
     health::targets::LearnedBody,
     problem::Problem,
-    words::{AbilityWord, BreakerWord, PolicyWord},
+    words::{AbilityWord, BreakerWord, ModalityWord, PolicyWord},
 };
 
 /// A request that might be made.
@@ -52,6 +52,14 @@ pub struct Question {
     #[serde(default)]
     #[schema(required = false)]
     pub abilities: Vec<AbilityWord>,
+    /// What it bears beside text.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub input_modalities: Vec<ModalityWord>,
+    /// What it wants to be answered in beside text.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub output_modalities: Vec<ModalityWord>,
     /// With commas in between.
     #[serde(default)]
     #[schema(required = false)]
@@ -191,6 +199,8 @@ impl Question {
         let resolved = snapshot.catalogue.resolve(&self.model, team)?;
         let need = Need {
             abilities: self.abilities.iter().map(|ability| (*ability).into()).collect(),
+            input: of_words(&self.input_modalities),
+            output: of_words(&self.output_modalities),
             input_tokens: self.input_tokens,
             output_tokens: self.max_tokens,
             team,

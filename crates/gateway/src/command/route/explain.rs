@@ -4,7 +4,10 @@
 use std::{io::Read as _, time::Duration};
 
 use actix_web::rt::System;
-use nexus_engine::port::{Clock as _, Dice as _};
+use nexus_engine::{
+    port::{Clock as _, Dice as _},
+    world::informed,
+};
 use nexus_keystore::secret::Secret;
 use nexus_store::{Store, repo::team, world};
 use nexus_transport::{Errand, Fetcher, Reach, Tls};
@@ -60,6 +63,8 @@ fn question(asked: &RouteExplain, store: Option<&Store>) -> Result<Question, Sta
         stream: asked.stream,
         input_tokens: asked.input_tokens,
         max_tokens: asked.max_tokens,
+        input_modalities: asked.input_modalities.iter().map(|one| (*one).into()).collect(),
+        output_modalities: asked.output_modalities.iter().map(|one| (*one).into()).collect(),
         ..Question::default()
     })
 }
@@ -68,7 +73,9 @@ fn of_database(asked: &RouteExplain, store: &Store) -> Result<ExplanationBody, S
     let (clock, dice) = (SystemClock::new(), WorkerDice::new());
     let question = question(asked, Some(store))?;
     let stored = store.read_blocking(|conn| world::load(conn, None, clock.unix_ms()))?;
-    let answer = question.answer(&stored.snapshot, Moment::of(&clock), |bound| dice.roll(bound));
+    let mut snapshot = stored.snapshot;
+    snapshot.catalogue = informed(snapshot.catalogue);
+    let answer = question.answer(&snapshot, Moment::of(&clock), |bound| dice.roll(bound));
     let why = "there is no such model; `nexus route list` shows what there is";
     Ok(answer.ok_or_else(|| Problem::new(Kind::NotFound, why))?)
 }
