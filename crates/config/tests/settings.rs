@@ -21,6 +21,7 @@ use nexus_config::{
 use nexus_core::{
     capabilities::{Capabilities, Thinking},
     host::Hosts,
+    modality::Modality,
     need::{self, Ability},
     policy::{Cause, Policy, Rule as Set},
     proxy::TrustedProxies,

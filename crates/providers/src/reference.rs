@@ -150,8 +150,11 @@ model takes. A model's `capabilities`, in the configuration file or over REST, s
 | `sampling` | `false`: `temperature`, `top_p`, `top_k` and the penalties are left out; `true`: they are sent to a Claude that is known to refuse them |
 | `thinking` | `none`: `reasoning_effort` and `thinking` are left out; `budget` or `effort`: how Claude, Gemini and Nova are told how much to think |
 | `structured_output` | whether Claude, Bedrock's models and Gemini (beside tools) are bound to a `json_schema` by themselves or by a tool that must be called |
+| `input_modalities` | all it takes in, of `text`, `image`, `audio`, `video` and `file`: a request with anything else is never offered to it |
+| `output_modalities` | all it gives out: a request whose `modalities` want anything else is never offered to it |
 
-Which modalities a model takes is its `fit.abilities`: a request with an image is not offered to one that cannot see.
+What well-known models take in and give out is known from the same list as their prices; a model nobody has heard of is
+offered everything, and its provider decides. `fit.abilities` bounds a model's use besides.
 
 ";
 

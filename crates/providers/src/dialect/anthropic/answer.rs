@@ -15,7 +15,7 @@ use super::{
     usage::{Stand, Tally},
 };
 use crate::part::{
-    completion::{Message, ToolCall},
+    completion::{Annotation, Message, ToolCall},
     fault, finish,
     structured::ANSWER_TOOL,
 };
@@ -41,16 +41,28 @@ pub(super) fn decode(call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
 
 fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
     let mut message = Message::assistant();
+    let mut said = 0_usize;
     for raw in blocks {
         let Some(block) = Members::read(raw.get()) else { continue };
         match &*word(&block, "type") {
-            "text" => message.say(&word(&block, "text")),
+            "text" => {
+                let text = word(&block, "text");
+                let begin = said;
+                said = said.saturating_add(text.chars().count());
+                message.say(&text);
+                message.annotations.extend(citations(&block).map(|(title, url)| {
+                    Annotation::new(begin, said, title, url)
+                }));
+            }
             "thinking" => {
                 message.reasoning_content.push_str(&word(&block, "thinking"));
                 message.thinking_blocks.push(Cow::Borrowed(raw));
             }
             "redacted_thinking" => message.thinking_blocks.push(Cow::Borrowed(raw)),
-            "tool_use" if word(&block, "name") == ANSWER_TOOL => message.say(input(&block)),
+            "tool_use" if word(&block, "name") == ANSWER_TOOL => {
+                said = said.saturating_add(input(&block).chars().count());
+                message.say(input(&block));
+            }
             "tool_use" => {
                 let call = ToolCall::new(word(&block, "id"), word(&block, "name"), input(&block));
                 message.tool_calls.push(call);
@@ -59,6 +71,22 @@ fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
         }
     }
     message
+}
+
+/// The most pages that are told of one passage.
+pub(super) const PAGES_MAX: usize = 128;
+
+/// The pages a block of text rests on: the title of each and its address.
+fn citations<'a>(block: &Members<'a>) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+    let said = block.raw("citations").map_or("[]", RawValue::get);
+    let said: Vec<&'a RawValue> = serde_json::from_str(said).unwrap_or_default();
+    said.into_iter().take(PAGES_MAX).filter_map(|one| page(&Members::read(one.get())?))
+}
+
+/// The page that is cited; `None` for what is no page of the web.
+pub(super) fn page<'a>(citation: &Members<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    let is_page = word(citation, "type") == "web_search_result_location";
+    is_page.then(|| (word(citation, "title"), word(citation, "url"))).filter(|(_, url)| !url.is_empty())
 }
 
 /// A string member; empty where it is none.

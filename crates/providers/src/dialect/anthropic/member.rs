@@ -34,7 +34,7 @@ pub const MEMBERS: &[Row] = &[
     refused("audio", &[], "the model answers with text only"),
     dropped("prediction", "it only makes answers faster"),
     dropped("verbosity", "ask for a short or long answer in the prompt"),
-    refused("web_search_options", &[], "the model's own search is not offered; give it a tool"),
+    mapped("web_search_options", "the vendor's tool `web_search`, and what was found is `annotations`; refused beside a tool of that name, and where an answer's form takes a tool that must be called; the size of the search is left out"),
     mapped("safety_identifier", "`metadata.user_id`, where `user` is unsaid"),
     dropped("prompt_cache_key", "mark parts with `cache_control` instead"),
     dropped("prompt_cache_retention", "mark parts with `cache_control` instead"),

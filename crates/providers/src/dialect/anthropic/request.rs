@@ -156,7 +156,11 @@ fn offer<'a>(
         Some(false) => Parallel::OneByOne,
         _ => Parallel::Allowed,
     };
-    Ok(tool::offer(said.tools()?, said.tool_choice()?, parallel, format, abilities.schema)?)
+    let offer = tool::offer(said.tools()?, said.tool_choice()?, parallel, format, abilities.schema)?;
+    Ok(match said.object("web_search_options")? {
+        Some(wish) => offer.search(&wish)?,
+        None => offer,
+    })
 }
 
 /// The vendor's temperature ends at 1, and it refuses a temperature beside `top_p`.

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::part::{
     chunks::Chunks,
+    completion::Annotation,
     event,
     events::{Events, Relay},
     fault,
@@ -26,6 +27,7 @@ pub(super) fn stream(call: &Call) -> Box<dyn StreamDecoder> {
     Box::new(Events::new(Messages {
         chunks: Chunks::new(call),
         open: None,
+        said: 0,
         is_finished: false,
         tally: Tally::default(),
         progress: Progress::Waiting,
@@ -34,7 +36,7 @@ pub(super) fn stream(call: &Call) -> Box<dyn StreamDecoder> {
 
 /// What the client sees of the block that is open.
 enum Open {
-    Text,
+    Text(Passage),
     /// A thought, by its place among the thoughts.
     Thinking(usize),
     Call(Arguments),
@@ -52,11 +54,21 @@ struct Arguments {
     has_pieces: bool,
 }
 
+/// A piece of the answer's text and the pages it rests on.
+struct Passage {
+    /// Where it begins, in characters.
+    begin: usize,
+    /// Titles and addresses.
+    pages: Vec<(String, String)>,
+}
+
 /// One message, event by event.
 struct Messages {
     chunks: Chunks,
     /// The open block, by the vendor's index.
     open: Option<(u64, Open)>,
+    /// Characters of the answer so far.
+    said: usize,
     /// The chunk with the finish reason has been written.
     is_finished: bool,
     tally: Tally,
@@ -128,8 +140,9 @@ impl Messages {
     fn start(&mut self, index: u64, block: &Members<'_>, out: &mut BytesMut) {
         let open = match &*answer::word(block, "type") {
             "text" => {
-                self.chunks.content(&answer::word(block, "text"), out);
-                Open::Text
+                let passage = Passage { begin: self.said, pages: Vec::new() };
+                self.say(&answer::word(block, "text"), out);
+                Open::Text(passage)
             }
             "thinking" => {
                 let place = self.chunks.thought(out);
@@ -161,9 +174,10 @@ impl Messages {
             return Err(bad_answer("the provider went on with a block that is not open"));
         };
         match (&mut open, &*answer::word(delta, "type")) {
-            (Open::Text, "text_delta") => {
-                self.chunks.content(&answer::word(delta, "text"), out);
+            (Open::Text(_), "text_delta") => {
+                self.say(&answer::word(delta, "text"), out);
             }
+            (Open::Text(passage), "citations_delta") => passage.cite(delta),
             (Open::Thinking(place), "thinking_delta" | "signature_delta") => {
                 self.thinking(*place, delta, out)
             }
@@ -172,7 +186,7 @@ impl Messages {
                 arguments.has_pieces |= self.chunks.arguments(arguments.call, &piece, out);
             }
             (Open::Answer(arguments), "input_json_delta") => {
-                arguments.has_pieces |= self.chunks.content(&answer::word(delta, "partial_json"), out);
+                arguments.has_pieces |= self.say(&answer::word(delta, "partial_json"), out);
             }
             _ => {}
         }
@@ -180,17 +194,34 @@ impl Messages {
         Ok(())
     }
 
-    /// A call that had no pieces of arguments gets those it began with.
+    /// A call that had no pieces of arguments gets those it began with; a text is told what it rests on.
     fn stop(&mut self, index: u64, out: &mut BytesMut) {
-        let Some((_, open)) = self.open.take().filter(|(open, _)| *open == index) else { return };
-        let (Open::Call(arguments) | Open::Answer(arguments)) = &open else { return };
-        if arguments.has_pieces {
-            return;
+        match self.open.take().filter(|(open, _)| *open == index) {
+            Some((_, Open::Text(passage))) => self.cite(&passage, out),
+            Some((_, Open::Answer(arguments))) if !arguments.has_pieces => {
+                self.say(&arguments.first, out);
+            }
+            Some((_, Open::Call(arguments))) if !arguments.has_pieces => {
+                self.chunks.arguments(arguments.call, &arguments.first, out);
+            }
+            _ => {}
         }
-        match &open {
-            Open::Answer(_) => self.chunks.content(&arguments.first, out),
-            _ => self.chunks.arguments(arguments.call, &arguments.first, out),
+    }
+
+    /// Goes on with the answer's text. Says whether there was any.
+    fn say(&mut self, text: &str, out: &mut BytesMut) -> bool {
+        self.said = self.said.saturating_add(text.chars().count());
+        self.chunks.content(text, out)
+    }
+
+    fn cite(&self, passage: &Passage, out: &mut BytesMut) {
+        let annotation = |(title, url): &(String, String)| {
+            Annotation::new(passage.begin, self.said, title.as_str().into(), url.as_str().into())
         };
+        let annotations: Vec<_> = passage.pages.iter().map(annotation).collect();
+        if !annotations.is_empty() {
+            self.chunks.annotations(&annotations, out);
+        }
     }
 
     fn message_delta(&mut self, event: &Members<'_>, out: &mut BytesMut) -> Result<(), Fault> {
@@ -229,6 +260,17 @@ impl Messages {
     fn thinking(&mut self, place: usize, said: &Members<'_>, out: &mut BytesMut) {
         self.chunks.thinking(place, &answer::word(said, "thinking"), out);
         self.chunks.signature(place, &answer::word(said, "signature"), out);
+    }
+}
+
+impl Passage {
+    fn cite(&mut self, delta: &Members<'_>) {
+        let citation = delta.object("citation").ok().flatten();
+        if self.pages.len() < answer::PAGES_MAX
+            && let Some((title, url)) = citation.as_ref().and_then(answer::page)
+        {
+            self.pages.push((title.into_owned(), url.into_owned()));
+        }
     }
 }
 

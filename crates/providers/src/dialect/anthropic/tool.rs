@@ -13,7 +13,16 @@ use super::model::Schema;
 use crate::part::structured::{self, ANSWER_TOOL};
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Tool<'a> {
+#[serde(untagged)]
+pub(super) enum Tool<'a> {
+    /// The caller's own.
+    Function(Function<'a>),
+    /// The vendor's own search of the web.
+    Search(Search<'a>),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Function<'a> {
     name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'a, str>>,
@@ -22,6 +31,54 @@ pub(super) struct Tool<'a> {
     strict: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_control: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Search<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_location: Option<Location<'a>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Location<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<Cow<'a, str>>,
+}
+
+/// The version of the vendor's search that all its models and hosts know.
+const SEARCH: &str = "web_search_20250305";
+const SEARCH_NAME: &str = "web_search";
+
+/// The member that wishes for a search.
+const WISH: &str = "web_search_options";
+
+impl<'a> Search<'a> {
+    /// As `web_search_options` has it. How much is searched is the model's to decide.
+    fn read(wish: &Members<'a>) -> Result<Self, Wrong> {
+        let place = wish.object("user_location")?.map(|place| place.object("approximate")).transpose()?;
+        let location = |place: Members<'a>| -> Result<Location<'a>, Wrong> {
+            Ok(Location {
+                kind: "approximate",
+                city: place.text("city")?,
+                region: place.text("region")?,
+                country: place.text("country")?,
+                timezone: place.text("timezone")?,
+            })
+        };
+        let user_location = place.flatten().map(location).transpose()?;
+        Ok(Self { kind: SEARCH, name: SEARCH_NAME, user_location })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that `serde` calls")]
@@ -71,6 +128,25 @@ pub(super) struct Offer<'a> {
     pub(super) schema: Option<&'a RawValue>,
 }
 
+impl<'a> Offer<'a> {
+    /// Lets the model search. Where an answer's form is a tool that must be called, it cannot.
+    pub(super) fn search(mut self, wish: &Members<'a>) -> Result<Self, Wrong> {
+        let is_called = |name: &str| {
+            self.tools.iter().position(|tool| matches!(tool, Tool::Function(function) if function.name == name))
+        };
+        if let Some(at) = is_called(SEARCH_NAME) {
+            let why = "a name that is not the search's own beside `web_search_options`";
+            return Err(Wrong::new(format!("tools[{at}].function.name"), why));
+        }
+        if is_called(ANSWER_TOOL).is_some() {
+            let why = "left away beside `response_format`: this model takes one of both";
+            return Err(Wrong::new(WISH, why));
+        }
+        self.tools.push(Tool::Search(Search::read(wish).map_err(|wrong| wrong.under(WISH))?));
+        Ok(self)
+    }
+}
+
 pub(super) fn offer<'a>(
     tools: Vec<tool::Tool<'a>>,
     choice: ToolChoice<'a>,
@@ -100,13 +176,13 @@ pub(super) fn offer<'a>(
 }
 
 fn offered(tool: tool::Tool<'_>, schemas: Schema) -> Tool<'_> {
-    Tool {
+    Tool::Function(Function {
         name: tool.name,
         description: tool.description,
         input_schema: input_schema(tool.parameters),
         strict: tool.is_strict && schemas == Schema::Native,
         cache_control: tool.cache_control,
-    }
+    })
 }
 
 /// The tool whose arguments are the answer, beside the caller's own where those may be called.
@@ -117,13 +193,13 @@ fn with_answer_tool<'a>(
     description: Option<&str>,
 ) -> Offer<'a> {
     let is_alone = tools.is_empty() || *choice == ToolChoice::None;
-    tools.push(Tool {
+    tools.push(Tool::Function(Function {
         name: Cow::Borrowed(ANSWER_TOOL),
         description: Some(structured::answer_tool_is_for(description)),
         input_schema: input_schema(Some(schema)),
         strict: false,
         cache_control: None,
-    });
+    }));
     // One answer, and none beside a call.
     let choice = if is_alone {
         Choice::Tool { name: Cow::Borrowed(ANSWER_TOOL), disable_parallel_tool_use: true }
