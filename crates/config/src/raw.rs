@@ -241,7 +241,7 @@ section! {
 section! {
     /// What the gateway's own host is at Google Cloud.
     Google {
-        /// From where providers may take tokens of the host's own identity, with spaces in between: `metadata` (the metadata server of a machine, a pod or Cloud Run), `external_account` (workload identity federation, as the file says that `GOOGLE_APPLICATION_CREDENTIALS` names). A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
+        /// From where providers may take tokens of the host's own identity, with spaces in between: `metadata` (the metadata server of a machine, a pod or Cloud Run), `external_account` (workload identity federation, as the file says that `GOOGLE_APPLICATION_CREDENTIALS` names: with a token in a file, at an address, or of AWS, whose keys then come from the first of `aws.host_credentials`). A provider does so only if its option `credentials` names one of these; whoever may set a provider's options then acts as the host.
         host_credentials: String = Kind::Text, Preset::Absent("nowhere: no provider acts as the host");
     }
 }

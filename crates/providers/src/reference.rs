@@ -63,7 +63,7 @@ const SETTING_UP: &[(&str, &str)] = &[
         "vertex",
         "The key is the JSON file of a service account, on one line; tokens are had where it says, if that is Google, or \
          at the option `token_endpoint`. With the option `credentials` tokens are the gateway's own host's: `metadata` \
-         (of a machine, a pod or Cloud Run) or `external_account` (workload identity federation), as far as the setting \
+         (of a machine, a pod or Cloud Run) or `external_account` (workload identity federation, by a file, an address or AWS), as far as the setting \
          `google.host_credentials` allows it. Models whose name begins with `claude` are spoken to as Anthropic's, by its \
          table. An image or a file may stand at an https address.",
     ),

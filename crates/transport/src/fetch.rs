@@ -49,7 +49,7 @@ pub struct Errand<'a> {
     /// `http` or `https`, without credentials; a fragment is left away.
     pub url: &'a Url,
     /// Names in lower case; values are checked here and are treated as secrets.
-    pub headers: &'a [(&'static str, &'a str)],
+    pub headers: &'a [(&'a str, &'a str)],
     pub reach: Reach,
     /// A longer answer is a fault.
     pub limit_bytes: usize,

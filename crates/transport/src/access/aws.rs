@@ -18,6 +18,7 @@ use nexus_keystore::{
 };
 
 pub use self::host::AwsSource;
+pub(super) use self::host::ask;
 use super::{Access, Showing, Shown, host::HostSource as _, lease::Key, unusable};
 
 /// Signs a request to `service`, or shows an API key as a bearer. Without a credential nothing is shown, unless
@@ -34,7 +35,7 @@ pub(super) async fn show<'a>(
         let profile = showing.site.options.option("profile").map(str::to_owned);
         let purpose = format!("aws {} {region} {}", source.as_str(), profile.as_deref().unwrap_or_default());
         let fetch =
-            || host::ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
+            || ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
         let lease = access.aws_keys.lease(Key::of_host(purpose), &access.clock, fetch).await?;
         return signed(access, showing, &lease.value, service, Some(Rc::clone(&lease.standing)));
     }

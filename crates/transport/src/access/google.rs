@@ -48,8 +48,8 @@ pub(super) async fn show<'a>(
     let (fetcher, now_s) = (access.fetcher.clone(), access.now_s());
     if let Some(source) = access.hosts.google.source(showing)? {
         let key = Key::of_host(format!("google {} {scope}", source.as_str()));
-        let host = access.hosts.google.clone();
-        return access.bearer_token(key, move || host::ask(fetcher, host, source, scope, now_s)).await;
+        let (host, aws) = (access.hosts.google.clone(), access.hosts.aws.clone());
+        return access.bearer_token(key, move || host::ask(fetcher, host, aws, source, scope, now_s)).await;
     }
     let Some(credential) = credential else { return Ok(Shown::nothing()) };
     if credential.secret.expose().starts_with(TOKEN_BEGINS) {

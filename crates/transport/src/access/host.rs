@@ -95,6 +95,11 @@ impl<S: HostSource> Host<S> {
         self.0.as_ref().is_some_and(|allowed| allowed.sources.contains(&source))
     }
 
+    /// The first source that is allowed.
+    pub(super) fn first(&self) -> Option<S> {
+        self.0.as_ref()?.sources.first().copied()
+    }
+
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.0.as_ref()?.variables.get(name).map(Secret::expose)
     }
@@ -164,7 +169,7 @@ pub(super) fn reach<S: HostSource>(source: S, url: &Url) -> Result<Reach, Fault>
 pub(super) fn errand<'a, S: HostSource>(
     source: S,
     url: &'a Url,
-    headers: &'a [(&'static str, &'a str)],
+    headers: &'a [(&'a str, &'a str)],
 ) -> Result<Errand<'a>, Fault> {
     let reach = reach(source, url)?;
     Ok(Errand { url, headers, reach, limit_bytes: ANSWER_MAX, timeout: PATIENCE })

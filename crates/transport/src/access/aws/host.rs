@@ -44,6 +44,8 @@ impl HostSource for AwsSource {
         "AWS_ROLE_SESSION_NAME",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_ENDPOINT_URL_STS",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -64,7 +66,7 @@ impl HostSource for AwsSource {
 }
 
 /// Asks the source for a key.
-pub(super) async fn ask(
+pub(in crate::access) async fn ask(
     fetcher: Fetcher,
     host: Host<AwsSource>,
     source: AwsSource,

@@ -1,15 +1,19 @@
 //! Where Google's access tokens are had for the identity that the host itself has there.
 
+mod subject;
+
 use bytes::Bytes;
 use nexus_core::fault::{Class, Fault};
 use nexus_keystore::{secret::Secret, sigv4::unix_seconds};
 use serde::Deserialize;
 use serde_json::json;
 
+use self::subject::Source;
 use crate::{
     access::{
+        aws::AwsSource,
         grant::{self, Question},
-        host::{Host, HostSource, TOKEN_MAX, errand, file, good, nothing, parse, reach},
+        host::{Host, HostSource, errand, file, good, nothing, parse, reach},
         lease::Granted,
     },
     fetch::Fetcher,
@@ -31,7 +35,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub enum GoogleSource {
     /// The metadata service of a machine, a cluster's node or pod, or Cloud Run.
     Metadata,
-    /// A token of another issuer's in a file, exchanged as the file says that `GOOGLE_APPLICATION_CREDENTIALS`
+    /// A token of another issuer's, had and exchanged as the file says that `GOOGLE_APPLICATION_CREDENTIALS`
     /// names: workload identity federation.
     ExternalAccount,
 }
@@ -55,13 +59,14 @@ impl HostSource for GoogleSource {
 pub(super) async fn ask(
     fetcher: Fetcher,
     host: Host<GoogleSource>,
+    aws: Host<AwsSource>,
     source: GoogleSource,
     scope: &'static str,
     now_s: u64,
 ) -> Result<Granted<Secret>, Fault> {
     match source {
         GoogleSource::Metadata => of_machine(&fetcher, &host, scope, now_s).await,
-        GoogleSource::ExternalAccount => of_external(fetcher, &host, scope, now_s).await,
+        GoogleSource::ExternalAccount => of_external(fetcher, &host, &aws, scope, now_s).await,
     }
 }
 
@@ -93,41 +98,16 @@ struct External {
     service_account_impersonation_url: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Source {
-    file: Option<String>,
-    format: Option<Format>,
-}
-
-#[derive(Deserialize)]
-struct Format {
-    subject_token_field_name: Option<String>,
-}
-
 impl External {
     fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|external: &Self| external.kind == "external_account")
     }
 }
 
-impl Source {
-    /// The token in what stands in the file.
-    fn token(&self, text: &str) -> Option<Secret> {
-        let field = self.format.as_ref().and_then(|format| format.subject_token_field_name.as_deref());
-        let token = match field {
-            None => text.trim().to_owned(),
-            Some(field) => {
-                let members: serde_json::Value = serde_json::from_str(text).ok()?;
-                members.get(field)?.as_str()?.to_owned()
-            }
-        };
-        (!token.is_empty()).then(|| Secret::new(token))
-    }
-}
-
 async fn of_external(
     fetcher: Fetcher,
     host: &Host<GoogleSource>,
+    aws: &Host<AwsSource>,
     scope: &str,
     now_s: u64,
 ) -> Result<Granted<Secret>, Fault> {
@@ -137,13 +117,7 @@ async fn of_external(
     let account = External::read(&text).ok_or_else(|| {
         no("the file that `GOOGLE_APPLICATION_CREDENTIALS` names describes no external account")
     })?;
-    let source = &account.credential_source;
-    let path = source.file.as_deref().ok_or_else(|| {
-        no("its `credential_source` is no `file`; other sources are not read: write its token into a file")
-    })?;
-    let token = source.token(&file(SOURCE, path, TOKEN_MAX).await?);
-    let token =
-        token.ok_or_else(|| no("there is no token in the file that its `credential_source` names"))?;
+    let token = account.credential_source.token(&fetcher, aws, &account.audience, now_s).await?;
     let form = vec![
         ("grant_type", Secret::new(EXCHANGE.to_owned())),
         ("audience", Secret::new(account.audience.clone())),

@@ -129,6 +129,104 @@ async fn a_token_of_another_issuer_is_exchanged_and_then_a_service_account_s_is_
 }
 
 #[actix_rt::test]
+async fn a_token_is_had_at_an_address_with_the_headers_that_it_wants() {
+    let service = Authority::start(vec![
+        (200, r#"{"id_token":"the.vm.token"}"#),
+        (200, r#"{"access_token":"federated","expires_in":3600,"token_type":"Bearer"}"#),
+    ]);
+    let base = format!("http://{}", service.addr);
+    let account = json!({
+        "type": "external_account", "audience": "a", "subject_token_type": "t", "token_url": format!("{base}/token"),
+        "credential_source": {
+            "url": format!("{base}/identity?resource=x"), "headers": {"Metadata": "True"},
+            "format": {"type": "json", "subject_token_field_name": "id_token"},
+        },
+    });
+    let file = written(&account.to_string());
+    let variables = [("GOOGLE_APPLICATION_CREDENTIALS", path(&file))];
+    let (access, _) = access(&[GoogleSource::ExternalAccount], &variables);
+    let lines = shown(&access, ENDPOINT, "external_account").await.unwrap();
+    assert_eq!(lines, ["authorization: Bearer federated"]);
+    let asked = service.asked();
+    assert!(asked[0].starts_with("GET /identity?resource=x HTTP/1.1\r\n"), "{}", asked[0]);
+    assert!(asked[0].to_ascii_lowercase().contains("\r\nmetadata: true\r\n"), "{}", asked[0]);
+    assert!(asked[1].ends_with("&subject_token=the.vm.token"), "{}", asked[1]);
+}
+
+#[actix_rt::test]
+async fn a_question_to_aws_is_signed_for_the_audience_and_handed_over() {
+    let service =
+        Authority::start(vec![(200, r#"{"access_token":"federated","expires_in":3600,"token_type":"Bearer"}"#)]);
+    let account = |verification: &str| {
+        written(&json!({
+            "type": "external_account", "audience": "//iam.googleapis.com/x", "subject_token_type": "t",
+            "token_url": format!("http://{}/token", service.addr),
+            "credential_source": {
+                "environment_id": "aws1", "url": "http://169.254.169.254/latest",
+                "regional_cred_verification_url": verification,
+            },
+        })
+        .to_string())
+    };
+    let good = account("https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15");
+    let foreign = account("https://sts.evil.example?Action=GetCallerIdentity");
+    let with = |file: &NamedTempFile| {
+        let variables = [
+            ("GOOGLE_APPLICATION_CREDENTIALS", path(file).to_owned()),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-aws".to_owned()),
+            ("AWS_SESSION_TOKEN", "session-of-aws".to_owned()),
+            ("AWS_REGION", "eu-west-1".to_owned()),
+        ];
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let clock = Arc::<Moved>::default();
+        clock.to_ms(NOW_MS);
+        let hosts = Hosts {
+            google: Host::new(vec![GoogleSource::ExternalAccount], variable),
+            aws: Host::new(vec![AwsSource::Environment], variable),
+            ..Hosts::default()
+        };
+        Access::new(&Tls::new(None).unwrap(), clock).with_hosts(hosts)
+    };
+    let fault = shown(&with(&foreign), ENDPOINT, "external_account").await.unwrap_err();
+    assert!(fault.message.contains("is not AWS's"), "{}", fault.message);
+    let lines = shown(&with(&good), ENDPOINT, "external_account").await.unwrap();
+    assert_eq!(lines, ["authorization: Bearer federated"]);
+    let asked = service.asked();
+    let body = asked[0].rsplit("\r\n\r\n").next().unwrap().as_bytes();
+    let (_, token) = url::form_urlencoded::parse(body).find(|(name, _)| name == "subject_token").unwrap();
+    assert!(!token.contains('+') && !token.contains("secret-of-aws"), "{token}");
+    let token = percent_decoded(&token);
+    let question: Value = serde_json::from_str(&token).unwrap();
+    assert_eq!(
+        (&question["url"], &question["method"]),
+        (
+            &json!("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"),
+            &json!("POST")
+        )
+    );
+    let header = |name: &str| {
+        let headers = question["headers"].as_array().unwrap();
+        headers.iter().find(|one| one["key"] == name).unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(header("x-goog-cloud-target-resource"), "//iam.googleapis.com/x");
+    assert_eq!(
+        (header("host"), header("x-amz-security-token")),
+        ("sts.eu-west-1.amazonaws.com".to_owned(), "session-of-aws".to_owned())
+    );
+    let signed = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/eu-west-1/sts/aws4_request, \
+        SignedHeaders=host;x-amz-date;x-amz-security-token;x-goog-cloud-target-resource, Signature=";
+    assert!(header("Authorization").starts_with(signed), "{}", header("Authorization"));
+}
+
+fn percent_decoded(text: &str) -> String {
+    // a plus is no space here
+    let (name, _) = url::form_urlencoded::parse(text.as_bytes()).next().unwrap();
+    name.into_owned()
+}
+
+#[actix_rt::test]
 async fn the_host_s_identity_is_used_only_where_it_is_named_allowed_and_shown_to_google() {
     let (allowed, _) = access(&[GoogleSource::Metadata], &[]);
     let (forbidden, _) = access(&[], &[]);
@@ -156,7 +254,10 @@ async fn what_gives_no_token_is_a_fault_that_repeats_nothing() {
     for (file, words) in [
         (written("SECRET"), "describes no external account"),
         (written(r#"{"type":"service_account"}"#), "describes no external account"),
-        (account(r#"{"url":"http://169.254.169.254/SECRET"}"#), "is no `file`"),
+        (account(r#"{"executable":{"command":"SECRET"}}"#), "no `file`, no `url` and not AWS's"),
+        (account(r#"{"url":"http://tokens.example/SECRET"}"#), "is a name and has no TLS"),
+        (account(r#"{"url":"http://127.0.0.1:1/","headers":{"a":"SECRET\n"}}"#), "one line"),
+        (account(r#"{"environment_id":"aws1","url":"http://169.254.169.254/SECRET"}"#), "`aws.host_credentials`"),
         (account(r#"{"file":"/nonexistent/SECRET"}"#), "its file cannot be read"),
         (account(&json!({"file": path(&empty)}).to_string()), "there is no token in the file"),
     ] {
