@@ -175,7 +175,7 @@ mod tests {
             takes_sampling: Some(false),
             thinking: Some(How::Effort),
             binds_schemas: Some(true),
-            like: None,
+            ..Capabilities::default()
         };
         let expected =
             family(9, Sampling::Refused, Thinking::Adaptive { knows_xhigh: false }, Schema::Native);

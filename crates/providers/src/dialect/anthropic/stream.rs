@@ -215,10 +215,11 @@ impl Messages {
     }
 
     fn cite(&self, passage: &Passage, out: &mut BytesMut) {
-        let annotation = |(title, url): &(String, String)| {
-            Annotation::new(passage.begin, self.said, title.as_str().into(), url.as_str().into())
-        };
-        let annotations: Vec<_> = passage.pages.iter().map(annotation).collect();
+        let (begin, end) = (passage.begin, self.said);
+        let pages = passage.pages.iter();
+        let annotations: Vec<_> = pages
+            .map(|(title, url)| Annotation::new(begin, end, title.as_str().into(), url.as_str().into()))
+            .collect();
         if !annotations.is_empty() {
             self.chunks.annotations(&annotations, out);
         }
