@@ -118,7 +118,7 @@ impl Reply {
         }
         set(header::CONTENT_TYPE, self.media_type);
         match self.rest {
-            Some(rest) => response.body(Rest(rest)),
+            Some(rest) => response.body(rest),
             None => response.body(self.body),
         }
     }
