@@ -71,7 +71,9 @@ impl Model {
     pub fn input(&self) -> Option<Modalities> {
         let can = self.known()?;
         let input = Modalities::NONE.with(Modality::Text).with_if(can.vision(), Modality::Image);
-        let input = input.with_if(can.vision(), Modality::File).with_if(can.audio_in() || can.audio_out(), Modality::Audio);
+        let input = input
+            .with_if(can.vision(), Modality::File)
+            .with_if(can.audio_in() || can.audio_out(), Modality::Audio);
         Some(input.with_if(can.video_in(), Modality::Video))
     }
 

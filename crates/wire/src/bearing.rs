@@ -59,8 +59,7 @@ pub struct Borne {
 }
 
 /// Without one of these nothing but text is borne or wanted.
-const SIGNS: [&str; 5] =
-    ["\"image_url\"", "\"input_audio\"", "\"video_url\"", "\"file\"", "\"modalities\""];
+const SIGNS: [&str; 5] = ["\"image_url\"", "\"input_audio\"", "\"video_url\"", "\"file\"", "\"modalities\""];
 
 #[derive(Deserialize)]
 struct Bearing<'a> {
@@ -179,10 +178,7 @@ mod tests {
             (r#"{"messages":[{"role":"user","content":"file"}],"user":"image_url"}"#.to_owned(), none),
             (parts(r#"{"type":"text","text":"file"}"#), none),
             (parts(r#"{"type":"image_url","image_url":{"url":"u"}}"#), Borne { image: true, ..none }),
-            (
-                parts(r#"{"type":"input_audio"},{"type":"file"}"#),
-                Borne { audio: true, file: true, ..none },
-            ),
+            (parts(r#"{"type":"input_audio"},{"type":"file"}"#), Borne { audio: true, file: true, ..none }),
             (parts(r#"{"type":"video_url"}"#), Borne { video: true, ..none }),
             (r#"{"modalities":["text","audio"]}"#.to_owned(), Borne { wants_audio: true, ..none }),
             (r#"{"modalities":["image"],"messages":null}"#.to_owned(), none),

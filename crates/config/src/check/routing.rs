@@ -89,9 +89,8 @@ impl Check<'_> {
     }
 
     fn capabilities(&mut self, raw: raw::Capabilities, path: &str) -> Capabilities {
-        let mut modalities = |words: Option<Vec<String>>, name| {
-            words.map(|words| self.modalities(&words, &under(path, name)))
-        };
+        let mut modalities =
+            |words: Option<Vec<String>>, name| words.map(|words| self.modalities(&words, &under(path, name)));
         let input = modalities(raw.input_modalities, "input_modalities");
         let output = modalities(raw.output_modalities, "output_modalities");
         Capabilities {
@@ -187,4 +186,3 @@ impl Check<'_> {
         fallbacks
     }
 }
-

@@ -402,7 +402,8 @@ mod tests {
         let server = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let app = move || App::new().route("/", web::get().to(handler));
-                let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+                let server =
+                    HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
                 let address = server.addrs()[0];
                 let server = server.run();
                 told.send((address, server.handle())).unwrap();

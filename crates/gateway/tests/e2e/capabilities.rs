@@ -95,7 +95,12 @@ fn a_model_that_takes_no_image_is_never_offered_one() {
     };
     let site = Site::new(&format!(
         "{}{}{}",
-        provider("blind", "custom", &blind, "{ alias: gpt, real_name: b, capabilities: { input_modalities: [text] } }"),
+        provider(
+            "blind",
+            "custom",
+            &blind,
+            "{ alias: gpt, real_name: b, capabilities: { input_modalities: [text] } }"
+        ),
         provider("seeing", "custom", &seeing, "{ alias: gpt, real_name: s }"),
         // what is known of it by its name is that it takes texts alone
         provider("known", "openai", &deaf, "{ alias: old, real_name: gpt-3.5-turbo }"),
@@ -103,7 +108,8 @@ fn a_model_that_takes_no_image_is_never_offered_one() {
     let (admin, (_, key)) = (platform_key(&site), site.key("app"));
     let node = site.start();
     let asked = |alias: &str, part: Value| {
-        let messages = json!([{ "role": "user", "content": [{ "type": "text", "text": "what is it?" }, part] }]);
+        let messages =
+            json!([{ "role": "user", "content": [{ "type": "text", "text": "what is it?" }, part] }]);
         let body = asked(alias, json!({ "messages": messages }));
         let bearer = format!("Bearer {key}");
         let headers = [
@@ -113,7 +119,8 @@ fn a_model_that_takes_no_image_is_never_offered_one() {
         ];
         node.request("POST", "/v1/chat/completions", &headers, &body)
     };
-    let image = || json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw0KGgo=" } });
+    let image =
+        || json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw0KGgo=" } });
     for _ in 0..8 {
         assert_eq!(asked("gpt", image()).status, 200);
     }
@@ -133,14 +140,33 @@ fn a_model_that_takes_no_image_is_never_offered_one() {
     assert_eq!(changed.json()["capabilities"], said, "{}", changed.text());
     assert_eq!(asked("old", image()).status, 200);
     let made = site.run(&[
-        "route", "create", "--alias", "new", "--provider", "known", "--real-name", "gpt-4o",
-        "--output-modalities", "text,audio", "--output", "json", "--config", "nexus.yaml",
+        "route",
+        "create",
+        "--alias",
+        "new",
+        "--provider",
+        "known",
+        "--real-name",
+        "gpt-4o",
+        "--output-modalities",
+        "text,audio",
+        "--output",
+        "json",
+        "--config",
+        "nexus.yaml",
     ]);
     let made: Value = serde_json::from_str(&made).unwrap();
     assert_eq!(made["capabilities"], json!({ "output_modalities": ["text", "audio"] }));
     let explain = |modalities: &str| {
         let told = site.run(&[
-            "route", "explain", "new", "--input-modalities", modalities, "--output", "json", "--config",
+            "route",
+            "explain",
+            "new",
+            "--input-modalities",
+            modalities,
+            "--output",
+            "json",
+            "--config",
             "nexus.yaml",
         ]);
         serde_json::from_str::<Value>(&told).unwrap()["chosen"].clone()

@@ -38,5 +38,6 @@ mod rotation;
 mod secrets;
 mod streams;
 mod sweep;
+mod thinking;
 mod usage;
 mod vendors;

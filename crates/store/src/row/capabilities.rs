@@ -75,7 +75,15 @@ mod tests {
         for text in ["{}", r#"{"thinking":"none"}"#, whole] {
             assert_eq!(written(&read(text).unwrap()), text);
         }
-        for text in ["", "[]", "null", r#"{"thinking":"deep"}"#, r#"{"sampling":1}"#, r#"{"input_modalities":["smell"]}"#, r#"{"other":1}"#] {
+        for text in [
+            "",
+            "[]",
+            "null",
+            r#"{"thinking":"deep"}"#,
+            r#"{"sampling":1}"#,
+            r#"{"input_modalities":["smell"]}"#,
+            r#"{"other":1}"#,
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

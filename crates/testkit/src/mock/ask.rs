@@ -9,6 +9,10 @@ use super::surface::Surface;
 use super::tokens::tokens;
 use crate::script::Script;
 
+/// What a thought says, and what it is sealed with.
+pub(crate) const THOUGHT: &str = "Let me think.";
+pub(crate) const SEAL: &str = "bW9jayBzZWFs";
+
 const MAX_CHOICES: u64 = 128;
 const TOKENS_A_MESSAGE: u64 = 3;
 const TOKENS_AN_ATTACHMENT: u64 = 85;
@@ -28,6 +32,8 @@ pub(crate) struct Ask {
     pub(crate) max_tokens: Option<usize>,
     pub(crate) prompt_tokens: u64,
     pub(crate) wanted: Wanted,
+    /// Whether a thought goes before the answer.
+    pub(crate) thinks: bool,
 }
 
 /// How the stream is asked for.
@@ -73,6 +79,7 @@ impl Ask {
             max_tokens: max_tokens(&body)?,
             prompt_tokens: prompt_tokens(messages),
             wanted: wanted(&body, messages),
+            thinks: false,
         })
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn read(path: &str, body: &[u8], default: &super::Script) -> Result<A
     check_names("inferenceConfig.", &inference, KNOWN_INFERENCE)?;
     let turns = turns(&body)?;
     check_tools(&body, turns)?;
+    let thinking = body.pointer("/additionalModelRequestFields/thinking/type");
+    let thinks = thinking.is_some_and(|kind| *kind != json!("disabled"));
+    if thinks && !turns.last().is_none_or(|last| is_reached_by_thinking(last, turns)) {
+        return refuse("The model returned the following errors: Expected `thinking` or `redacted_thinking`, but found `tool_use`.".to_owned());
+    }
     let temperature = member(&inference, "temperature").map(|value| value.as_f64().unwrap_or(f64::NAN));
     if temperature.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
         return refuse("temperature must be between 0 and 1".to_owned());
@@ -83,6 +88,7 @@ pub(crate) fn read(path: &str, body: &[u8], default: &super::Script) -> Result<A
         max_tokens: max_tokens.flatten().map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
         prompt_tokens: ask::prompt_tokens(&prompt),
         wanted: wanted(&body, turns),
+        thinks,
     })
 }
 
@@ -127,6 +133,14 @@ fn turns(body: &Value) -> Result<&[Value], Complaint> {
         calls.sort_unstable();
     }
     Ok(turns)
+}
+
+/// Whether a turn that answers calls goes on from the sealed thought that led to them.
+fn is_reached_by_thinking(last: &Value, turns: &[Value]) -> bool {
+    let asked = turns.iter().rev().find(|turn| turn.get("role") == Some(&json!("assistant")));
+    let seal = "/content/0/reasoningContent/reasoningText/signature";
+    !blocks(last).iter().any(|block| block.get("toolResult").is_some())
+        || asked.is_some_and(|turn| turn.pointer(seal) == Some(&json!(ask::SEAL)))
 }
 
 fn ids<'a>(turn: &'a Value, kind: &str) -> Vec<&'a str> {

@@ -96,6 +96,7 @@ pub(crate) fn read(path: &str, body: &[u8], default: &super::Script) -> Result<A
         max_tokens: max_tokens.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
         prompt_tokens: ask::prompt_tokens(&prompt),
         wanted: wanted(&body, &config, turns),
+        thinks: false,
     })
 }
 

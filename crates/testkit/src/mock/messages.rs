@@ -42,6 +42,10 @@ pub(crate) fn read(body: &[u8], default: &super::Script) -> Result<Ask, Complain
     let Some(max_tokens) = body.get("max_tokens").and_then(Value::as_u64).filter(|max| *max > 0) else {
         return complain("max_tokens: must be an integer of at least 1", "max_tokens");
     };
+    let thinks = body.pointer("/thinking/type").is_some_and(|kind| *kind != json!("disabled"));
+    if thinks && !messages.last().is_none_or(|last| is_reached_by_thinking(last, messages)) {
+        return refuse(UNTHOUGHT.to_owned());
+    }
     if member(&body, "tool_choice").is_some() && tools(&body).is_empty() {
         return complain("tool_choice: may only be specified while providing tools", "tool_choice");
     }
@@ -63,7 +67,21 @@ pub(crate) fn read(body: &[u8], default: &super::Script) -> Result<Ask, Complain
         max_tokens: Some(usize::try_from(max_tokens).unwrap_or(usize::MAX)),
         prompt_tokens: ask::prompt_tokens(&prompt),
         wanted: wanted(&body, messages),
+        thinks,
     })
+}
+
+/// The vendor's words for a call that comes back without the thought before it.
+const UNTHOUGHT: &str = "messages: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block";
+
+/// Whether a turn that answers calls goes on from the sealed thought that led to them.
+fn is_reached_by_thinking(last: &Value, turns: &[Value]) -> bool {
+    let first = |turn: &Value, kind: &str| turn.pointer("/content/0/type") == Some(&json!(kind));
+    let asked = turns.iter().rev().find(|turn| turn.get("role") == Some(&json!("assistant")));
+    !first(last, "tool_result")
+        || asked.is_some_and(|turn| {
+            first(turn, "thinking") && turn.pointer("/content/0/signature") == Some(&json!(ask::SEAL))
+        })
 }
 
 fn refuse<T>(message: String) -> Result<T, Complaint> {

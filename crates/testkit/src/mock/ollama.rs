@@ -49,6 +49,7 @@ pub(crate) fn read(body: &[u8], default: &super::Script) -> Result<Ask, Complain
         max_tokens: max_tokens.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
         prompt_tokens: ask::prompt_tokens(messages),
         wanted: wanted(&body, messages),
+        thinks: false,
     })
 }
 

@@ -34,8 +34,7 @@ pub(super) async fn show<'a>(
         let host = &access.hosts.aws;
         let profile = showing.site.options.option("profile").map(str::to_owned);
         let purpose = format!("aws {} {region} {}", source.as_str(), profile.as_deref().unwrap_or_default());
-        let fetch =
-            || ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
+        let fetch = || ask(access.fetcher.clone(), host.clone(), source, region, profile, access.now_s());
         let lease = access.aws_keys.lease(Key::of_host(purpose), &access.clock, fetch).await?;
         return signed(access, showing, &lease.value, service, Some(Rc::clone(&lease.standing)));
     }

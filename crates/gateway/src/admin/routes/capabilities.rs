@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::object::ModelText;
-use crate::admin::{body::int64_or_none, check::Check, providers::check_model, words::{ModalityWord, ThinkingWord}};
+use crate::admin::{
+    body::int64_or_none,
+    check::Check,
+    providers::check_model,
+    words::{ModalityWord, ThinkingWord},
+};
 
 /// What a model can do, where that is other than what is known of it by its name. What is absent is as it is known
 /// or, of a model nobody has heard of, what every model takes.

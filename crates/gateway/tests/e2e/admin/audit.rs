@@ -92,7 +92,8 @@ fn the_trail_is_exported_whole_with_its_anchors() {
     assert_eq!(jsonl.header("content-type"), Some("application/jsonl"));
     assert_eq!(jsonl.header("content-disposition"), Some("attachment; filename=\"audit-logs.jsonl\""));
     assert!(jsonl.is_complete);
-    let mut lines: Vec<Value> = jsonl.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut lines: Vec<Value> =
+        jsonl.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let end = lines.pop().unwrap()["end"].clone();
     assert_says(&end, &json!({ "rows": lines.len(), "last_seq": lines.len() }));
     assert_eq!(end["last_hash"], lines.last().unwrap()["hash"]);

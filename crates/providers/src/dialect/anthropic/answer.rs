@@ -50,9 +50,9 @@ fn read<'a>(blocks: &[&'a RawValue]) -> Message<'a> {
                 let begin = said;
                 said = said.saturating_add(text.chars().count());
                 message.say(&text);
-                message.annotations.extend(citations(&block).map(|(title, url)| {
-                    Annotation::new(begin, said, title, url)
-                }));
+                message
+                    .annotations
+                    .extend(citations(&block).map(|(title, url)| Annotation::new(begin, said, title, url)));
             }
             "thinking" => {
                 message.reasoning_content.push_str(&word(&block, "thinking"));

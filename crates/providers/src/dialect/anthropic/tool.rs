@@ -132,7 +132,9 @@ impl<'a> Offer<'a> {
     /// Lets the model search. Where an answer's form is a tool that must be called, it cannot.
     pub(super) fn search(mut self, wish: &Members<'a>) -> Result<Self, Wrong> {
         let is_called = |name: &str| {
-            self.tools.iter().position(|tool| matches!(tool, Tool::Function(function) if function.name == name))
+            self.tools
+                .iter()
+                .position(|tool| matches!(tool, Tool::Function(function) if function.name == name))
         };
         if let Some(at) = is_called(SEARCH_NAME) {
             let why = "a name that is not the search's own beside `web_search_options`";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::mock::answer::{Answer, Choice};
-use crate::mock::ask::Ask;
+use crate::mock::ask::{Ask, SEAL, THOUGHT};
 use crate::mock::render::{Event, NEAR_MAX};
 use crate::script::Usage;
 
@@ -15,7 +15,9 @@ const PADDING: &str = "abcdefghijkl";
 
 /// A whole answer's body.
 pub(crate) fn whole(ask: &Ask, answer: &Answer) -> String {
-    let content: Vec<Value> = answer.choices.first().map(block).into_iter().collect();
+    let thought = json!({"reasoningContent": {"reasoningText": {"text": THOUGHT, "signature": SEAL}}});
+    let thought = ask.thinks.then_some(thought);
+    let content: Vec<Value> = thought.into_iter().chain(answer.choices.first().map(block)).collect();
     let stop = answer.choices.first().map(stop_reason);
     let mut body = json!({
         "metrics": {"latencyMs": 12},
@@ -33,11 +35,23 @@ pub(crate) fn whole(ask: &Ask, answer: &Answer) -> String {
 pub(crate) fn events(ask: &Ask, answer: &Answer) -> Vec<Event> {
     let Some(choice) = answer.choices.first() else { return Vec::new() };
     let mut events = vec![event("messageStart", json!({"p": PADDING, "role": "assistant"}), 0)];
+    let at = u64::from(ask.thinks);
+    if ask.thinks {
+        for said in [json!({ "text": THOUGHT }), json!({ "signature": SEAL })] {
+            let delta = json!({ "reasoningContent": said });
+            events.push(event(
+                "contentBlockDelta",
+                json!({"contentBlockIndex": 0, "delta": delta, "p": PADDING}),
+                0,
+            ));
+        }
+        events.push(event("contentBlockStop", json!({"contentBlockIndex": 0, "p": PADDING}), 0));
+    }
     if let Some(name) = &choice.call {
         let start = json!({"toolUse": {"name": name, "toolUseId": CALL_ID}});
         events.push(event(
             "contentBlockStart",
-            json!({"contentBlockIndex": 0, "p": PADDING, "start": start}),
+            json!({"contentBlockIndex": at, "p": PADDING, "start": start}),
             0,
         ));
     }
@@ -46,11 +60,11 @@ pub(crate) fn events(ask: &Ask, answer: &Answer) -> Vec<Event> {
             None => json!({ "text": piece }),
             Some(_) => json!({"toolUse": {"input": piece}}),
         };
-        let json = json!({"contentBlockIndex": 0, "delta": delta, "p": PADDING});
+        let json = json!({"contentBlockIndex": at, "delta": delta, "p": PADDING});
         events.push(event("contentBlockDelta", json, tokens));
     }
     let all = answer.completion_tokens;
-    events.push(event("contentBlockStop", json!({"contentBlockIndex": 0, "p": PADDING}), all));
+    events.push(event("contentBlockStop", json!({"contentBlockIndex": at, "p": PADDING}), all));
     events.push(event("messageStop", json!({"p": PADDING, "stopReason": stop_reason(choice)}), all));
     if let Some(usage) = usage(ask.script.usage, answer.prompt_tokens, all) {
         events.push(event(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::mock::answer::{Answer, Choice};
-use crate::mock::ask::Ask;
+use crate::mock::ask::{Ask, SEAL, THOUGHT};
 use crate::mock::render::{Event, ID, NEAR_MAX};
 use crate::script::Usage;
 
@@ -16,7 +16,8 @@ pub(crate) fn whole(ask: &Ask, answer: &Answer) -> String {
             tool_use(name, &input)
         }
     });
-    let content: Vec<Value> = content.into_iter().collect();
+    let thought = ask.thinks.then(|| json!({"type": "thinking", "thinking": THOUGHT, "signature": SEAL}));
+    let content: Vec<Value> = thought.into_iter().chain(content).collect();
     let stop = answer.choices.first().map(stop_reason);
     let usage = usage(ask.script.usage, answer.prompt_tokens, answer.completion_tokens);
     message(ask, &content, stop, usage).to_string()
@@ -30,27 +31,41 @@ pub(crate) fn events(ask: &Ask, answer: &Answer) -> Vec<Event> {
         None => json!({"type": "text", "text": ""}),
         Some(name) => tool_use(name, &json!({})),
     };
-    let mut events = vec![
-        event(&json!({"type": "message_start", "message": start}), 0),
-        event(&json!({"type": "content_block_start", "index": 0, "content_block": block}), 0),
-        event(&json!({"type": "ping"}), 0),
-    ];
+    let mut events = vec![event(&json!({"type": "message_start", "message": start}), 0)];
+    if ask.thinks {
+        events.extend(thought().map(|json| event(&json, 0)));
+    }
+    let at = u64::from(ask.thinks);
+    events.push(event(&json!({"type": "content_block_start", "index": at, "content_block": block}), 0));
+    events.push(event(&json!({"type": "ping"}), 0));
     for (piece, tokens) in choice.pieces.iter().zip(1..) {
         let delta = match choice.call {
             None => json!({"type": "text_delta", "text": piece}),
             Some(_) => json!({"type": "input_json_delta", "partial_json": piece}),
         };
-        events.push(event(&json!({"type": "content_block_delta", "index": 0, "delta": delta}), tokens));
+        events.push(event(&json!({"type": "content_block_delta", "index": at, "delta": delta}), tokens));
     }
     let delta = json!({"stop_reason": stop_reason(choice), "stop_sequence": null});
     let end = json!({"type": "message_delta", "delta": delta});
     let usage =
         count(ask.script.usage, answer.completion_tokens).map(|output| json!({"output_tokens": output}));
     let end = with_usage(end, usage);
-    for last in [json!({"type": "content_block_stop", "index": 0}), end, json!({"type": "message_stop"})] {
+    for last in [json!({"type": "content_block_stop", "index": at}), end, json!({"type": "message_stop"})] {
         events.push(event(&last, answer.completion_tokens));
     }
     events
+}
+
+/// The events of a thought, which is the first block.
+fn thought() -> [Value; 4] {
+    let block = json!({"type": "thinking", "thinking": "", "signature": ""});
+    let delta = |delta: Value| json!({"type": "content_block_delta", "index": 0, "delta": delta});
+    [
+        json!({"type": "content_block_start", "index": 0, "content_block": block}),
+        delta(json!({"type": "thinking_delta", "thinking": THOUGHT})),
+        delta(json!({"type": "signature_delta", "signature": SEAL})),
+        json!({"type": "content_block_stop", "index": 0}),
+    ]
 }
 
 fn event(json: &Value, tokens: u64) -> Event {

@@ -117,7 +117,10 @@ fn an_export_goes_through_all_batches_of_the_filter_oldest_first() {
             csv.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
         assert_eq!(rows, (jsonl.lines().count() as u64 - 1, csv.lines().count() as u64 - 1));
         let end: serde_json::Value = serde_json::from_str(jsonl.lines().last().unwrap()).unwrap();
-        assert_eq!((&end["end"]["rows"], end["end"]["last_seq"].as_i64()), (&rows.0.into(), seqs.last().copied()));
+        assert_eq!(
+            (&end["end"]["rows"], end["end"]["last_seq"].as_i64()),
+            (&rows.0.into(), seqs.last().copied())
+        );
         seqs
     };
     assert_eq!(export(&Filter::default()), (1..=301).collect::<Vec<_>>());

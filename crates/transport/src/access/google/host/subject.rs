@@ -115,7 +115,8 @@ impl Source {
         let region = host.variable("AWS_REGION").or_else(|| host.variable("AWS_DEFAULT_REGION"));
         let region = region.ok_or_else(|| no("the variable `AWS_REGION` is not set"))?;
         let url = self.question(region)?;
-        let key = aws::ask(fetcher.clone(), host.clone(), source, region.to_owned(), None, now_s).await?.value;
+        let key =
+            aws::ask(fetcher.clone(), host.clone(), source, region.to_owned(), None, now_s).await?.value;
         let name = url.host_str().unwrap_or_default();
         let headers = [("host", name), ("x-goog-cloud-target-resource", audience)];
         let request = Request {
@@ -128,7 +129,8 @@ impl Source {
         };
         let proof = sigv4::sign(&key, Scope { region, service: "sts", at_s: now_s }, request);
         let header = |name: &str, value: &str| json!({ "key": name, "value": value });
-        let mut shown = vec![header("Authorization", &proof.authorization), header("x-amz-date", &proof.date)];
+        let mut shown =
+            vec![header("Authorization", &proof.authorization), header("x-amz-date", &proof.date)];
         shown.extend(headers.map(|(name, value)| header(name, value)));
         let session = key.session_token.as_ref().map(|token| header("x-amz-security-token", token.expose()));
         shown.extend(session);

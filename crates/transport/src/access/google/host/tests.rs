@@ -155,10 +155,13 @@ async fn a_token_is_had_at_an_address_with_the_headers_that_it_wants() {
 
 #[actix_rt::test]
 async fn a_question_to_aws_is_signed_for_the_audience_and_handed_over() {
-    let service =
-        Authority::start(vec![(200, r#"{"access_token":"federated","expires_in":3600,"token_type":"Bearer"}"#)]);
-    let account = |verification: &str| {
-        written(&json!({
+    let service = Authority::start(vec![(
+        200,
+        r#"{"access_token":"federated","expires_in":3600,"token_type":"Bearer"}"#,
+    )]);
+    let account =
+        |verification: &str| {
+            written(&json!({
             "type": "external_account", "audience": "//iam.googleapis.com/x", "subject_token_type": "t",
             "token_url": format!("http://{}/token", service.addr),
             "credential_source": {
@@ -167,7 +170,7 @@ async fn a_question_to_aws_is_signed_for_the_audience_and_handed_over() {
             },
         })
         .to_string())
-    };
+        };
     let good = account("https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15");
     let foreign = account("https://sts.evil.example?Action=GetCallerIdentity");
     let with = |file: &NamedTempFile| {
@@ -257,7 +260,10 @@ async fn what_gives_no_token_is_a_fault_that_repeats_nothing() {
         (account(r#"{"executable":{"command":"SECRET"}}"#), "no `file`, no `url` and not AWS's"),
         (account(r#"{"url":"http://tokens.example/SECRET"}"#), "is a name and has no TLS"),
         (account(r#"{"url":"http://127.0.0.1:1/","headers":{"a":"SECRET\n"}}"#), "one line"),
-        (account(r#"{"environment_id":"aws1","url":"http://169.254.169.254/SECRET"}"#), "`aws.host_credentials`"),
+        (
+            account(r#"{"environment_id":"aws1","url":"http://169.254.169.254/SECRET"}"#),
+            "`aws.host_credentials`",
+        ),
         (account(r#"{"file":"/nonexistent/SECRET"}"#), "its file cannot be read"),
         (account(&json!({"file": path(&empty)}).to_string()), "there is no token in the file"),
     ] {
