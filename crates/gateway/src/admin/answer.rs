@@ -383,12 +383,14 @@ mod tests {
 
     struct Plain;
 
+    type End = fn() -> io::Result<()>;
+
     impl Kinds for Plain {
         const MEDIA_TYPES: &'static [&'static str] = &["text/plain"];
     }
 
     /// What goes over the wire of a text whose writing ends so.
-    fn sent(end: fn() -> io::Result<()>) -> String {
+    fn sent(end: End) -> String {
         let (told, address) = std::sync::mpsc::channel();
         let handler = move || async move {
             let text = Text::<Plain>::written("text/plain", move |pieces| async move {
@@ -423,7 +425,7 @@ mod tests {
     #[test]
     fn a_text_whose_writing_fails_or_stops_dead_is_cut_behind_what_was_written() {
         const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
-        let ends: [(fn() -> io::Result<()>, bool); 3] =
+        let ends: [(End, bool); 3] =
             [(|| Ok(()), true), (|| Err(io::Error::other("away")), false), (|| panic!("dead"), false)];
         for (end, is_whole) in ends {
             let text = sent(end);
