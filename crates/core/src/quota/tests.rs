@@ -114,16 +114,12 @@ fn a_clock_that_steps_ahead_and_back_empties_no_window() {
 
 #[test]
 fn what_is_remembered_of_past_windows_is_bounded() {
-    let hourly = Quota { window: Window::Hour { zone: Zone::fixed(0) }, ..quota(1, Measure::Requests, 9) };
-    let rolling = Quota { window: Window::Rolling { ms: 3_600_000 }, ..quota(2, Measure::Requests, 9_000) };
-    let mut book = Book::default();
-    for minute in 0..10_000 {
-        let quotas = [&hourly, &rolling];
-        let due = quotas.into_iter().filter(|quota| minute % 60 == 0 || quota.id == rolling.id);
-        book.reserve(due, Amounts::default(), owner(1), minute * 60_000).unwrap();
+    let (hour, rolling) = (Window::Hour { zone: Zone::fixed(0) }, Window::Rolling { ms: 3_600_000 });
+    for (window, most) in [(hour, 5), (rolling, 125)] {
+        let mut cell = super::cell::Cell::new(window.clone());
+        (0..10_000).for_each(|minute| cell.use_up(1, minute * 60_000));
+        assert!(cell.parts() <= most, "{window:?}: {}", cell.parts());
     }
-    let parts = |quota: &Quota| book.cells[&quota.id].parts();
-    assert!(parts(&hourly) <= 5 && parts(&rolling) <= 125, "{} {}", parts(&hourly), parts(&rolling));
 }
 
 #[test]
