@@ -88,6 +88,7 @@ def fill(database):
     database.execute("INSERT INTO usage_days SELECT hour / 24, context_id, measure, sum(amount)"
                      " FROM usage_hours GROUP BY 1, 2, 3")
     database.commit()
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def ask(path):

@@ -45,6 +45,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The folder of the ledger's archive.
+    pub fn archive_dir(&self) -> PathBuf {
+        self.data_dir.join("archive")
+    }
+
     /// The folder of the usage journal.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")

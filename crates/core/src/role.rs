@@ -69,11 +69,13 @@ pub enum Permission {
     AnomaliesRead,
     AnomaliesWrite,
     HealthRead,
+    ContentRead,
+    ContentWrite,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 18] = [
+    pub const ALL: [Permission; 20] = [
         Permission::TeamsRead,
         Permission::TeamsWrite,
         Permission::UsersRead,
@@ -92,6 +94,8 @@ impl Permission {
         Permission::AnomaliesRead,
         Permission::AnomaliesWrite,
         Permission::HealthRead,
+        Permission::ContentRead,
+        Permission::ContentWrite,
     ];
 
     /// The lowest role that has it, and whether holding that role for one team is enough. A permission
@@ -117,6 +121,8 @@ impl Permission {
             Self::AnomaliesRead  => (Role::Viewer,        Holding::Team),
             Self::AnomaliesWrite => (Role::TeamAdmin,     Holding::Team),
             Self::HealthRead     => (Role::Viewer,        Holding::Platform),
+            Self::ContentRead    => (Role::TeamAdmin,     Holding::Team),
+            Self::ContentWrite   => (Role::TeamAdmin,     Holding::Team),
         }
     }
 }
@@ -247,6 +253,8 @@ mod tests {
                 Permission::UsersWrite,
                 Permission::AnomaliesWrite,
                 Permission::QuotasWrite,
+                Permission::ContentRead,
+                Permission::ContentWrite,
             ];
             for permission in changes {
                 assert_eq!(actor.may(permission).is_some(), actor.role >= Role::TeamAdmin, "{actor:?}");

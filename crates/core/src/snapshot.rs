@@ -93,6 +93,8 @@ pub struct TeamPolicy {
     pub scope: Scope,
     pub shield: ShieldMode,
     pub limits: Limits,
+    /// Whether what its requests and their answers say is kept.
+    pub keeps_content: bool,
 }
 
 /// A key in its short form, found by its digest.
@@ -172,6 +174,11 @@ impl Snapshot {
     /// What happens to a request of this team that looks like an attack.
     pub fn shield(&self, team: Option<TeamId>) -> ShieldMode {
         team.and_then(|team| self.teams.get(&team)).map_or(ShieldMode::default(), |policy| policy.shield)
+    }
+
+    /// Whether what this team's requests and their answers say is kept.
+    pub fn keeps_content(&self, team: Option<TeamId>) -> bool {
+        team.and_then(|team| self.teams.get(&team)).is_some_and(|policy| policy.keeps_content)
     }
 
     /// Who an admin key is in the administration; `None` for the other levels.

@@ -10,6 +10,7 @@ use crate::{
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
     label::Labels,
+    policy::Policy,
     price::Tier,
     quantity::Kind,
 };
@@ -288,6 +289,22 @@ pub struct UsageRecord {
     pub duration_us: u64,
     /// What the application said of it.
     pub labels: Labels,
+    pub trace: Trace,
+}
+
+/// What is known of an attempt beyond what was used and what it cost. It is forgotten sooner than the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// How its target was chosen; `None` where it was not.
+    pub policy: Option<Policy>,
+    /// The alias of the route it took, where that is not the one that was asked for.
+    pub route: Option<Arc<str>>,
+    /// From the request's arrival to the attempt's begin: everything that was done and waited for before.
+    pub before_us: u64,
+    /// Of the client's body.
+    pub request_bytes: u64,
+    /// Of what the client was to be given of it.
+    pub answer_bytes: u64,
 }
 
 impl UsageRecord {

@@ -119,9 +119,10 @@ impl<'a> There<'a> {
             let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
             let held = (ready.seat, ready.place.as_ref());
             let run = Run { held, member: ready.member, hold: &ready.hold, race };
-            let (begun, bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
+            let (begun, mut bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
             let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
             let usage = {
+                bill.wrote(decoded.body.len());
                 let settling = pin!(bill.settle(decoded.consumed, decoded.text));
                 settling.instrument(debug_span!("account")).await
             };
@@ -172,7 +173,8 @@ async fn pool<'a, T: Transport>(
     loop {
         trip.attempts.set(trip.attempts.get().saturating_add(1));
         let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
-        let attempt = Attempt { id, request: trip.request, number: trip.attempts.get() };
+        let (number, arrived_us) = (trip.attempts.get(), trip.tally.opened_us());
+        let attempt = Attempt { id, request: trip.request, number, arrived_us };
         let held = Held { seat, place: place.cloned() };
         let mut bill = Bill::open(shared, &backend.meters, routed, target, held, attempt, adapted.prompt());
         bill.runs(race.clone(), hold.clone());

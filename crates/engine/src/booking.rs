@@ -6,7 +6,7 @@ use nexus_core::{
     catalogue::Target,
     flow::place::{Place, Taken},
     id::{AttemptId, RequestId},
-    usage::{Bearer, Cost, Outcome, Pricing, Repeat, Source, Usage, UsageRecord},
+    usage::{Bearer, Cost, Outcome, Pricing, Repeat, Source, Trace, Usage, UsageRecord},
 };
 use nexus_telemetry::target::TargetMeters;
 
@@ -121,6 +121,7 @@ pub fn book_repeated(
         first_token_us: None,
         duration_us: 0,
         labels: routed.asked.labels.clone(),
+        trace: Trace { request_bytes: routed.asked.body.len() as u64, ..Trace::default() },
     };
     shared.meters.repeated(repeat.as_str());
     if shared.ledger.book(&record).is_err() {

@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod hedge;
 pub mod hold;
 pub mod identity;
+pub mod keeping;
 pub mod pipeline;
 pub mod port;
 pub mod pricing;

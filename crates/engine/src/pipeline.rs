@@ -22,6 +22,7 @@ use crate::{
     denial::Denial,
     hedge::{self, Runner},
     identity,
+    keeping::Keeping,
     port::Transport,
     quote::{Quote, quote},
     relay::Relay,
@@ -52,20 +53,34 @@ pub async fn serve<T: Transport, B: BodyStream>(
     let tally = Rc::new(Tally::open(shared));
     let span = debug_span!("request", %request);
     let mut own = Own::default();
+    let mut keeping = None;
     let answered = {
         // pinned first: an instrumented future is moved with all that it may come to hold
-        let way = pin!(way(engine, operation, arrival, request, &tally, &mut own));
+        let way = pin!(way(engine, operation, arrival, request, &tally, (&mut own, &mut keeping)));
         way.instrument(span).await
     };
     let left = own.left(shared.clock.monotonic_us());
     match answered {
-        Ok(reply) => Ok(Reply { left, ..reply }),
+        Ok(reply) => Ok(heard(Reply { left, ..reply }, keeping)),
         Err(refused) => {
             let denial = Denial { left, ..Denial::new(request, refused) };
+            if let Some(mut keeping) = keeping {
+                keeping.hear(&denial.error.to_json());
+            }
             tally.finish(denial.error.status());
             Err(denial)
         }
     }
+}
+
+/// Lets whoever keeps what is said hear a whole answer, or gives it along with a stream.
+fn heard<B>(reply: Reply<B>, mut keeping: Option<Box<Keeping>>) -> Reply<B> {
+    match (&reply.body, &mut keeping) {
+        (ReplyBody::Whole(body) | ReplyBody::Kept(body), Some(keeping)) => keeping.hear(body),
+        (ReplyBody::Stream(_) | ReplyBody::Heard(_), Some(_)) => return Reply { keeping, ..reply },
+        (_, None) => {}
+    }
+    reply
 }
 
 /// Why no answer came: the gateway said no, or every attempt failed.
@@ -87,7 +102,7 @@ async fn way<T: Transport, B: BodyStream>(
     arrival: Arrival<'_, B>,
     request: RequestId,
     tally: &Rc<Tally>,
-    own: &mut Own,
+    (own, keeping): (&mut Own, &mut Option<Box<Keeping>>),
 ) -> Result<Reply<T::Body>, Refused> {
     let shared = &engine.shared;
     let world = shared.worlds.current();
@@ -107,6 +122,7 @@ async fn way<T: Transport, B: BodyStream>(
     signed::body(signature, &asked.body, &head, &caller, shared)?;
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     own.admit(&mut routed, shared.clock.monotonic_us())?;
+    *keeping = Keeping::of(&routed, &world, shared, request);
     let wish = repeat::wish(&routed, &head, &world)?;
     let now_us = shared.clock.monotonic_us();
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
@@ -217,7 +233,7 @@ async fn failover<T: Transport>(
                 {
                     relay.inherit(Box::new(rest));
                 }
-                return Ok(Reply { request, decision, sharing, left: None, body });
+                return Ok(Reply::of(request, decision, sharing, body));
             }
             Err(refused) => match select::cause(&refused) {
                 Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {
@@ -295,7 +311,8 @@ async fn promise<T: Transport>(
             tally.finish(200);
             ReplyBody::Whole(body)
         }
-        Served::Begun(Begun::Whole(decoded) | Begun::Part(decoded), bill) => {
+        Served::Begun(Begun::Whole(decoded) | Begun::Part(decoded), mut bill) => {
+            bill.wrote(decoded.body.len());
             let settling = pin!(bill.settle(decoded.consumed, decoded.text));
             let settled = settling.instrument(debug_span!("account")).await;
             settled.map_err(|_| Refusal::Unbooked)?;

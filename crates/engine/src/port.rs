@@ -10,7 +10,7 @@ use nexus_core::{
     catalogue::Provider,
     fault::Fault,
     health::learned::Learned,
-    id::{CredentialId, KeyId, ProviderId, TeamId},
+    id::{CredentialId, KeyId, ProviderId, RequestId, TeamId},
     site::Site,
     usage::UsageRecord,
 };
@@ -134,6 +134,26 @@ pub struct Denied {
 /// Where the trail is kept. Never waits: what cannot be taken at once is counted and dropped.
 pub trait Trail: Send + Sync + 'static {
     fn note(&self, noted: Noted);
+}
+
+/// What a request and its answer said. It has no `Debug`: nothing of it may come into a log.
+pub struct Content {
+    pub request: RequestId,
+    pub team: TeamId,
+    /// When the request was made, Unix milliseconds.
+    pub at_ms: i64,
+    /// The client's body.
+    pub prompt: Bytes,
+    /// The body of the answer, as the client was given it; of an answer that broke off, what came of it.
+    pub answer: Bytes,
+    /// Whether either was longer.
+    pub is_cut: bool,
+}
+
+/// Where what was said is kept, for teams that want that. Never waits: what cannot be taken at once is counted and
+/// dropped.
+pub trait Contents: Send + Sync + 'static {
+    fn keep(&self, content: Content);
 }
 
 /// The time.

@@ -151,6 +151,7 @@ where
 {
     fn new(opened: Opened<B>, mut bill: Box<Bill>, tally: Rc<Tally>, heartbeat: Duration) -> Self {
         let cutter = bill.cutter();
+        bill.wrote(opened.ready.len());
         let mut flow = Self {
             body: opened.body,
             decoder: opened.decoder,
@@ -180,9 +181,7 @@ where
     fn feed(&mut self, piece: &[u8]) -> Result<Progress, Fault> {
         let at = self.out.len();
         let came = self.decoder.feed(piece, &mut self.out);
-        if let Some(legacy) = &mut self.legacy {
-            legacy.voice.hear(&mut self.out, at);
-        }
+        self.heard(at);
         came
     }
 
@@ -190,10 +189,16 @@ where
     fn end(&mut self) -> Result<Progress, Fault> {
         let at = self.out.len();
         let came = self.decoder.end(&mut self.out);
+        self.heard(at);
+        came.map(|()| Progress::Done)
+    }
+
+    /// Takes note of what the client is to see from this place on.
+    fn heard(&mut self, at: usize) {
         if let Some(legacy) = &mut self.legacy {
             legacy.voice.hear(&mut self.out, at);
         }
-        came.map(|()| Progress::Done)
+        self.bill.wrote(self.out.len().saturating_sub(at));
     }
 
     /// Reads everything that has arrived. Says whether it got to where nothing more has.
@@ -352,11 +357,12 @@ where
         else {
             return;
         };
-        let Ok(Resumed { opened, bill, heir }) = resumed else { return self.tell(&error) };
+        let Ok(Resumed { opened, mut bill, heir }) = resumed else { return self.tell(&error) };
         voice.pass_on();
         let at = self.out.len();
         self.out.extend_from_slice(&opened.ready);
         voice.hear(&mut self.out, at);
+        bill.wrote(self.out.len().saturating_sub(at));
         (self.body, self.decoder, self.bill) = (opened.body, opened.decoder, bill);
         self.legacy = Some(Legacy { voice, heir });
         self.advance(opened.progress);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
 
-use crate::{relay::Relay, repeat::flight::Listener};
+use crate::{keeping::Keeping, relay::Relay, repeat::flight::Listener};
 
 /// An answer to the client. The status is 200; everything else is a denial.
 pub struct Reply<B> {
@@ -14,7 +14,16 @@ pub struct Reply<B> {
     pub sharing: Sharing,
     /// What is left of the caller's own limits; `None` where it has none.
     pub left: Option<Left>,
+    /// Whoever is to hear a stream.
+    pub keeping: Option<Box<Keeping>>,
     pub body: ReplyBody<B>,
+}
+
+impl<B> Reply<B> {
+    /// One of which nothing more is known.
+    pub fn of(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
+        Self { request, decision, sharing, left: None, keeping: None, body }
+    }
 }
 
 /// Where the answer came from, and how that was decided.

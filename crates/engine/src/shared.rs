@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use crate::{
     estimate::Estimator,
     hold::Quotas,
-    port::{Clock, Deadlines, Dice, Ledger, Trail, Transport},
+    port::{Clock, Contents, Deadlines, Dice, Ledger, Trail, Transport},
     relay::orphan::Orphanage,
     repeat::Repeats,
     stage::authenticate::Known,
@@ -57,6 +57,7 @@ pub struct Shared {
     /// Signatures that were used.
     pub nonces: Nonces,
     pub trail: Arc<dyn Trail>,
+    pub contents: Arc<dyn Contents>,
     pub ledger: Arc<dyn Ledger>,
     pub estimator: Estimator,
     pub clock: Arc<dyn Clock>,

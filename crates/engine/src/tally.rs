@@ -29,6 +29,11 @@ impl Tally {
         }
     }
 
+    /// When the request arrived, on the clock that never runs backwards.
+    pub fn opened_us(&self) -> u64 {
+        self.opened_us
+    }
+
     /// The request is now on its way to this target.
     pub fn heads_for(&self, meters: &Arc<TargetMeters>) {
         *self.target.borrow_mut() = Some(Arc::clone(meters));

@@ -1,13 +1,19 @@
 //! The command line.
 
+mod ledger;
 mod quota;
+mod team;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nexus_core::modality::Modality;
 
-pub use self::quota::{Alert, Quota, QuotaHolders, QuotaSet};
+pub use self::{
+    ledger::Ledger,
+    quota::{Alert, Quota, QuotaHolders, QuotaSet},
+    team::{Team, TeamContent, TeamCreate},
+};
 
 /// NexusAI, an LLM gateway.
 #[derive(Debug, Parser)]
@@ -457,25 +463,6 @@ pub struct RouteCreate {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Team {
-    /// List the teams.
-    List {
-        #[arg(long)]
-        output: Option<Output>,
-    },
-    /// Make a team.
-    Create(TeamCreate),
-}
-
-#[derive(Debug, Args)]
-pub struct TeamCreate {
-    #[arg(long)]
-    pub name: String,
-    #[arg(long)]
-    pub output: Option<Output>,
-}
-
-#[derive(Debug, Subcommand)]
 pub enum User {
     /// Make a user; the first one too.
     Create(UserCreate),
@@ -543,15 +530,6 @@ pub enum TrailFormat {
     /// One JSON object a line.
     Jsonl,
     Csv,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Ledger {
-    /// Add every attempt up anew, compare that with all sums, and tell what each account comes to.
-    Verify {
-        #[arg(long)]
-        output: Option<Output>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

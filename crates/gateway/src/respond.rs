@@ -38,8 +38,8 @@ where
 {
     let mut response = match reply.body {
         ReplyBody::Whole(body) => json(reply.request, body),
-        ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay)),
-        ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener)),
+        ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay, reply.keeping)),
+        ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener, reply.keeping)),
         ReplyBody::Kept(body) => events(reply.request).body(body),
     };
     if let Some((name, word)) = sharing(reply.sharing) {

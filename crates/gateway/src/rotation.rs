@@ -28,7 +28,7 @@ use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::{
         audit::{self, Entry, Target},
-        credential,
+        content, credential,
         data_key::{self, DataKey},
         idempotency,
         provider::SealedText,
@@ -159,6 +159,7 @@ fn spent(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<String>, StoreErro
         if is_over
             && !credential::any_sealed_under(conn, &key.id)?
             && !idempotency::any_sealed_under(conn, &key.id)?
+            && !content::any_sealed_under(conn, &key.id)?
         {
             spent.push(key.id);
         }

@@ -32,7 +32,7 @@ use nexus_store::{Journal, Shipper, Store, journal::JournalOptions};
 use nexus_telemetry::{
     exporter::Exporter,
     log::{self, Format, LogGuard, Stages},
-    meters::Backlog,
+    meters::{Backlog, Meters},
 };
 use nexus_transport::{Access, Tls};
 use tokio::{
@@ -46,6 +46,7 @@ use crate::{
     apply::{File, Workshop},
     boot, checks, cli,
     clock::SystemClock,
+    contents::{self, ContentWriter},
     dice::WorkerDice,
     ledger::JournalLedger,
     listen::{self, Parts},
@@ -103,6 +104,7 @@ struct Node {
     reloading: Reloading,
     rotating: Rotating,
     trail: TrailWriter,
+    contents: ContentWriter,
     findings: Findings,
 }
 
@@ -118,9 +120,7 @@ impl Node {
         let mut rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
         // from here on nothing is sealed under the root itself
         rotation.turn()?;
-        let sealer = Sealer { vault: &keys.vault, digests: &keys.proofs.digests };
-        let workshop = Workshop { store: &store, sealer, clock: &*clock, dice: &WorkerDice::new() };
-        workshop.start(File::take(settings))?;
+        apply(&store, &keys, &clock, settings)?;
 
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());
@@ -128,9 +128,8 @@ impl Node {
         let findings = Findings::recalled(&store)?;
         let shipper = shipping(&store, &journal, &findings)?;
         let meters = Arc::clone(exporter.meters());
-        let when_failing = settings.when_journal_fails;
-        let ledger: Arc<dyn Ledger> =
-            Arc::new(JournalLedger { journal, when_failing, meters: meters.clone() });
+        let ledger = ledger(journal, settings, &meters);
+        let (said, contents) = contents::start(&store, &keys.vault, clock.clone(), &meters)?;
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
@@ -142,6 +141,7 @@ impl Node {
             failures: failures(settings),
             nonces: proofs::nonces(&settings.data_dir, clock.unix_ms().div_euclid(1000))?,
             trail: Arc::new(notes),
+            contents: Arc::new(said),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
@@ -157,7 +157,7 @@ impl Node {
             sign_in: sign_in(settings)?,
             shipper: Arc::clone(&shipper),
         };
-        let upkeep = Upkeep::new(store.clone(), Arc::clone(&shared.clock), Arc::clone(&shared.meters));
+        let upkeep = upkeep(&store, &shared, settings);
         let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
         loader.recall_sessions()?;
         let revision = loader.load()?;
@@ -169,7 +169,7 @@ impl Node {
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
-        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, findings })
+        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, contents, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -226,13 +226,13 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, trail, findings, .. } = self;
+        let Self { parts, shipper, reloading, rotating, trail, contents, findings, .. } = self;
         drop((reloading, rotating));
         let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
-        // With it went the trail's near end: what was noted is written.
-        drop(trail);
+        // With it went the near ends of the trail and of contents: what was noted is written.
+        drop((trail, contents));
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
         if let Err(error) = findings.keep(&store) {
@@ -245,6 +245,31 @@ impl Node {
 fn shipping(store: &Store, journal: &Arc<Journal>, findings: &Findings) -> Result<Arc<Shipper>, StartError> {
     let shipper = Shipper::start_watched(store.clone(), Arc::clone(journal), findings.watcher());
     Ok(Arc::new(shipper.map_err(StartError::Thread)?))
+}
+
+/// What the configuration file says is made so.
+fn apply(
+    store: &Store,
+    keys: &boot::Keys,
+    clock: &SystemClock,
+    settings: &mut Settings,
+) -> Result<(), StartError> {
+    let sealer = Sealer { vault: &keys.vault, digests: &keys.proofs.digests };
+    let workshop = Workshop { store, sealer, clock, dice: &WorkerDice::new() };
+    workshop.start(File::take(settings))?;
+    Ok(())
+}
+
+/// Where usage is booked.
+fn ledger(journal: Arc<Journal>, settings: &Settings, meters: &Arc<Meters>) -> Arc<dyn Ledger> {
+    let when_failing = settings.when_journal_fails;
+    Arc::new(JournalLedger { journal, when_failing, meters: Arc::clone(meters) })
+}
+
+/// What tends the trail and what is kept for a time.
+fn upkeep(store: &Store, shared: &Shared, settings: &Settings) -> Upkeep {
+    let (clock, meters) = (Arc::clone(&shared.clock), Arc::clone(&shared.meters));
+    Upkeep::new(store.clone(), clock, meters, settings.archive_dir())
 }
 
 /// Waits until nothing is under way any more.

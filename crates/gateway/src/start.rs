@@ -49,6 +49,10 @@ pub enum StartError {
     Broken { seq: i64, what: nexus_store::repo::audit::Breach },
     #[error("{0} sums of the ledger are not what its rows add up to")]
     Unbalanced(u64),
+    #[error("{0} segments of the ledger's archive are missing, or are not what they were")]
+    ArchiveDamaged(usize),
+    #[error(transparent)]
+    Archive(#[from] nexus_store::archive::ArchiveError),
     #[error("line {line} of `{path}` is not an anchor; give the lines `nexus audit anchors` printed")]
     Anchor { path: PathBuf, line: usize },
     #[error("`{path}` cannot be read")]

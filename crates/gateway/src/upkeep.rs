@@ -4,7 +4,7 @@
 //! Forgetting goes in small transactions, a bounded number of them a minute, so that requests to the database
 //! never wait long. What may go is the store's to decide; here it is only asked for.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use nexus_engine::port::Clock;
 use nexus_store::{
@@ -16,7 +16,7 @@ use nexus_store::{
 };
 use nexus_telemetry::meters::Meters;
 
-use crate::reprice::advance;
+use crate::{reprice::advance, retention};
 
 /// The setting that says how many days the trail is kept.
 const RETENTION_DAYS: &str = "audit_retention_days";
@@ -46,6 +46,8 @@ pub struct Upkeep {
     store: Store,
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
+    /// The folder of the ledger's archive.
+    archive: PathBuf,
     round_at_ms: Option<i64>,
     anchored_at_ms: Option<i64>,
     warned_at_ms: Option<i64>,
@@ -54,9 +56,9 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    pub fn new(store: Store, clock: Arc<dyn Clock>, meters: Arc<Meters>) -> Self {
+    pub fn new(store: Store, clock: Arc<dyn Clock>, meters: Arc<Meters>, archive: PathBuf) -> Self {
         let (round_at_ms, anchored_at_ms, warned_at_ms) = (None, None, None);
-        Self { store, clock, meters, round_at_ms, anchored_at_ms, warned_at_ms, anchor: None }
+        Self { store, clock, meters, archive, round_at_ms, anchored_at_ms, warned_at_ms, anchor: None }
     }
 
     /// Does a round where one is due.
@@ -78,6 +80,7 @@ impl Upkeep {
         })?;
         self.forget_sessions(now_ms)?;
         self.forget(now_ms)?;
+        retention::round(&self.store, &self.archive, now_ms)?;
         for anchor in self.news(now_ms)? {
             let Anchor { day, last_seq, last_hash } = anchor;
             tracing::info!(day, last_seq, last_hash, "audit anchor");

@@ -5,6 +5,7 @@
 
 pub mod bearer;
 pub mod browser_session;
+pub mod content;
 mod crypto;
 pub mod cursor;
 mod entropy;

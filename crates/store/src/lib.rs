@@ -4,6 +4,7 @@
 //! [`Store::write`], which take one inside a blocking task. No plaintext secret ever comes here;
 //! credentials are text sealed elsewhere.
 
+pub mod archive;
 pub mod connection;
 pub mod csv;
 pub mod error;

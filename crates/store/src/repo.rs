@@ -9,6 +9,7 @@ pub mod anomaly;
 pub mod audit;
 pub mod baseline;
 pub mod bill;
+pub mod content;
 pub mod credential;
 pub mod data_key;
 pub mod idempotency;

@@ -12,7 +12,7 @@ use nexus_core::{
     scope::{Pattern, Scope},
     site::Options,
     snapshot::ShieldMode,
-    usage::{Cost, Outcome, Pricing, Quantity, Source, Usage, UsageRecord},
+    usage::{Cost, Outcome, Pricing, Quantity, Source, Trace, Usage, UsageRecord},
 };
 
 use crate::repo::{
@@ -37,6 +37,7 @@ pub(crate) fn team(number: u64, name: &str) -> Team {
         scope: Scope::default(),
         shield: ShieldMode::default(),
         bounds: Default::default(),
+        content_ttl_seconds: None,
         created_at_ms: 1,
         updated_at_ms: 1,
         version: 1,
@@ -165,6 +166,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         first_token_us: Some(250),
         duration_us: 9_000 + number,
         labels: Labels::default(),
+        trace: Trace::default(),
     }
 }
 

@@ -16,6 +16,7 @@ diesel::table! {
         rate_limit -> Nullable<BigInt>,
         token_limit -> Nullable<BigInt>,
         max_concurrent -> Nullable<BigInt>,
+        content_ttl_seconds -> Nullable<BigInt>,
     }
 }
 
@@ -198,6 +199,28 @@ diesel::table! {
         multiplier_ppm -> Nullable<BigInt>,
         end_user -> Nullable<Text>,
         tags -> Nullable<Text>,
+        trace -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    usage_archives (seq) {
+        seq -> BigInt,
+        file -> Text,
+        attempts -> BigInt,
+        first_attempt_id -> Text,
+        last_attempt_id -> Text,
+        first_started_at -> BigInt,
+        last_started_at -> BigInt,
+        sha256 -> Text,
+        archived_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_balances (account) {
+        account -> Text,
+        amount -> BigInt,
     }
 }
 
@@ -445,6 +468,27 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    content_keys (id) {
+        id -> Text,
+        team_id -> Text,
+        key_sealed -> Nullable<Text>,
+        created_at -> BigInt,
+        destroyed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    contents (request_id) {
+        request_id -> Text,
+        key_id -> Text,
+        at -> BigInt,
+        bytes -> BigInt,
+        is_cut -> Bool,
+        sealed -> Binary,
     }
 }
 

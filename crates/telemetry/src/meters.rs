@@ -49,6 +49,7 @@ pub struct Meters {
     journal_age: Gauge,
     journal_failing: Gauge,
     booking_failures: Counter,
+    content_dropped: Counter,
     keys_ending: Gauge,
     log_lines_dropped: Counter,
 }
@@ -78,6 +79,7 @@ impl Meters {
             journal_age: registry.gauge(&metric::JOURNAL_AGE, []),
             journal_failing: registry.gauge(&metric::JOURNAL_FAILING, []),
             booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
+            content_dropped: registry.counter(&metric::CONTENT_DROPPED, []),
             keys_ending: registry.gauge(&metric::KEYS_ENDING, []),
             log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
             registry,
@@ -161,6 +163,11 @@ impl Meters {
     /// A usage record could not be made durable.
     pub fn booking_failed(&self) {
         self.booking_failures.increment(1);
+    }
+
+    /// What so many requests said should have been kept and was not.
+    pub fn content_dropped(&self, requests: u64) {
+        self.content_dropped.increment(requests);
     }
 
     /// How many keys end within days.

@@ -168,6 +168,12 @@ pub const BOOKING_FAILURES: Metric = Metric {
     labels: &[],
     help: "Usage records that could not be made durable when they were booked.",
 };
+pub const CONTENT_DROPPED: Metric = Metric {
+    name: "nexus_content_dropped_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests whose content should have been kept and was not, because the queue was full or the database took nothing.",
+};
 pub const KEYS_ENDING: Metric = Metric {
     name: "nexus_keys_expiring_soon",
     kind: Kind::Gauge,
@@ -188,7 +194,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 26] = [
+pub const ALL: [&Metric; 27] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -212,6 +218,7 @@ pub const ALL: [&Metric; 26] = [
     &JOURNAL_AGE,
     &JOURNAL_FAILING,
     &BOOKING_FAILURES,
+    &CONTENT_DROPPED,
     &KEYS_ENDING,
     &LOG_LINES_DROPPED,
     &BUILD_INFO,

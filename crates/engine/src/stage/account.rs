@@ -11,7 +11,7 @@ use nexus_core::{
     flow::place::Place,
     health::Seat,
     id::{AttemptId, RequestId},
-    usage::{Cost, Outcome, Source, Usage, UsageRecord},
+    usage::{Cost, Outcome, Source, Trace, Usage, UsageRecord},
 };
 use nexus_providers::dialect::Consumed;
 use nexus_telemetry::target::TargetMeters;
@@ -63,6 +63,8 @@ pub struct Attempt {
     pub request: RequestId,
     /// From 1.
     pub number: u32,
+    /// When its request arrived, on the clock that never runs backwards.
+    pub arrived_us: u64,
 }
 
 impl Bill {
@@ -77,6 +79,7 @@ impl Bill {
         prompt: Prompt,
     ) -> Box<Self> {
         let call = &routed.asked.call;
+        let opened_us = shared.clock.monotonic_us();
         let record = UsageRecord {
             attempt: attempt.id,
             request: attempt.request,
@@ -109,9 +112,10 @@ impl Bill {
             first_token_us: None,
             duration_us: 0,
             labels: routed.asked.labels.clone(),
+            trace: trace(routed, opened_us.saturating_sub(attempt.arrived_us)),
         };
         Box::new(Self {
-            opened_us: shared.clock.monotonic_us(),
+            opened_us,
             shared: Arc::clone(shared),
             account: Account {
                 meters: Arc::clone(meters),
@@ -149,6 +153,13 @@ impl Bill {
     pub fn named(&mut self, provider_request_id: Option<String>) {
         if let Some(record) = &mut self.record {
             record.provider_request_id = provider_request_id.map(String::into_boxed_str);
+        }
+    }
+
+    /// So many bytes were written for the client.
+    pub fn wrote(&mut self, bytes: usize) {
+        if let Some(record) = &mut self.record {
+            record.trace.answer_bytes = record.trace.answer_bytes.saturating_add(bytes as u64);
         }
     }
 
@@ -260,6 +271,17 @@ impl Bill {
 
     fn book(&self, record: UsageRecord) -> Result<(), Unbooked> {
         booking::book(&*self.shared.ledger, &self.account, record)
+    }
+}
+
+fn trace(routed: &Routed, before_us: u64) -> Trace {
+    let (asked, to) = (&routed.asked, &routed.to);
+    Trace {
+        policy: Some(to.rule.policy),
+        route: (*asked.call.alias != *to.route.alias).then(|| Arc::clone(&to.route.alias)),
+        before_us,
+        request_bytes: asked.body.len() as u64,
+        answer_bytes: 0,
     }
 }
 

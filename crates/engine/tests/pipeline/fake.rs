@@ -33,7 +33,10 @@ use nexus_core::{
 };
 use nexus_engine::{
     estimate::Estimator,
-    port::{Clock, Deadlines, Dice, Inbound, Ledger, Noted, Outbound, Trail, Transport, Unbooked},
+    port::{
+        Clock, Content, Contents, Deadlines, Dice, Inbound, Ledger, Noted, Outbound, Trail, Transport,
+        Unbooked,
+    },
     relay::orphan::{Reading, orphanage},
     shared::{Engine, Keys, Limits, Shared},
     stage::authenticate::Known,
@@ -259,6 +262,16 @@ impl Trail for FakeTrail {
     }
 }
 
+/// Remembers what was said.
+#[derive(Default)]
+pub struct FakeContents(pub Mutex<Vec<Content>>);
+
+impl Contents for FakeContents {
+    fn keep(&self, content: Content) {
+        self.0.lock().unwrap().push(content);
+    }
+}
+
 /// Stands still until it is moved.
 #[derive(Default)]
 pub struct StillClock {
@@ -312,6 +325,7 @@ pub struct Bench {
     pub ledger: Arc<FakeLedger>,
     pub clock: Arc<StillClock>,
     pub trail: Arc<FakeTrail>,
+    pub contents: Arc<FakeContents>,
     pub exporter: Exporter,
 }
 
@@ -334,6 +348,7 @@ pub fn bench_of(
     let exporter = Exporter::start().unwrap();
     let ledger = Arc::new(FakeLedger::default());
     let trail = Arc::new(FakeTrail::default());
+    let contents = Arc::new(FakeContents::default());
     let clock = Arc::new(StillClock::default());
     let transport = FakeTransport::default();
     transport.acts.borrow_mut().extend(acts);
@@ -356,6 +371,7 @@ pub fn bench_of(
         nonces: Nonces::new(100, 0),
         failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
+        contents: Arc::clone(&contents) as Arc<dyn Contents>,
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -379,7 +395,7 @@ pub fn bench_of(
         alive: None,
     });
     let reading = Cell::new(Some(reading));
-    Bench { reading, engine, transport, ledger, clock, trail, exporter }
+    Bench { reading, engine, transport, ledger, clock, trail, contents, exporter }
 }
 
 impl Bench {

@@ -16,6 +16,7 @@ mod continuing;
 mod fake;
 mod flow;
 mod hedging;
+mod keeping;
 mod leaving;
 mod outcomes;
 mod refusals;

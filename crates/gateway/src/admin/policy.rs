@@ -44,6 +44,8 @@ fn word(permission: Permission) -> &'static str {
         Permission::AnomaliesRead => "anomalies:read",
         Permission::AnomaliesWrite => "anomalies:write",
         Permission::HealthRead => "health:read",
+        Permission::ContentRead => "content:read",
+        Permission::ContentWrite => "content:write",
     }
 }
 

@@ -216,6 +216,22 @@ impl<T> Walk<T> {
         Page { after: self.after.clone(), limit: self.limit.saturating_add(1) }
     }
 
+    /// The same for lists that say themselves where the next page begins.
+    pub fn exact_page(&self) -> Page {
+        Page { after: self.after.clone(), limit: self.limit }
+    }
+
+    /// Makes a page of which is known where the next one begins.
+    pub fn listing_until<B>(
+        &self,
+        cursors: &Cursors,
+        data: Vec<B>,
+        next: Option<(i64, String)>,
+    ) -> Listing<B> {
+        let next_cursor = next.map(|key| self.sign(cursors, key));
+        Listing { data, has_more: next_cursor.is_some(), next_cursor }
+    }
+
     /// Makes a page of the rows read; `key` is what the list is ordered by.
     pub fn listing<R, B>(
         &self,

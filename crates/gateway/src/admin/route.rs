@@ -12,11 +12,11 @@ use actix_web::{
 use nexus_core::role::Permission;
 
 use super::{
-    alerts, anomalies, audit_logs, bills, config, credentials,
+    alerts, anomalies, audit_logs, bills, config, contents, credentials,
     health::{self, targets},
     keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    pool, prices, providers, quotas, reference,
+    pool, prices, providers, quotas, reference, requests,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
     rules, session, session_keys, settings, teams, usage, users, webhooks,
@@ -42,6 +42,7 @@ fn tenants() -> Vec<Row> {
         get("/teams/{id}", Needs(Permission::TeamsRead), "Show a team", teams::show),
         patch("/teams/{id}", Needs(Permission::TeamsWrite), "Change a team", teams::update),
         delete("/teams/{id}", Needs(Permission::TeamsWrite), "Delete a team that nothing belongs to", teams::delete),
+        delete("/teams/{id}/content", Needs(Permission::ContentWrite), "Erase all that a team's requests and answers said until now", contents::erase),
 
         get("/keys", Needs(Permission::KeysRead), "List keys", keys::list),
         post("/keys", Needs(Permission::KeysWrite), "Make a key; its secret is shown once", keys::create),
@@ -132,6 +133,11 @@ fn money() -> Vec<Row> {
         get("/prices/{id}", Needs(Permission::RoutesRead), "Show a price", prices::show),
 
         get("/usage", Needs(Permission::KeysRead), "Show what was used and what it cost", usage::show),
+        get("/requests", Needs(Permission::KeysRead), "List requests with their attempts, newest first", requests::list),
+        get("/requests/{id}", Needs(Permission::KeysRead), "Show a request with its attempts", requests::show),
+        get("/requests/{id}/content", Needs(Permission::ContentRead), "Show what a request and its answer said; each look is in the audit trail", contents::show),
+        delete("/requests/{id}/content", Needs(Permission::ContentWrite), "Delete what a request and its answer said", contents::delete),
+
         get("/usage/export", Needs(Permission::KeysRead), "Export what was used and what it cost, a row for each day and everything it is told apart by", usage::export),
         get("/usage/allocation", Needs(Permission::SettingsRead), "Show who bears what: what teams or tags used, and their share of what is nobody's", usage::allocation),
 

@@ -16,6 +16,7 @@ use super::{
     problem::Problem,
     query::{Listing, Unfiltered, Walk},
 };
+use crate::retention::REQUEST_LOG_DAYS;
 
 /// A setting there is. Something reads it, else it does not stand in the table.
 pub struct Known {
@@ -26,7 +27,7 @@ pub struct Known {
     usual: i64,
 }
 
-const KNOWN: [Known; 2] = [
+const KNOWN: [Known; 4] = [
     Known {
         name: "audit_retention_days",
         about: "for how many days of operation the audit trail is kept",
@@ -35,6 +36,20 @@ const KNOWN: [Known; 2] = [
         usual: RETENTION_DAYS_MIN as i64,
     },
     SESSION_KEYS,
+    Known {
+        name: "ledger_archive_after_days",
+        about: "after how many days the ledger's rows move into the archive, 35 at least; 0: never",
+        least: 0,
+        most: 36_500,
+        usual: 0,
+    },
+    Known {
+        name: "request_log_days",
+        about: "for how many days it is kept how an attempt's target was chosen, what came before it and how large it was",
+        least: 1,
+        most: 36_500,
+        usual: REQUEST_LOG_DAYS as i64,
+    },
 ];
 
 pub const SESSION_KEYS: Known = Known {

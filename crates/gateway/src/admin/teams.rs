@@ -43,6 +43,8 @@ pub struct TeamBody {
     pub token_limit: Option<u32>,
     /// Requests at once.
     pub max_concurrent: Option<u32>,
+    /// How long what its requests and their answers say is kept, in seconds; null: not at all.
+    pub content_ttl_seconds: Option<u32>,
     /// The `ETag` without its quotes.
     pub version: i64,
     /// Unix seconds.
@@ -62,6 +64,7 @@ impl TeamBody {
             rate_limit: team.bounds.requests,
             token_limit: team.bounds.tokens,
             max_concurrent: team.bounds.concurrent,
+            content_ttl_seconds: team.content_ttl_seconds,
             version: team.version,
             created_at: team.created_at_ms.div_euclid(1000),
             updated_at: team.updated_at_ms.div_euclid(1000),
@@ -95,6 +98,10 @@ pub struct NewTeam {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     max_concurrent: Option<u32>,
+    /// How long what its requests and their answers say is kept, in seconds; null: not at all.
+    #[serde(default)]
+    #[schema(minimum = 60, maximum = 31_536_000)]
+    content_ttl_seconds: Option<u32>,
 }
 
 fn yes() -> bool {
@@ -133,6 +140,17 @@ pub struct TeamPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 1_000_000_000)]
     max_concurrent: Option<Option<u32>>,
+    /// `null` keeps nothing from now on and erases what is kept.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>, required = false, minimum = 60, maximum = 31_536_000)]
+    content_ttl_seconds: Option<Option<u32>>,
+}
+
+/// Content is kept for a minute at least and a year at most.
+pub fn check_ttl(check: &mut Check, at: &str, seconds: Option<u32>) {
+    if let Some(seconds) = seconds {
+        check.within(at, seconds.into(), 60, 31_536_000);
+    }
 }
 
 pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<TeamBody>, Problem> {
@@ -158,6 +176,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
     check.name("/name", &wish.name);
     let scope = check.scope("/scope", &wish.scope);
     check_limits(&mut check, "", [wish.rate_limit, wish.token_limit, wish.max_concurrent]);
+    check_ttl(&mut check, "/content_ttl_seconds", wish.content_ttl_seconds);
     check.finish()?;
     let now_ms = call.now_ms();
     let team = Team {
@@ -171,6 +190,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
             tokens: wish.token_limit,
             concurrent: wish.max_concurrent,
         },
+        content_ttl_seconds: wish.content_ttl_seconds,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
@@ -201,9 +221,11 @@ pub async fn update(call: Call<(), Json<TeamPatch>>) -> Result<Recorded<Shown<Te
             tokens: patch.token_limit,
             concurrent: patch.max_concurrent,
         },
+        content_ttl_seconds: patch.content_ttl_seconds,
     };
     let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent].map(Option::flatten);
     check_limits(&mut check, "", limits);
+    check_ttl(&mut check, "/content_ttl_seconds", patch.content_ttl_seconds.flatten());
     check.finish()?;
     let now_ms = call.now_ms();
     call.change("team.update", move |conn| {

@@ -8,7 +8,7 @@ use nexus_core::{
     id::{KeyId, TeamId, Uuid},
     role::Reach,
 };
-use nexus_store::repo::usage::{By, Only, Report, Step, Wanted, report};
+use nexus_store::repo::usage::{By, Only, Report, Step, Wanted, archive::archived_until, report};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -202,6 +202,11 @@ pub async fn show(call: Call<Filter<UsageFilter>>) -> Result<Told<UsageBody>, Pr
     let wanted = Wanted { by, from_ms, until_ms, step: interval.into(), only };
     if wanted.needs_rows() {
         held(from, until, OF_ROWS_MAX_S)?;
+        if call.read(archived_until).await?.is_some_and(|archived_ms| archived_ms >= from_ms) {
+            let why =
+                "the attempts of this time are in the archive; ask by the hour or by the day, without labels";
+            return Err(Problem::new(Kind::BadRequest, why));
+        }
     }
     let rows = rows(call.read(move |conn| report(conn, &wanted)).await?)?;
     Ok(Told(UsageBody { from, until, rows }))

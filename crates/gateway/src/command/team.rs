@@ -4,14 +4,21 @@ use nexus_core::{flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
     Store,
-    repo::team::{self, Team},
+    repo::{
+        Changed,
+        team::{self, Team},
+    },
 };
 use serde_json::json;
 
 use super::change::{self, Deed};
 use crate::{
-    admin::{check::Check, teams::TeamBody},
-    cli::{self, Output, Place, TeamCreate},
+    admin::{
+        check::Check,
+        problem::{Kind, Problem},
+        teams::{TeamBody, check_ttl},
+    },
+    cli::{self, Output, Place, TeamContent, TeamCreate},
     clock::SystemClock,
     dice::WorkerDice,
     start::StartError,
@@ -29,6 +36,7 @@ pub fn run(command: cli::Team, place: &Place) -> Result<(), StartError> {
             Ok(())
         }
         cli::Team::Create(wish) => create(&store, &wish),
+        cli::Team::Content(wish) => content(&store, &wish),
     }
 }
 
@@ -55,6 +63,7 @@ fn create(store: &Store, wish: &TeamCreate) -> Result<(), StartError> {
         scope: Scope::default(),
         shield: ShieldMode::default(),
         bounds: Bounds::default(),
+        content_ttl_seconds: None,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
@@ -63,6 +72,29 @@ fn create(store: &Store, wish: &TeamCreate) -> Result<(), StartError> {
         team::create(conn, &team)?;
         let deed = Deed::of("team.create", "team", team.id).to(&TeamBody::new(&team));
         Ok(((), Some(deed.of_team(team.id))))
+    })?;
+    print(&team, wish.output.unwrap_or_else(terminal::usual_output));
+    Ok(())
+}
+
+/// How long what the team's requests say is kept.
+fn content(store: &Store, wish: &TeamContent) -> Result<(), StartError> {
+    let mut check = Check::default();
+    check_ttl(&mut check, "--ttl-seconds", wish.ttl_seconds);
+    check.finish()?;
+    let now_ms = SystemClock::new().unix_ms();
+    let change = team::Change { content_ttl_seconds: Some(wish.ttl_seconds), ..team::Change::default() };
+    let team = change::change(store, now_ms, |conn| {
+        let unknown = || Problem::new(Kind::NotFound, format!("there is no team `{}`", wish.name));
+        let before = team::find_by_name(conn, &wish.name)?.ok_or_else(unknown)?;
+        match team::update(conn, before.id, &change, before.version, now_ms)? {
+            Changed::Now(after) => {
+                let deed = Deed::of("team.update", "team", after.id).of_team(after.id);
+                let deed = deed.from(&TeamBody::new(&before)).to(&TeamBody::new(&after));
+                Ok((after, Some(deed)))
+            }
+            Changed::Stale | Changed::Unknown => Err(Kind::Stale.into()),
+        }
     })?;
     print(&team, wish.output.unwrap_or_else(terminal::usual_output));
     Ok(())

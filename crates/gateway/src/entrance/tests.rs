@@ -70,7 +70,8 @@ impl Listener {
                     .route("/admin/v1/bug", web::get().to(stumble))
                     .route(
                         "/v1/stream",
-                        web::get().to(|| async { HttpResponse::Ok().body(Events::new(Stumbling(false))) }),
+                        web::get()
+                            .to(|| async { HttpResponse::Ok().body(Events::new(Stumbling(false), None)) }),
                     )
             });
             let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Sealing credentials anew under the current data key, a batch at a time.
+//! Sealing credentials and content keys anew under the current data key, a batch at a time.
 //!
 //! A text is replaced only where it still is the one that was opened, and only while the key it was sealed
 //! under is the current one: two nodes do not seal back and forth.
@@ -10,6 +10,7 @@ use nexus_keystore::{root::CryptoFailed, vault::Vault};
 use nexus_store::{
     AnyConnection, StoreError,
     repo::{
+        content,
         credential::{self, Credential},
         data_key,
         provider::SealedText,
@@ -17,7 +18,7 @@ use nexus_store::{
 };
 
 use super::{Rotation, RotationError, ring::Root};
-use crate::reload::credential_place;
+use crate::{contents::key_place, reload::credential_place};
 
 /// Credentials sealed anew in one transaction.
 const BATCH: u32 = 50;
@@ -34,6 +35,24 @@ impl Rotation {
     pub(super) fn reseal(&self) -> Result<(), RotationError> {
         let mut shut = HashSet::new();
         while self.reseal_batch(&mut shut)? {}
+        self.reseal_content_keys()
+    }
+
+    /// The same of the teams' content keys, of which there are few.
+    fn reseal_content_keys(&self) -> Result<(), RotationError> {
+        let vault = self.ring.vault();
+        let version = vault.current_version();
+        let others =
+            self.store.read_blocking(|conn| content::keys_sealed_under_other_than(conn, &version))?;
+        for key in others {
+            let place = key_place(&key);
+            let Ok(opened) = vault.open(&key.sealed.0, place) else { continue };
+            let sealed = SealedText(vault.seal(&opened, place)?.into_text());
+            self.store.write_blocking(|conn| match seals(conn, vault, &version)? {
+                true => content::reseal(conn, &key, &sealed),
+                false => Ok(()),
+            })?;
+        }
         Ok(())
     }
 

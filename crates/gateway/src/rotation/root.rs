@@ -16,7 +16,7 @@ use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::{
         audit::{self, Entry},
-        credential,
+        content, credential,
         data_key::{self, Rewrapped},
         idempotency,
         provider::SealedText,
@@ -63,6 +63,11 @@ pub enum CannotMove {
          enter its key again or delete it, then try again"
     )]
     Credential,
+    #[error(
+        "a team's content key does not open under the old secret and its content would be lost; erase it with \
+         `DELETE /admin/v1/teams/{{id}}/content`, then try again"
+    )]
+    Content,
     #[error(
         "answers to idempotency keys are still sealed under the old secret itself; they expire within a day, \
          try again then"
@@ -138,6 +143,9 @@ fn rewrapped(
 ) -> Result<Result<Vec<(String, SealedText)>, CannotMove>, StoreError> {
     if credential::any_sealed_under(conn, ROOT_VERSION)? {
         return Ok(Err(CannotMove::Credential));
+    }
+    if content::any_sealed_under(conn, ROOT_VERSION)? {
+        return Ok(Err(CannotMove::Content));
     }
     if idempotency::any_sealed_under(conn, ROOT_VERSION)? {
         return Ok(Err(CannotMove::Answers));

@@ -48,7 +48,12 @@ fn site() -> Site {
     migrate::run(&store).unwrap();
     let hands = Arc::new(Hands(AtomicI64::new(START_MS)));
     let exporter = Exporter::start().unwrap();
-    let upkeep = Upkeep::new(store.clone(), hands.clone(), Arc::clone(exporter.meters()));
+    let upkeep = Upkeep::new(
+        store.clone(),
+        hands.clone(),
+        Arc::clone(exporter.meters()),
+        folder.path().join("archive"),
+    );
     Site { _folder: folder, store, hands, exporter, upkeep }
 }
 

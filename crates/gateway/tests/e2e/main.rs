@@ -34,6 +34,7 @@ mod people;
 mod pools;
 mod pricing;
 mod repeats;
+mod retention;
 mod rotation;
 mod secrets;
 mod streams;

@@ -82,7 +82,8 @@ fn secret_of(key: &str) -> &str {
 
 /// Keys of every kind, rotated, disabled and revoked; what shows them is not heard.
 fn keys(sweep: &mut Sweep, api: &Api<'_>, node: &Node<'_>) -> (String, String) {
-    let team = api.make("/teams", &json!({ "name": "red" }))["id"].clone();
+    // its content is kept, so the database has what must not be found there in clear
+    let team = api.make("/teams", &json!({ "name": "red", "content_ttl_seconds": 3600 }))["id"].clone();
     let app = api.make("/keys", &json!({ "level": "app", "team_id": team, "signing": "optional" }));
     sweep.plant("signing secret", &text(&app, "signing_secret"));
     let key = text(&app, "key");
@@ -178,6 +179,13 @@ fn refusals(sweep: &mut Sweep, node: &Node<'_>, key: &str, short_key: &str) {
     sweep.hear("a query", &node.request("GET", &path, &[("authorization", bearer.as_str())], ""));
 }
 
+/// A prompt that is kept; what shows it is not heard.
+fn contents(api: &Api<'_>, node: &Node<'_>, key: &str) {
+    let answer = node.chat(key, &ask("gpt").replace("say hello", PROMPT));
+    let path = format!("/requests/{}/content", answer.header("x-request-id").unwrap());
+    until("the prompt is kept", || api.get(&path).text().contains(PROMPT).then_some(()));
+}
+
 /// Secrets that are derived, and shown once each.
 fn webhooks(sweep: &mut Sweep, api: &Api<'_>) {
     let made =
@@ -269,6 +277,7 @@ fn nothing_that_was_planted_is_told_logged_counted_or_stored() {
     webhooks(&mut sweep, &api);
     people(&mut sweep, &node, &vouching);
     refusals(&mut sweep, &node, &app, &short);
+    contents(&api, &node, &app);
     pages(&mut sweep, &api);
     sweep.read("the metrics", node.metrics());
     files(&mut sweep, &site, "while it runs");

@@ -12,13 +12,16 @@ use nexus_core::{
     fault::Class,
     id::{AttemptId, KeyId, ProviderId, RequestId, TeamId},
     label::Labels,
+    policy::Policy,
     price::Tier,
-    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Repeat, Source, Usage, UsageRecord},
+    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Repeat, Source, Trace, Usage, UsageRecord},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The first byte of every payload. No byte of a text, so that text is never taken for a record.
-const VERSION: u8 = 0xa4;
+const VERSION: u8 = 0xa5;
+/// Of records that end before [`Traced`].
+const FOURTH_VERSION: u8 = 0xa4;
 /// Of records that end before [`Told`].
 const THIRD_VERSION: u8 = 0xa3;
 /// Of records that end before [`Spent`].
@@ -28,7 +31,7 @@ const FIRST_VERSION: u8 = 0xa1;
 
 /// Whether a payload may begin with this byte.
 pub(super) fn is_version(byte: u8) -> bool {
-    matches!(byte, VERSION | THIRD_VERSION | SECOND_VERSION | FIRST_VERSION)
+    matches!(byte, VERSION | FOURTH_VERSION | THIRD_VERSION | SECOND_VERSION | FIRST_VERSION)
 }
 
 pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Result<()> {
@@ -36,7 +39,8 @@ pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Res
     let buffer = postcard::to_io(&Written(record), buffer)?;
     let buffer = postcard::to_io(&More::of(record), buffer)?;
     let buffer = postcard::to_io(&Spent::of(record), buffer)?;
-    postcard::to_io(&Told::of(record), buffer).map(|_| ())
+    let buffer = postcard::to_io(&Told::of(record), buffer)?;
+    postcard::to_io(&Traced::of(record), buffer).map(|_| ())
 }
 
 pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
@@ -56,9 +60,14 @@ pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
         record.cost = spent.cost()?;
         bytes = rest;
     }
-    if *version >= VERSION {
+    if *version >= FOURTH_VERSION {
         let (told, rest) = postcard::take_from_bytes::<Told>(bytes)?;
         told.add_to(&mut record);
+        bytes = rest;
+    }
+    if *version >= VERSION {
+        let (traced, rest) = postcard::take_from_bytes::<Traced>(bytes)?;
+        record.trace = traced.trace()?;
         bytes = rest;
     }
     if bytes.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding) }
@@ -149,6 +158,35 @@ impl Told {
     }
 }
 
+/// What the fourth version did not have.
+#[derive(Serialize, Deserialize)]
+struct Traced {
+    policy: Option<u8>,
+    #[serde(with = "shared_or_none")]
+    route: Option<Arc<str>>,
+    before_us: u64,
+    request_bytes: u64,
+    answer_bytes: u64,
+}
+
+impl Traced {
+    fn of(record: &UsageRecord) -> Self {
+        let Trace { policy, route, before_us, request_bytes, answer_bytes } = record.trace.clone();
+        let policy = policy.map(|policy| place(&Policy::ALL, policy));
+        Self { policy, route, before_us, request_bytes, answer_bytes }
+    }
+
+    fn trace(self) -> postcard::Result<Trace> {
+        let Self { policy, route, before_us, request_bytes, answer_bytes } = self;
+        let read = |place: u8| {
+            let policy = Policy::ALL.get(usize::from(place)).copied();
+            policy.ok_or(postcard::Error::DeserializeBadEncoding)
+        };
+        let policy = policy.map(read).transpose()?;
+        Ok(Trace { policy, route, before_us, request_bytes, answer_bytes })
+    }
+}
+
 fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
     all.iter().position(|other| *other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
@@ -212,6 +250,8 @@ struct RecordMirror {
     duration_us: u64,
     #[serde(skip)]
     labels: Labels,
+    #[serde(skip)]
+    trace: Trace,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -478,6 +518,22 @@ mod tests {
         postcard::to_io(&Written(&record), &mut bytes).unwrap();
         postcard::to_io(&More::of(&record), &mut bytes).unwrap();
         postcard::to_io(&Spent::of(&record), &mut bytes).unwrap();
+        assert_eq!(read(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn what_is_known_of_an_attempt_is_kept_and_absent_in_a_record_of_the_fourth_version() {
+        for policy in Policy::ALL.map(Some).into_iter().chain([None]) {
+            let route = policy.map(|policy| policy.as_str().into());
+            let trace = Trace { policy, route, before_us: 7, request_bytes: 300, answer_bytes: u64::MAX };
+            check(&UsageRecord { trace, ..sample::record(1) });
+        }
+        let record = sample::record(1);
+        let mut bytes = vec![FOURTH_VERSION];
+        postcard::to_io(&Written(&record), &mut bytes).unwrap();
+        postcard::to_io(&More::of(&record), &mut bytes).unwrap();
+        postcard::to_io(&Spent::of(&record), &mut bytes).unwrap();
+        postcard::to_io(&Told::of(&record), &mut bytes).unwrap();
         assert_eq!(read(&bytes).unwrap(), record);
     }
 

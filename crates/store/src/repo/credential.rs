@@ -341,7 +341,7 @@ pub fn reseal(
 }
 
 /// The key version in a sealed text: the second of its parts.
-fn sealed_under(sealed: &str) -> Option<&str> {
+pub(super) fn sealed_under(sealed: &str) -> Option<&str> {
     sealed.split('.').nth(1)
 }
 

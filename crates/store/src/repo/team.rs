@@ -10,7 +10,7 @@ use nexus_core::{flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::{BoundsChange, Changed, Page, Removed, changed, wide},
+    repo::{BoundsChange, Changed, Page, Removed, changed, content, wide},
     row::{Reading, page_of, readable, written},
     schema::{keys, teams, users},
 };
@@ -27,6 +27,8 @@ pub struct Team {
     pub shield: ShieldMode,
     /// How much may pass of all its keys together.
     pub bounds: Bounds,
+    /// How long what its requests and their answers say is kept; `None`: not at all.
+    pub content_ttl_seconds: Option<u32>,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -40,6 +42,8 @@ pub struct Change {
     pub scope: Option<Scope>,
     pub shield: Option<ShieldMode>,
     pub bounds: BoundsChange,
+    /// `Some(None)` keeps nothing from now on and erases what is kept.
+    pub content_ttl_seconds: Option<Option<u32>>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -56,6 +60,7 @@ struct TeamRow {
     rate_limit: Option<i64>,
     token_limit: Option<i64>,
     max_concurrent: Option<i64>,
+    content_ttl_seconds: Option<i64>,
 }
 
 impl TeamRow {
@@ -66,6 +71,7 @@ impl TeamRow {
             scope: row.scope("scope", &self.scope)?,
             shield: row.word("shield", &self.shield, ShieldMode::from_word)?,
             bounds: row.bounds(self.rate_limit, self.token_limit, self.max_concurrent)?,
+            content_ttl_seconds: row.small_or_none("content_ttl_seconds", self.content_ttl_seconds)?,
             name: self.name,
             is_active: self.is_active,
             created_at_ms: self.created_at,
@@ -85,6 +91,7 @@ struct TeamChange<'a> {
     rate_limit: Option<Option<i64>>,
     token_limit: Option<Option<i64>>,
     max_concurrent: Option<Option<i64>>,
+    content_ttl_seconds: Option<Option<i64>>,
     updated_at: i64,
 }
 
@@ -102,6 +109,7 @@ pub fn create(conn: &mut AnyConnection, team: &Team) -> Result<(), StoreError> {
         rate_limit: team.bounds.requests.map(i64::from),
         token_limit: team.bounds.tokens.map(i64::from),
         max_concurrent: team.bounds.concurrent.map(i64::from),
+        content_ttl_seconds: team.content_ttl_seconds.map(i64::from),
     };
     insert_into(teams::table).values(row).execute(conn)?;
     Ok(())
@@ -143,7 +151,8 @@ pub fn find_by_name(conn: &mut AnyConnection, name: &str) -> Result<Option<Team>
     row.map(TeamRow::read).transpose()
 }
 
-/// Changes a team; [`StoreError::Conflict`] where the new name is taken.
+/// Changes a team; [`StoreError::Conflict`] where the new name is taken. Where its content is not to be kept any more,
+/// what there is of it is erased.
 pub fn update(
     conn: &mut AnyConnection,
     id: TeamId,
@@ -151,6 +160,7 @@ pub fn update(
     expected_version: i64,
     now_ms: i64,
 ) -> Result<Changed<Team>, StoreError> {
+    let erases = change.content_ttl_seconds == Some(None);
     let change = TeamChange {
         name: change.name.as_deref(),
         is_active: change.is_active,
@@ -159,10 +169,14 @@ pub fn update(
         rate_limit: change.bounds.requests.map(wide),
         token_limit: change.bounds.tokens.map(wide),
         max_concurrent: change.bounds.concurrent.map(wide),
+        content_ttl_seconds: change.content_ttl_seconds.map(wide),
         updated_at: now_ms,
     };
     let row = teams::table.find(id.to_string()).filter(teams::version.eq(expected_version));
     let rows = change_in(row).set((change, teams::version.eq(teams::version + 1))).execute(conn)?;
+    if erases && rows > 0 {
+        content::destroy_key(conn, id, now_ms)?;
+    }
     Ok(changed(rows, show(conn, id, None)?))
 }
 
@@ -204,7 +218,7 @@ mod tests {
             ..sample::team(1, "red")
         };
         store.write_blocking(|conn| create(conn, &now)).unwrap();
-        let changes: [fn(&mut Team, &mut Change); 8] = [
+        let changes: [fn(&mut Team, &mut Change); 10] = [
             |team, change| team.name = change.name.insert("crimson".into()).clone(),
             |team, change| team.is_active = *change.is_active.insert(true),
             |team, change| team.scope = change.scope.insert(sample::scope("claude-*")).clone(),
@@ -213,6 +227,8 @@ mod tests {
             |team, change| team.bounds.requests = *change.bounds.requests.insert(None),
             |team, change| team.bounds.tokens = *change.bounds.tokens.insert(Some(9)),
             |team, change| team.bounds.concurrent = *change.bounds.concurrent.insert(Some(3)),
+            |team, change| team.content_ttl_seconds = *change.content_ttl_seconds.insert(Some(60)),
+            |team, change| team.content_ttl_seconds = *change.content_ttl_seconds.insert(None),
         ];
         for (at, apply) in changes.into_iter().enumerate() {
             let mut change = Change::default();

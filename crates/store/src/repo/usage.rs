@@ -3,13 +3,16 @@
 //! The attempt's id makes booking idempotent: a record that is there already is left as it is and added to
 //! no sum. Row and sum stand in one transaction, so every total is what the rows add up to.
 
+pub mod archive;
 pub(crate) mod context;
 pub(crate) mod correct;
 mod fact;
 pub(crate) mod hour;
 pub(crate) mod labels;
+mod only;
 mod recent;
 mod report;
+pub mod requests;
 mod rows;
 mod used;
 mod verify;
@@ -26,12 +29,13 @@ pub use self::{
     context::Contexts,
     hour::{FIRST_TOKEN, LATENCY},
     labels::{LABELS_MAX, OTHERS},
+    only::Only,
     recent::{Call, recent},
-    report::{By, Only, Report, Step, Sums, Wanted, report},
+    report::{By, Report, Step, Sums, Wanted, report},
     used::{charged_to_sessions, used},
     verify::{Difference, Verdict, balances, verify},
 };
-use self::{fact::Fact, hour::Hours, labels::LabelDays};
+use self::{fact::Fact, hour::Hours, labels::LabelDays, requests::Kept};
 pub(crate) use self::{fact::usage as usage_of, rows::first_id};
 use crate::{
     connection::AnyConnection,
@@ -81,6 +85,7 @@ pub(crate) struct AttemptRow {
     multiplier_ppm: Option<i64>,
     end_user: Option<String>,
     tags: Option<String>,
+    trace: Option<String>,
 }
 
 impl AttemptRow {
@@ -113,6 +118,7 @@ impl AttemptRow {
             multiplier_ppm: record.cost.multiplier_ppm.map(whole),
             end_user: record.labels.user.as_deref().map(stored),
             tags: Some(stored(&record.labels.tags.join(","))).filter(|tags| !tags.is_empty()),
+            trace: Kept::of(&record.trace).written(),
         }
     }
 }

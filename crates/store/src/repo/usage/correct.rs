@@ -57,6 +57,17 @@ pub(crate) fn between(
     Ok(rows.into_iter().map(|(id, money)| (id, Corrected::of_row(&money))).collect())
 }
 
+/// What these attempts cost since their last correction.
+pub(crate) fn of(conn: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Corrected>, StoreError> {
+    use usage_corrections::dsl as row;
+    let rows: Vec<(String, Money)> = row::usage_corrections
+        .filter(row::attempt_id.eq_any(ids))
+        .order((row::attempt_id, row::at, row::reprice_id))
+        .select((row::attempt_id, (row::cost_nano_usd, row::pricing, row::price_rule)))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(id, money)| (id, Corrected::of_row(&money))).collect())
+}
+
 impl Corrected {
     pub(crate) fn of_row((cost_nano_usd, pricing, rule): &Money) -> Self {
         Self {

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, dsl::sql, sql_types::BigInt};
-use nexus_core::id::{KeyId, ProviderId, TeamId};
 
 use super::{
     hour::{DAY_HOURS, HOUR_MS},
     labels::Kind,
+    only::{Only, only},
     rows::{self, Attempt},
 };
 use crate::{
@@ -56,21 +56,6 @@ pub enum Step {
     Day,
     /// One row of all.
     Total,
-}
-
-/// Whose usage of what is wanted; all that is said must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Only {
-    pub team: Option<TeamId>,
-    /// One of these keys.
-    pub keys: Option<Vec<KeyId>>,
-    pub alias: Option<String>,
-    /// By its name.
-    pub provider: Option<String>,
-    pub provider_id: Option<ProviderId>,
-    pub model: Option<String>,
-    pub operation: Option<String>,
-    pub status: Option<u16>,
 }
 
 /// Which usage is wanted.
@@ -154,39 +139,6 @@ impl Context {
 }
 
 type Contexts = HashMap<String, Context>;
-
-macro_rules! only {
-    ($query:expr, $only:expr) => {{
-        use usage_contexts::dsl as c;
-        let (mut query, only) = ($query, $only);
-        if let Some(team) = only.team {
-            query = query.filter(c::team_id.eq(team.to_string()));
-        }
-        if let Some(keys) = &only.keys {
-            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-            query = query.filter(c::key_id.eq_any(keys));
-        }
-        if let Some(alias) = &only.alias {
-            query = query.filter(c::model_alias.eq(alias.clone()));
-        }
-        if let Some(provider) = &only.provider {
-            query = query.filter(c::provider_name.eq(provider.clone()));
-        }
-        if let Some(provider) = only.provider_id {
-            query = query.filter(c::provider_id.eq(provider.to_string()));
-        }
-        if let Some(model) = &only.model {
-            query = query.filter(c::real_model_name.eq(model.clone()));
-        }
-        if let Some(operation) = &only.operation {
-            query = query.filter(c::operation.eq(operation.clone()));
-        }
-        if let Some(status) = only.status {
-            query = query.filter(c::status.eq(i64::from(status)));
-        }
-        query
-    }};
-}
 
 fn contexts(conn: &mut AnyConnection, only: &Only) -> Result<Contexts, StoreError> {
     use usage_contexts::dsl as c;

@@ -9,7 +9,7 @@ use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use nexus_core::usage::{Bearer, Outcome, Pricing, Repeat};
 
 use super::{
-    correct,
+    correct::{self, Corrected},
     fact::{Fact, usage},
 };
 use crate::{connection::AnyConnection, error::StoreError, schema::usage_attempts};
@@ -17,7 +17,7 @@ use crate::{connection::AnyConnection, error::StoreError, schema::usage_attempts
 /// Rows held at once.
 const PAGE_ROWS: i64 = 2_000;
 /// How far an id's time may be from its attempt's.
-const MARGIN_MS: i64 = 120_000;
+pub(super) const MARGIN_MS: i64 = 120_000;
 
 /// An attempt as it was booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,14 @@ pub(super) struct Attempt {
     pub(super) fact: Fact,
     pub(super) user: Option<String>,
     pub(super) tags: Vec<String>,
+}
+
+impl Attempt {
+    /// It costs something else since.
+    pub(super) fn correct(&mut self, corrected: &Corrected) {
+        self.fact.cost_nano_usd = corrected.cost_nano_usd;
+        self.fact.is_unpriced = corrected.pricing.is_unpriced();
+    }
 }
 
 /// The first id of a moment.
@@ -72,8 +80,7 @@ pub(super) fn each(
         let within = rows.into_iter().filter(|row| time_ms.contains(&row.4.0));
         for mut attempt in within.map(Attempt::from) {
             if let Some(corrected) = corrected.get(&attempt.id) {
-                attempt.fact.cost_nano_usd = corrected.cost_nano_usd;
-                attempt.fact.is_unpriced = corrected.pricing.is_unpriced();
+                attempt.correct(corrected);
             }
             take(&attempt);
         }

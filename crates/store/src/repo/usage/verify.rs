@@ -1,7 +1,9 @@
-//! Whether every sum is what the rows add up to: they are added up anew, a day at a time, and compared.
+//! Whether every sum is what the rows add up to: they are added up anew, a day at a time, those in the archive too, and
+//! compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
@@ -12,8 +14,9 @@ use diesel::{
 };
 
 use super::{
+    archive,
     hour::{DAY_HOURS, HOUR_MS, Hours},
-    rows,
+    rows::{self, Attempt},
 };
 use crate::{
     connection::AnyConnection,
@@ -48,6 +51,10 @@ pub struct Verdict {
     pub differences: Vec<Difference>,
     /// All there are.
     pub differences_count: u64,
+    /// Segments of the archive.
+    pub archives: u64,
+    /// The names of those that are not what they were.
+    pub damaged: Vec<String>,
     /// What every account comes to; together they are nothing.
     pub balances: Vec<(String, i64)>,
 }
@@ -56,7 +63,7 @@ impl Verdict {
     pub fn is_whole(&self) -> bool {
         let balance =
             self.balances.iter().fold(0_i128, |sum, (_, amount)| sum.saturating_add((*amount).into()));
-        self.differences_count == 0 && balance == 0
+        self.differences_count == 0 && self.damaged.is_empty() && balance == 0
     }
 
     fn compare(&mut self, of: &'static str, unit_ms: i64, stored: Sums, mut rows: Sums) {
@@ -90,18 +97,38 @@ impl Verdict {
 /// Sums by time, context and measure.
 type Sums = BTreeMap<(i64, String, String), i64>;
 
-/// Adds every row up anew and compares; `tell` is told after each day how many attempts were looked at.
-pub fn verify(conn: &mut AnyConnection, tell: &mut dyn FnMut(u64)) -> Result<Verdict, StoreError> {
-    let mut verdict = Verdict::default();
+/// Adds every row up anew, with those in the archive's folder, and compares; `tell` is told after each day how many attempts were looked at.
+pub fn verify(
+    conn: &mut AnyConnection,
+    folder: &Path,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Verdict, StoreError> {
+    let segments = archive::segments(conn)?;
+    let mut verdict = Verdict {
+        archives: u64::try_from(segments.len()).unwrap_or(u64::MAX),
+        damaged: crate::archive::check(folder, &segments),
+        ..Verdict::default()
+    };
     for day in days(conn)? {
         let hours = day.saturating_mul(DAY_HOURS)..day.saturating_add(1).saturating_mul(DAY_HOURS);
         let time = hours.start.saturating_mul(HOUR_MS)..hours.end.saturating_mul(HOUR_MS);
         let mut added = Hours::default();
         let mut attempts = 0_u64;
-        rows::each(conn, time, |attempt| {
+        let mut add = |attempt: &Attempt| {
             added.add(&attempt.fact, &Arc::from(attempt.context.as_str()));
             attempts = attempts.saturating_add(1);
-        })?;
+        };
+        rows::each(conn, time.clone(), &mut add)?;
+        for segment in archive::segments_of(conn, &time)? {
+            let read = crate::archive::each(folder, &segment, |line| {
+                if time.contains(&line.started_at_ms()) {
+                    add(&line.read());
+                }
+            });
+            if read.is_err() && !verdict.damaged.contains(&segment.file) {
+                verdict.damaged.push(segment.file);
+            }
+        }
         verdict.attempts = verdict.attempts.saturating_add(attempts);
         verdict.days = verdict.days.saturating_add(1);
         let mut by_hour = Sums::new();
@@ -146,11 +173,17 @@ fn days(conn: &mut AnyConnection) -> Result<BTreeSet<i64>, StoreError> {
 /// What every account comes to: what providers are owed, and who bears it.
 pub fn balances(conn: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
     // a sum of bigints is a numeric on PostgreSQL: the cast makes both databases agree
-    Ok(usage_entries::table
+    let rows: Vec<(String, i64)> = usage_entries::table
         .group_by(usage_entries::account)
         .order(usage_entries::account)
         .select((usage_entries::account, sql::<BigInt>("CAST(SUM(amount) AS BIGINT)")))
-        .load(conn)?)
+        .load(conn)?;
+    let mut balances = BTreeMap::new();
+    for (account, amount) in rows.into_iter().chain(archive::balances(conn)?) {
+        let sum: &mut i64 = balances.entry(account).or_default();
+        *sum = sum.saturating_add(amount);
+    }
+    Ok(balances.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -191,7 +224,7 @@ mod tests {
     }
 
     fn verdict(store: &Store) -> Verdict {
-        store.read_blocking(|conn| verify(conn, &mut |_| {})).unwrap()
+        store.read_blocking(|conn| verify(conn, Path::new(""), &mut |_| {})).unwrap()
     }
 
     #[test]
