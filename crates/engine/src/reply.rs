@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
+use nexus_providers::tongue::Words;
 
-use crate::{relay::Relay, repeat::flight::Listener};
+use crate::{relay::Relay, repeat::flight::Listener, telling::Telling};
 
 /// An answer to the client. The status is 200; everything else is a denial.
 pub struct Reply<B> {
@@ -14,7 +15,16 @@ pub struct Reply<B> {
     pub sharing: Sharing,
     /// What is left of the caller's own limits; `None` where it has none.
     pub left: Option<Left>,
+    /// How it is told where the client speaks another tongue than OpenAI's.
+    pub telling: Option<Box<Telling>>,
     pub body: ReplyBody<B>,
+}
+
+impl<B> Reply<B> {
+    /// What is said of the caller and of its tongue comes last.
+    pub(crate) fn new(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
+        Self { request, decision, sharing, left: None, telling: None, body }
+    }
 }
 
 /// Where the answer came from, and how that was decided.
@@ -24,6 +34,7 @@ pub struct Decision {
     /// Of this request; none where it was given another's answer.
     pub attempts: u32,
     pub policy: Policy,
+    pub words: Words,
 }
 
 /// Whose answer it is.

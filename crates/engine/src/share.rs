@@ -70,15 +70,11 @@ pub async fn share<T: Transport>(
                 tokio::task::spawn_local(led.instrument(tracing::Span::current()));
                 return match listener.began().await {
                     Ok(Began::Whole(decision, body)) => {
-                        Ok(Reply { request, decision, sharing, left: None, body: ReplyBody::Whole(body) })
+                        Ok(Reply::new(request, decision, sharing, ReplyBody::Whole(body)))
                     }
-                    Ok(Began::Stream(decision)) => Ok(Reply {
-                        request,
-                        decision,
-                        sharing,
-                        left: None,
-                        body: ReplyBody::Heard(Box::new(listener)),
-                    }),
+                    Ok(Began::Stream(decision)) => {
+                        Ok(Reply::new(request, decision, sharing, ReplyBody::Heard(Box::new(listener))))
+                    }
                     Err(Silent::Refused(refused)) => Err(refused),
                     Err(Silent::Again { .. }) => {
                         Err(Refused::There(Fault::new(Class::Reset, "the answer is lost")))
@@ -212,5 +208,5 @@ fn given<T: Transport>(
         trip.tally.finish(200);
     }
     let decision = Decision { attempts: 0, ..decision.clone() };
-    Reply { request: trip.request, decision, sharing: Sharing::Others(repeat), left: None, body }
+    Reply::new(trip.request, decision, Sharing::Others(repeat), body)
 }

@@ -11,6 +11,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_core::Stream;
+use nexus_providers::tongue::Tongue;
 use nexus_wire::{
     error::{ErrorCode, PublicError},
     sse::encode,
@@ -19,11 +20,16 @@ use nexus_wire::{
 use crate::bug;
 
 /// actix asks for more only when the socket took what it had.
-pub struct Events<S>(Option<S>);
+pub struct Events<S> {
+    /// `None` once making a piece has failed.
+    stream: Option<S>,
+    tongue: Option<&'static dyn Tongue>,
+}
 
 impl<S> Events<S> {
-    pub fn new(stream: S) -> Self {
-        Self(Some(stream))
+    /// In this tongue, or in OpenAI's.
+    pub fn new(stream: S, tongue: Option<&'static dyn Tongue>) -> Self {
+        Self { stream: Some(stream), tongue }
     }
 }
 
@@ -36,15 +42,19 @@ impl<S: Stream<Item = Bytes> + Unpin> MessageBody for Events<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let events = self.get_mut();
-        let Some(stream) = events.0.as_mut() else { return Poll::Ready(None) };
+        let Some(stream) = events.stream.as_mut() else { return Poll::Ready(None) };
         if let Some(poll) = bug::caught(|| Pin::new(stream).poll_next(cx)) {
             return poll.map(|piece| piece.map(Ok));
         }
         // what is left of the stream books what it has seen, if it still can
-        let broken = events.0.take();
+        let broken = events.stream.take();
         let _booked = bug::caught(move || drop(broken));
         let mut last = BytesMut::new();
-        encode::data(&PublicError::new(ErrorCode::Internal).to_json(), &mut last);
+        let error = PublicError::new(ErrorCode::Internal);
+        match events.tongue {
+            None => encode::data(&error.to_json(), &mut last),
+            Some(tongue) => tongue.error_event(&error, &mut last),
+        }
         Poll::Ready(Some(Ok(last.freeze())))
     }
 }

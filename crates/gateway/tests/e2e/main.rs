@@ -28,6 +28,7 @@ mod hostile;
 mod hosts;
 mod keys;
 mod lifecycle;
+mod messages;
 mod money;
 mod node;
 mod people;

@@ -20,6 +20,7 @@ use crate::{
     compat::{self, Quirks},
     part::fault,
     registry::{Form, Kind, Known},
+    tongue::Terms,
 };
 
 /// A resource of Azure OpenAI or of Azure AI Foundry.
@@ -85,9 +86,13 @@ impl Dialect for Azure {
 
     fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions => None,
+            Operation::ChatCompletions | Operation::Messages => None,
             Operation::Embeddings => Some(path(dated_version(site), "embeddings", deployment)),
         }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::Plain
     }
 
     fn listing(&self, endpoint: &Endpoint, site: Site<'_>) -> Option<Listing> {

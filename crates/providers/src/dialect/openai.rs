@@ -38,6 +38,7 @@ use crate::{
         scrub::scrub,
         usage::{Counted, Reported},
     },
+    tongue::Terms,
 };
 
 impl Dialect for Vendor {
@@ -67,9 +68,13 @@ impl Dialect for Vendor {
 
     fn path_of(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions => None,
+            Operation::ChatCompletions | Operation::Messages => None,
             Operation::Embeddings => Some("/embeddings".to_owned()),
         }
+    }
+
+    fn terms(&self) -> Terms {
+        if self.quirks.thoughts_in_loops { Terms::Thoughts } else { Terms::Plain }
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

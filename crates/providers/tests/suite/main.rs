@@ -10,5 +10,6 @@ mod drive;
 mod frames;
 mod gemini;
 mod golden;
+mod messages;
 mod recordings;
 mod reference;

@@ -219,6 +219,7 @@ struct RecordMirror {
 enum OperationMirror {
     ChatCompletions,
     Embeddings,
+    Messages,
 }
 
 #[derive(Serialize, Deserialize)]
