@@ -11,6 +11,8 @@ pub enum Operation {
     Embeddings,
     /// `POST /v1/messages`: a chat, asked in Anthropic's words
     Messages,
+    /// `POST /v1/responses`: a chat, asked and answered in items
+    Responses,
 }
 
 impl Operation {
@@ -20,6 +22,7 @@ impl Operation {
             Operation::ChatCompletions => "chat.completions",
             Operation::Embeddings => "embeddings",
             Operation::Messages => "messages",
+            Operation::Responses => "responses",
         }
     }
 }

@@ -4,8 +4,10 @@
 //! All translations meet in the chat form, so that a tongue reaches every dialect. Where a vendor speaks the tongue
 //! itself its words go through as they are: see [`Own`]. Like a dialect, a tongue holds no state and opens no socket.
 
+mod frame;
 mod heard;
 pub mod messages;
+pub mod responses;
 
 use bytes::{Bytes, BytesMut};
 use nexus_core::{
@@ -17,7 +19,7 @@ use nexus_core::{
 };
 use nexus_wire::{chat::BodyError, error::PublicError};
 
-use self::messages::Messages;
+use self::{messages::Messages, responses::Responses};
 use crate::dialect::{Decoded, Encoded, StreamDecoder, Unsayable};
 
 /// How much of a request the chat form is to hold.
@@ -110,6 +112,7 @@ pub trait Tongue: Sync {
 pub fn of(operation: Operation) -> Option<&'static dyn Tongue> {
     match operation {
         Operation::Messages => Some(&Messages),
+        Operation::Responses => Some(&Responses),
         Operation::ChatCompletions | Operation::Embeddings => None,
     }
 }

@@ -126,7 +126,9 @@ pub enum Request {
 impl Request {
     fn read(operation: Operation, body: &[u8]) -> Result<Self, BodyError> {
         match operation {
-            Operation::ChatCompletions | Operation::Messages => ChatRequest::read(body).map(Self::Chat),
+            Operation::ChatCompletions | Operation::Messages | Operation::Responses => {
+                ChatRequest::read(body).map(Self::Chat)
+            }
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
         }
     }

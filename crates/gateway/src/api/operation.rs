@@ -30,6 +30,15 @@ pub async fn converse(
     serve(Operation::Messages, &request, payload, &worker).await
 }
 
+/// `POST /v1/responses`, whole or streamed, as the body asks.
+pub async fn create_response(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    serve(Operation::Responses, &request, payload, &worker).await
+}
+
 /// `POST /v1/messages/count_tokens`: how long the prompt of such a chat is. It is counted here, and nothing is sent.
 pub async fn count_tokens(
     request: HttpRequest,

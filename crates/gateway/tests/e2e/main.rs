@@ -35,6 +35,7 @@ mod people;
 mod pools;
 mod pricing;
 mod repeats;
+mod responses;
 mod rotation;
 mod secrets;
 mod streams;

@@ -13,3 +13,4 @@ mod golden;
 mod messages;
 mod recordings;
 mod reference;
+mod responses;

@@ -220,6 +220,7 @@ enum OperationMirror {
     ChatCompletions,
     Embeddings,
     Messages,
+    Responses,
 }
 
 #[derive(Serialize, Deserialize)]

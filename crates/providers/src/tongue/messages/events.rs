@@ -20,25 +20,16 @@ use super::{
 use crate::{
     part::object::Object,
     tongue::{
-        Speaker, Told,
+        Speaker, Told, frame,
         heard::{Heard, Piece},
     },
 };
 
 const PING: &str = r#"{"type": "ping"}"#;
 
-/// Appends an event; its data is an object that says its `type` first.
+/// Appends an event.
 fn event(name: &str, data: &str, out: &mut BytesMut) {
-    out.reserve(name.len() + data.len() + 16);
-    out.put_slice(b"event: ");
-    out.put_slice(name.as_bytes());
-    out.put_slice(b"\ndata: ");
-    match data.contains(['\n', '\r']) {
-        // between members only: within a string they are escaped
-        true => out.put_slice(data.replace(['\n', '\r'], " ").as_bytes()),
-        false => out.put_slice(data.as_bytes()),
-    }
-    out.put_slice(b"\n\n");
+    frame::event(name, data.as_bytes(), out);
 }
 
 /// A failure that ends a stream.

@@ -21,7 +21,7 @@ use crate::{
         events::{Events, Relay},
         fault,
     },
-    tongue::{Own, OwnAsk},
+    tongue::{Own, OwnAsk, frame},
 };
 
 pub(super) const VERSION: &str = "anthropic-version";
@@ -156,7 +156,7 @@ impl Through {
         let models = inner.iter().filter(|member| member.name == "model");
         let edits: Vec<Edit<'_>> =
             models.map(|model| Edit { place: model.value_place(text), text: &self.alias }).collect();
-        write("message_start", &splice::splice(frame.data, &edits), &mut self.held);
+        frame::event("message_start", &splice::splice(frame.data, &edits), &mut self.held);
         Ok(())
     }
 
@@ -179,19 +179,6 @@ impl Through {
     }
 }
 
-/// Appends an event of one line of data.
-fn write(name: &str, data: &[u8], out: &mut BytesMut) {
-    out.put_slice(b"event: ");
-    out.put_slice(name.as_bytes());
-    out.put_slice(b"\ndata: ");
-    match data.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        // between members only: within a string they are escaped
-        true => out.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })),
-        false => out.put_slice(data),
-    }
-    out.put_slice(b"\n\n");
-}
-
 impl Relay for Through {
     fn take(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), Fault> {
         if frame.data.trim_ascii().is_empty() {
@@ -205,7 +192,7 @@ impl Relay for Through {
         match &*kind {
             "message_start" => return self.begin(frame, &said),
             "ping" if self.progress == Progress::Waiting => {
-                write("ping", frame.data, &mut self.held);
+                frame::event("ping", frame.data, &mut self.held);
                 return Ok(());
             }
             _ if !self.has_begun => {
@@ -219,7 +206,7 @@ impl Relay for Through {
         }
         self.note(&kind, &said);
         // the name is written anew, as some that speak this leave it out
-        write(&kind, frame.data, out);
+        frame::event(&kind, frame.data, out);
         if kind == "message_stop" {
             self.progress = Progress::Done;
         }
