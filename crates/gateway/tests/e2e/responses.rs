@@ -90,11 +90,16 @@ fn a_function_is_called_and_its_output_taken() {
         let body = json!({"model": "model", "input": "what time is it?", "tools": tools});
         let first = post(&node, &key, &body.to_string());
         assert_eq!(first.status, 200, "{kind}: {}", first.text());
-        let call = first.json()["output"][0].clone();
-        assert_eq!((&call["type"], &call["name"]), (&json!("function_call"), &json!("clock")), "{kind}");
-        assert_eq!(call["arguments"], r#"{"zone":"text"}"#, "{kind}");
-        let input = json!([{"role": "user", "content": "what time is it?"}, call,
-            {"type": "function_call_output", "call_id": call["call_id"], "output": "noon"}]);
+        let output = first.json()["output"].as_array().unwrap().clone();
+        let call = output.iter().find(|item| item["type"] == "function_call").unwrap();
+        assert_eq!(
+            (&call["name"], &call["arguments"]),
+            (&json!("clock"), &json!(r#"{"zone":"text"}"#)),
+            "{kind}"
+        );
+        let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "noon"});
+        let mut input = vec![json!({"role": "user", "content": "what time is it?"})];
+        input.extend(output.iter().cloned().chain([result]));
         let second =
             post(&node, &key, &json!({"model": "model", "input": input, "tools": tools}).to_string());
         assert_eq!(second.status, 200, "{kind}: {}", second.text());
