@@ -2,13 +2,17 @@
 
 use crate::id::RequestId;
 
-/// An operation of the OpenAI API that is routed to a provider.
+/// An operation that is routed to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `POST /v1/chat/completions`
     ChatCompletions,
     /// `POST /v1/embeddings`
     Embeddings,
+    /// `POST /v1/messages`: a chat, asked in Anthropic's words
+    Messages,
+    /// `POST /v1/responses`: a chat, asked and answered in items
+    Responses,
 }
 
 impl Operation {
@@ -17,6 +21,8 @@ impl Operation {
         match self {
             Operation::ChatCompletions => "chat.completions",
             Operation::Embeddings => "embeddings",
+            Operation::Messages => "messages",
+            Operation::Responses => "responses",
         }
     }
 }

@@ -32,8 +32,23 @@ pub struct Headers<'a> {
     pub cache_control: Option<&'a str>,
     /// `x-request-timeout-ms`: how long the client waits for an answer to begin.
     pub timeout_ms: Option<u64>,
+    /// `anthropic-version`, as Anthropic's SDK sends it.
+    pub anthropic_version: Option<&'a str>,
+    /// `anthropic-beta`: what beyond that version a client wants.
+    pub anthropic_beta: Option<&'a str>,
     /// `x-nexus-tags`: under what the usage is to be found, with commas in between.
     pub tags: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    /// One that goes along to a vendor that speaks the client's tongue, by its name in lower case.
+    pub fn along(&self, name: &str) -> Option<&'a str> {
+        match name {
+            "anthropic-version" => self.anthropic_version,
+            "anthropic-beta" => self.anthropic_beta,
+            _ => None,
+        }
+    }
 }
 
 /// The request line, and where it came from.

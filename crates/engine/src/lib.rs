@@ -26,4 +26,5 @@ mod share;
 pub mod shared;
 pub mod stage;
 pub mod tally;
+pub mod telling;
 pub mod world;

@@ -6,6 +6,7 @@
 
 use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use nexus_core::{
     call::Operation,
     failover::Step,
@@ -14,12 +15,15 @@ use nexus_core::{
     principal::{Level, Principal},
     refusal::Refusal,
 };
+use nexus_providers::tongue::Words;
+use nexus_wire::chat::BodyError;
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
     arrival::{Arrival, BodyStream, Head},
     attempt::{Served, There, Trip},
     denial::Denial,
+    estimate,
     hedge::{self, Runner},
     identity,
     keeping::Keeping,
@@ -30,7 +34,7 @@ use crate::{
     resume, share,
     shared::Engine,
     stage::{
-        authenticate,
+        adapt, authenticate,
         limit::Own,
         normalise::Begun,
         parse, repeat, reserve,
@@ -119,7 +123,8 @@ async fn way<T: Transport, B: BodyStream>(
         let parsing = pin!(parse::body(request, operation, &head.headers, body, limits, clock));
         parsing.instrument(debug_span!("parse")).await?
     };
-    signed::body(signature, &asked.body, &head, &caller, shared)?;
+    signed::body(signature, asked.sent(), &head, &caller, shared)?;
+    let telling = asked.telling();
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
     own.admit(&mut routed, shared.clock.monotonic_us())?;
     *keeping = Keeping::of(&routed, &world, shared, request);
@@ -128,10 +133,11 @@ async fn way<T: Transport, B: BodyStream>(
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
     let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
     let trip = Trip { request, head: &head, deadline_us, attempts: Cell::new(0), tally };
-    match wish {
+    let answered = match wish {
         Some(wish) => share::share(engine, &world, routed, &wish, trip).await,
         None => answer(engine, &world, routed, trip).await,
-    }
+    };
+    answered.map(|reply| Reply { telling, ..reply })
 }
 
 /// Gets an answer for this request alone: holds what it may need, and tries until an answer begins.
@@ -190,6 +196,33 @@ pub async fn estimate<T: Transport, B: BodyStream>(
     }
 }
 
+/// How many tokens a prompt has that is said as a chat by `chat`, asked by somebody who may send it.
+pub async fn count<T: Transport, B: BodyStream>(
+    engine: &Engine<T>,
+    arrival: Arrival<'_, B>,
+    chat: impl FnOnce(&[u8]) -> Result<Bytes, BodyError>,
+) -> Result<(RequestId, u64), Denial> {
+    let shared = &engine.shared;
+    let request = RequestId(identity::mint(&*shared.clock, &*engine.dice));
+    let counted = async {
+        let world = shared.worlds.current();
+        let Arrival { head, body } = arrival;
+        let caller = identify(engine, &head, &world)?;
+        if !caller.level.may_call_models() {
+            return Err(Refusal::WrongLevel { needed: Level::App.as_str() });
+        }
+        let signature = signed::head(&head, &caller, &world, shared)?;
+        let (sent, asked) = parse::counted(&head.headers, body, &shared.limits, chat, &*shared.clock).await?;
+        signed::body(signature, &sent, &head, &caller, shared)?;
+        let routed = resolve::resolve(asked, caller, &world)?;
+        Ok(estimate::count(routed.asked.prompt(), String::new()).await.prompt_tokens())
+    };
+    match counted.await {
+        Ok(tokens) => Ok((request, tokens)),
+        Err(refusal) => Err(Denial::new(request, refusal.into())),
+    }
+}
+
 /// Who is calling, by the key in the headers and where it comes from.
 pub fn identify<T: Transport>(
     engine: &Engine<T>,
@@ -229,11 +262,12 @@ async fn failover<T: Transport>(
                 let (request, sharing) = (trip.request, Sharing::Own);
                 let mut body = promise(engine, served, trip.tally).await?;
                 if let ReplyBody::Stream(relay) = &mut body
+                    && decision.words == Words::Chat
                     && let Some(rest) = resume::Route::of(engine, world, routed, &trip, place)
                 {
                     relay.inherit(Box::new(rest));
                 }
-                return Ok(Reply::of(request, decision, sharing, body));
+                return Ok(Reply::new(request, decision, sharing, body));
             }
             Err(refused) => match select::cause(&refused) {
                 Some(cause) if trip.has_time(engine) && routed.fall_back(cause, world) => {
@@ -290,7 +324,9 @@ pub(crate) async fn course<T: Transport>(
             Ok((choice, target, served)) => {
                 course.commit();
                 let (attempts, policy) = (trip.attempts.get(), routed.to.rule.policy);
-                let decision = Decision { target: Arc::clone(target), attempts, policy };
+                let (_, backend) = world.stand(&routed.to.route, choice.place)?;
+                let words = adapt::words(routed, target, backend);
+                let decision = Decision { target: Arc::clone(target), attempts, policy, words };
                 return Ok((decision, choice.place, served));
             }
             Err((choice, fault)) => course.failed(engine, choice, fault),

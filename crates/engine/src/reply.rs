@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
+use nexus_providers::tongue::Words;
 
-use crate::{keeping::Keeping, relay::Relay, repeat::flight::Listener};
+use crate::{keeping::Keeping, relay::Relay, repeat::flight::Listener, telling::Telling};
 
 /// An answer to the client. The status is 200; everything else is a denial.
 pub struct Reply<B> {
@@ -16,13 +17,15 @@ pub struct Reply<B> {
     pub left: Option<Left>,
     /// Whoever is to hear a stream.
     pub keeping: Option<Box<Keeping>>,
+    /// How it is told where the client speaks another tongue than OpenAI's.
+    pub telling: Option<Box<Telling>>,
     pub body: ReplyBody<B>,
 }
 
 impl<B> Reply<B> {
-    /// One of which nothing more is known.
-    pub fn of(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
-        Self { request, decision, sharing, left: None, keeping: None, body }
+    /// What is said of the caller and of its tongue comes last.
+    pub(crate) fn new(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
+        Self { request, decision, sharing, left: None, keeping: None, telling: None, body }
     }
 }
 
@@ -33,6 +36,7 @@ pub struct Decision {
     /// Of this request; none where it was given another's answer.
     pub attempts: u32,
     pub policy: Policy,
+    pub words: Words,
 }
 
 /// Whose answer it is.

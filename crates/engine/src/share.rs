@@ -70,10 +70,10 @@ pub async fn share<T: Transport>(
                 tokio::task::spawn_local(led.instrument(tracing::Span::current()));
                 return match listener.began().await {
                     Ok(Began::Whole(decision, body)) => {
-                        Ok(Reply::of(request, decision, sharing, ReplyBody::Whole(body)))
+                        Ok(Reply::new(request, decision, sharing, ReplyBody::Whole(body)))
                     }
                     Ok(Began::Stream(decision)) => {
-                        Ok(Reply::of(request, decision, sharing, ReplyBody::Heard(Box::new(listener))))
+                        Ok(Reply::new(request, decision, sharing, ReplyBody::Heard(Box::new(listener))))
                     }
                     Err(Silent::Refused(refused)) => Err(refused),
                     Err(Silent::Again { .. }) => {
@@ -208,5 +208,5 @@ fn given<T: Transport>(
         trip.tally.finish(200);
     }
     let decision = Decision { attempts: 0, ..decision.clone() };
-    Reply::of(trip.request, decision, Sharing::Others(repeat), body)
+    Reply::new(trip.request, decision, Sharing::Others(repeat), body)
 }

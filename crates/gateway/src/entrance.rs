@@ -4,6 +4,7 @@
 //! other failure inside, in its own dialect; the worker goes on.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -19,6 +20,7 @@ use actix_web::{
 };
 use nexus_core::{host::Hosts, id::RequestId};
 use nexus_engine::identity;
+use nexus_providers::tongue::{self, Tongue};
 use nexus_wire::error::{ErrorCode, PublicError};
 
 use crate::{
@@ -41,15 +43,28 @@ pub enum Trouble {
 }
 
 /// In whose words trouble is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Dialect {
-    OpenAi,
+    /// OpenAI's, or those of another tongue.
+    Applications(Option<&'static dyn Tongue>),
     Administration,
+}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dialect::Applications(_) => "Applications",
+            Dialect::Administration => "Administration",
+        })
+    }
 }
 
 impl Dialect {
     fn of(path: &str) -> Self {
-        if path.starts_with(PREFIX) { Dialect::Administration } else { Dialect::OpenAi }
+        if path.starts_with(PREFIX) {
+            return Dialect::Administration;
+        }
+        Dialect::Applications(tongue::of_path(path))
     }
 }
 
@@ -142,7 +157,7 @@ fn tell(worker: &Worker, dialect: Dialect, trouble: Trouble) -> HttpResponse {
         Trouble::Bug => (ErrorCode::Internal, Kind::Internal),
     };
     match dialect {
-        Dialect::OpenAi => respond::error(id, &PublicError::new(code), worker),
+        Dialect::Applications(tongue) => respond::error_in(tongue, id, &PublicError::new(code), worker),
         Dialect::Administration => Problem::from(kind).respond(id),
     }
 }

@@ -60,6 +60,8 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
                 headers.idempotency_key = headers.idempotency_key.or(Some(text(value).unwrap_or_default()));
                 continue;
             }
+            "anthropic-version" => &mut headers.anthropic_version,
+            "anthropic-beta" => &mut headers.anthropic_beta,
             "signature" => &mut headers.signature,
             "signature-input" => &mut headers.signature_input,
             "x-nexus-tags" => &mut headers.tags,

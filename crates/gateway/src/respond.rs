@@ -16,9 +16,12 @@ use futures_core::Stream;
 use nexus_core::{fault::Fault, id::RequestId, usage::Repeat};
 use nexus_engine::{
     denial::Denial,
+    keeping::Keeping,
     reply::{Decision, Reply, ReplyBody, Sharing},
+    telling::Telling,
 };
-use nexus_wire::error::PublicError;
+use nexus_providers::tongue::{Tongue, Words};
+use nexus_wire::error::{ErrorCode, PublicError};
 
 use self::events::Events;
 use crate::worker::Worker;
@@ -32,15 +35,19 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer.
-pub fn reply<B>(reply: Reply<B>) -> HttpResponse
+pub fn reply<B>(reply: Reply<B>, worker: &Worker) -> HttpResponse
 where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin + 'static,
 {
-    let mut response = match reply.body {
-        ReplyBody::Whole(body) => json(reply.request, body),
-        ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay, reply.keeping)),
-        ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener, reply.keeping)),
-        ReplyBody::Kept(body) => events(reply.request).body(body),
+    let keeping = reply.keeping;
+    let mut response = match reply.telling {
+        None => match reply.body {
+            ReplyBody::Whole(body) => json(reply.request, body),
+            ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay, None, keeping)),
+            ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener, None, keeping)),
+            ReplyBody::Kept(body) => events(reply.request).body(body),
+        },
+        Some(telling) => told(&telling, reply.request, reply.decision.words, reply.body, keeping, worker),
     };
     if let Some((name, word)) = sharing(reply.sharing) {
         response.headers_mut().insert(name, word);
@@ -52,6 +59,44 @@ where
         limits::tell(response.headers_mut(), left);
     }
     response
+}
+
+/// An answer in another tongue than OpenAI's.
+fn told<B>(
+    telling: &Telling,
+    id: RequestId,
+    words: Words,
+    body: ReplyBody<B>,
+    keeping: Option<Box<Keeping>>,
+    worker: &Worker,
+) -> HttpResponse
+where
+    B: Stream<Item = Result<Bytes, Fault>> + Unpin + 'static,
+{
+    let tongue = Some(telling.tongue);
+    let mut response = match body {
+        ReplyBody::Whole(body) => match telling.whole(body, words) {
+            Some(body) => json(id, body),
+            None => return error_in(tongue, id, &PublicError::new(ErrorCode::Internal), worker),
+        },
+        ReplyBody::Stream(relay) => {
+            events(id).body(Events::new(telling.stream(relay, words), tongue, keeping))
+        }
+        ReplyBody::Heard(listener) => {
+            events(id).body(Events::new(telling.stream(listener, words), tongue, keeping))
+        }
+        ReplyBody::Kept(body) => events(id).body(telling.kept(&body, words)),
+    };
+    name(&mut response, tongue, id);
+    response
+}
+
+/// Says the request's id where the tongue's clients look for it.
+fn name(response: &mut HttpResponse, tongue: Option<&'static dyn Tongue>, id: RequestId) {
+    let header = tongue.and_then(|tongue| tongue.id_header());
+    if let Some((header, id)) = header.zip(HeaderValue::try_from(id.to_string()).ok()) {
+        response.headers_mut().insert(HeaderName::from_static(header), id);
+    }
 }
 
 /// How an answer begins that is a stream of events.
@@ -77,7 +122,7 @@ fn sharing(sharing: Sharing) -> Option<(HeaderName, HeaderValue)> {
 
 /// Where the answer came from, for whoever asks why; `None` where a name is no header's text.
 fn decision(decision: &Decision) -> Option<HeaderValue> {
-    let Decision { target, attempts, policy } = decision;
+    let Decision { target, attempts, policy, .. } = decision;
     let (provider, model, policy) = (&target.provider.name, &target.real_model, policy.as_str());
     let text = format!("provider={provider}; model={model}; attempts={attempts}; policy={policy}");
     HeaderValue::try_from(text).ok()
@@ -90,12 +135,28 @@ pub fn json(id: RequestId, body: Bytes) -> HttpResponse {
         .body(body)
 }
 
+/// The same to clients of a tongue.
+pub fn json_in(tongue: Option<&'static dyn Tongue>, id: RequestId, body: Bytes) -> HttpResponse {
+    let mut response = json(id, body);
+    name(&mut response, tongue, id);
+    response
+}
+
 /// What the client gets in place of an answer; who goes on guessing keys waits for it.
 pub async fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
+    denial_in(None, denial, worker).await
+}
+
+/// The same in a tongue.
+pub async fn denial_in(
+    tongue: Option<&'static dyn Tongue>,
+    denial: &Denial,
+    worker: &Worker,
+) -> HttpResponse {
     if denial.is_guess {
         worker.hold().await;
     }
-    let mut response = error(denial.request, &denial.error, worker);
+    let mut response = error_in(tongue, denial.request, &denial.error, worker);
     let headers = response.headers_mut();
     if let Some(wait_ms) = denial.retry_after_ms {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1000)));
@@ -112,12 +173,25 @@ pub async fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
 
 /// An error in OpenAI's shape, counted.
 pub fn error(id: RequestId, error: &PublicError, worker: &Worker) -> HttpResponse {
+    error_in(None, id, error, worker)
+}
+
+/// An error in a tongue's shape, or in OpenAI's where it has none; counted.
+pub fn error_in(
+    tongue: Option<&'static dyn Tongue>,
+    id: RequestId,
+    error: &PublicError,
+    worker: &Worker,
+) -> HttpResponse {
     let row = error.code.row();
     worker.engine.shared.meters.refused(row.code.unwrap_or(row.kind));
-    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    begin(status, id)
+    let told = tongue.and_then(|tongue| tongue.error(error, id));
+    let (status, body) = told.unwrap_or_else(|| (row.status, error.to_json()));
+    let mut response = begin(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), id)
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
-        .body(error.to_json())
+        .body(body);
+    name(&mut response, tongue, id);
+    response
 }
 
 /// What every answer begins with.

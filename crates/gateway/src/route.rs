@@ -70,6 +70,9 @@ pub fn table() -> Vec<Url> {
     vec![
         url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(operation::complete_chat)),
         url(Method::POST, "/v1/embeddings", Access::Key, || web::post().to(operation::embed)),
+        url(Method::POST, "/v1/messages", Access::Key, || web::post().to(operation::converse)),
+        url(Method::POST, "/v1/messages/count_tokens", Access::Key, || web::post().to(operation::count_tokens)),
+        url(Method::POST, "/v1/responses", Access::Key, || web::post().to(operation::create_response)),
         url(Method::POST, "/v1/cost/estimate", Access::Key, || web::post().to(estimate::ask)),
         url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
         url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),

@@ -31,7 +31,10 @@ pub mod openai;
 pub mod vertex;
 
 use self::embedder::Embedder;
-use crate::part::listing;
+use crate::{
+    part::listing,
+    tongue::{Own, Terms},
+};
 
 /// How a vendor wants to be shown the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +211,18 @@ pub trait Dialect: Send + Sync {
     fn path_of(&self, operation: Operation, real_model: &str, site: Site<'_>) -> Option<String> {
         let _ = (operation, real_model, site);
         None
+    }
+
+    /// How it takes an operation that clients ask in a tongue of theirs, where it speaks that itself.
+    fn own(&self, operation: Operation, real_model: &str, site: Site<'_>) -> Option<&dyn Own> {
+        let _ = (operation, real_model, site);
+        None
+    }
+
+    /// How much of what is said in another tongue than OpenAI's a chat may hold for it: one that puts requests together
+    /// anew takes what it knows.
+    fn terms(&self) -> Terms {
+        Terms::Full
     }
 
     /// Where it lists its models, by `GET`; `None`: nowhere.

@@ -6,6 +6,7 @@ pub mod compat;
 pub mod dialect;
 pub mod reference;
 pub mod registry;
+pub mod tongue;
 
 pub use part::limits;
 
@@ -25,6 +26,7 @@ mod part {
     pub(crate) mod lines;
     pub(crate) mod listing;
     pub(crate) mod logprobs;
+    pub(crate) mod object;
     pub(crate) mod scrub;
     pub(crate) mod structured;
     pub(crate) mod tool;

@@ -239,7 +239,7 @@ impl<'a> Found<'a> {
 }
 
 /// A body as text, if it may be read at all.
-pub(crate) fn readable(body: &[u8]) -> Result<&str, BodyError> {
+pub fn readable(body: &[u8]) -> Result<&str, BodyError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         BodyError::whole(format!("the request body is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
@@ -256,7 +256,7 @@ fn quoted_place(text: &str, name: Text<'_>) -> Range<usize> {
 }
 
 /// What serde says of a body that could not be read.
-pub(crate) fn unreadable(text: &str) -> BodyError {
+pub fn unreadable(text: &str) -> BodyError {
     let why =
         serde_json::from_str::<IgnoredAny>(text).err().map_or_else(String::new, |error| format!(": {error}"));
     BodyError::whole(format!("the request body could not be parsed as JSON{why}"))

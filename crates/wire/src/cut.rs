@@ -30,6 +30,11 @@ impl Head {
         })
     }
 
+    /// Of an answer that is told in other words than a chunk's.
+    pub fn made(asked_at_s: u64) -> Self {
+        Self { id: "\"\"".to_owned(), created: asked_at_s.to_string() }
+    }
+
     /// The chunk with which so many choices finish; `quota` is what has no more room for them.
     pub fn finish(&self, model: &str, choices: u64, quota: &str) -> Vec<u8> {
         let finishes: Vec<_> = (0..choices)

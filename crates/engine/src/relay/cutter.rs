@@ -38,7 +38,8 @@ impl Cutter {
             choices,
             wants_usage: routed.asked.call.wants_usage,
             granted: first,
-            head: None,
+            // an answer in other words has no chunk to learn it from, and needs none to be told what ends it
+            head: routed.asked.foreign.as_ref().map(|_| Head::made(routed.asked.call.asked_at_s)),
         })
     }
 

@@ -5,29 +5,43 @@
 
 mod batches;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use nexus_core::{
     call::{Call, Operation},
     capabilities::Capabilities,
     catalogue::Target,
-    fault::{Class, Fault, Said},
+    fault::{self, Class, Fault},
     refusal::Refusal,
     site::Site,
     usage::Usage,
 };
-use nexus_providers::dialect::{
-    Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
-    openai::{decode_embeddings, encode_embeddings},
+use nexus_providers::{
+    dialect::{
+        Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
+        openai::{decode_embeddings, encode_embeddings},
+    },
+    tongue::{Own, OwnAsk, Terms, Words},
 };
-use nexus_wire::{chat::ChatRequest, embedding::EmbeddingRequest};
+use nexus_wire::{
+    chat::{BodyError, ChatRequest},
+    embedding::EmbeddingRequest,
+};
 
 use self::batches::Batches;
 use crate::{
     estimate::Prompt,
     pipeline::Refused,
-    stage::{parse::Request, resolve::Routed},
+    stage::{
+        parse::{Asked, Foreign, Request},
+        resolve::Routed,
+    },
     world::Backend,
 };
+
+/// The media type of events.
+const EVENTS: &str = "text/event-stream";
 
 /// A request on its way through one target.
 pub struct Adapted<'a> {
@@ -37,13 +51,15 @@ pub struct Adapted<'a> {
     real_model: &'a str,
     capabilities: &'a Capabilities,
     site: Site<'a>,
-    words: Words<'a>,
+    said: Said<'a>,
     is_asked: bool,
 }
 
-enum Words<'a> {
+enum Said<'a> {
     /// Chat in the vendor's words.
-    Chat(&'a ChatRequest),
+    Chat { request: Cow<'a, ChatRequest>, body: Cow<'a, Bytes> },
+    /// What was asked in a tongue that the vendor speaks itself.
+    Own { own: &'a dyn Own, foreign: &'a Foreign },
     /// Embeddings in OpenAI's own.
     Embeddings { request: &'a EmbeddingRequest, path: String },
     /// Embeddings in the vendor's words.
@@ -66,14 +82,14 @@ pub fn adapt<'a>(
     let asked = &routed.asked;
     let (dialect, real_model, site) =
         (backend.dialect, target.model_for(&routed.to.name), target.site());
-    let words = match &asked.request {
-        Request::Chat(request) => Words::Chat(request),
+    let said = match &asked.request {
+        Request::Chat(request) => chat(routed, target, backend, request)?,
         Request::Embeddings(request) => {
             match (dialect.path_of(Operation::Embeddings, real_model, site), dialect.embedder()) {
-                (Some(path), _) => Words::Embeddings { request, path },
+                (Some(path), _) => Said::Embeddings { request, path },
                 (None, Some(embedder)) => {
                     let known_as = target.capabilities.known_as(real_model);
-                    Words::Batches(Batches::new(embedder, request, &asked.body, known_as)?)
+                    Said::Batches(Batches::new(embedder, request, &asked.body, known_as)?)
                 },
                 (None, None) => return Err(Refused::There(unknown(&asked.call))),
             }
@@ -82,9 +98,47 @@ pub fn adapt<'a>(
     let (call, body) = (&asked.call, &asked.body);
     let capabilities = &target.capabilities;
     let mut adapted =
-        Adapted { call, body, dialect, real_model, capabilities, site, words, is_asked: false };
+        Adapted { call, body, dialect, real_model, capabilities, site, said, is_asked: false };
     let first = adapted.ask()?.ok_or_else(|| Refused::There(unknown(call)))?;
     Ok((adapted, first))
+}
+
+/// A chat as this target is to be asked it: in the client's own words where it speaks them, else in as many as it takes.
+fn chat<'a>(
+    routed: &'a Routed,
+    target: &Target,
+    backend: &Backend,
+    request: &'a ChatRequest,
+) -> Result<Said<'a>, Refusal> {
+    let Asked { body, foreign, .. } = &routed.asked;
+    let plain = Said::Chat { request: Cow::Borrowed(request), body: Cow::Borrowed(body) };
+    let Some(foreign) = foreign else { return Ok(plain) };
+    if let Some(own) = own(routed, target, backend) {
+        return Ok(Said::Own { own, foreign });
+    }
+    if let Some(unsayable) = &foreign.unsayable {
+        return Err(refused(unsayable.clone()));
+    }
+    let terms = backend.dialect.terms();
+    if !foreign.has_more || terms == Terms::Plain {
+        return Ok(plain);
+    }
+    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
+    let body = foreign.tongue.read(&foreign.sent, terms).map_err(bad)?.chat;
+    let request = ChatRequest::read(&body).map_err(bad)?;
+    Ok(Said::Chat { request: Cow::Owned(request), body: Cow::Owned(body) })
+}
+
+/// How the target is asked in the client's own words, where it speaks them.
+fn own(routed: &Routed, target: &Target, backend: &Backend) -> Option<&'static dyn Own> {
+    routed.asked.foreign.as_ref()?;
+    let (operation, real_model) = (routed.asked.call.operation, target.model_for(&routed.to.name));
+    backend.dialect.own(operation, real_model, target.site())
+}
+
+/// In which words the target's answer comes.
+pub fn words(routed: &Routed, target: &Target, backend: &Backend) -> Words {
+    if own(routed, target, backend).is_some() { Words::Own } else { Words::Chat }
 }
 
 /// What it means that a target does not know the operation.
@@ -94,22 +148,31 @@ fn unknown(call: &Call) -> Fault {
         call.alias,
         call.operation.as_str()
     );
-    let said = Said { message: message.clone(), param: Some("model".to_owned()), ..Said::default() };
+    let said =
+        fault::Said { message: message.clone(), param: Some("model".to_owned()), ..fault::Said::default() };
     Fault { said: Some(Box::new(said)), ..Fault::new(Class::BadRequest, message) }
 }
 
 impl Adapted<'_> {
     /// The next request in the vendor's words, if there is more to ask; what cannot be said is refused by name.
     pub fn ask(&mut self) -> Result<Option<Encoded>, Refusal> {
-        let encoded = match &mut self.words {
-            Words::Batches(batches) => {
+        let encoded = match &mut self.said {
+            Said::Batches(batches) => {
                 return batches.ask_on(self.call, self.real_model, self.site).map_err(refused);
             }
             _ if std::mem::replace(&mut self.is_asked, true) => return Ok(None),
-            Words::Chat(request) => {
+            Said::Own { own, foreign } => own.encode(OwnAsk {
+                call: self.call,
+                body: &foreign.sent,
+                along: &foreign.along,
+                real_model: self.real_model,
+                capabilities: self.capabilities,
+                site: self.site,
+            }),
+            Said::Chat { request, body } => {
                 let ask = Ask {
                     call: self.call,
-                    body: self.body,
+                    body,
                     request,
                     real_model: self.real_model,
                     capabilities: self.capabilities,
@@ -117,7 +180,7 @@ impl Adapted<'_> {
                 };
                 fitted::encode(self.dialect, ask)
             }
-            Words::Embeddings { request, path } => Ok(Encoded {
+            Said::Embeddings { request, path } => Ok(Encoded {
                 path: path.clone(),
                 headers: Vec::new(),
                 body: encode_embeddings(self.body, request, self.real_model),
@@ -128,31 +191,38 @@ impl Adapted<'_> {
 
     /// By what the prompt of the latest request is counted, should the provider not say.
     pub fn prompt(&self) -> Prompt {
-        match &self.words {
-            Words::Chat(_) => Prompt::Chat(self.body.clone()),
-            Words::Embeddings { .. } => Prompt::Embeddings(self.body.clone()),
-            Words::Batches(batches) => batches.prompt(),
+        match &self.said {
+            Said::Chat { .. } | Said::Own { .. } => Prompt::Chat(self.body.clone()),
+            Said::Embeddings { .. } => Prompt::Embeddings(self.body.clone()),
+            Said::Batches(batches) => batches.prompt(),
         }
     }
 
     /// The media type of the answer where it is wanted as a stream.
     pub fn stream_media(&self) -> Option<&'static str> {
-        self.call.is_stream.then(|| self.dialect.stream_media())
+        self.call.is_stream.then(|| match self.said {
+            Said::Own { .. } => EVENTS,
+            _ => self.dialect.stream_media(),
+        })
     }
 
     /// A decoder for one such answer.
     pub fn stream(&self) -> Box<dyn StreamDecoder> {
-        self.dialect.stream(self.call)
+        match &self.said {
+            Said::Own { own, .. } => own.stream(self.call),
+            _ => self.dialect.stream(self.call),
+        }
     }
 
     /// Reads a whole answer.
     pub fn whole(&mut self, body: &Bytes) -> Result<Came, Fault> {
-        match &mut self.words {
-            Words::Chat(_) => self.dialect.decode(self.call, body).map(Came::Whole),
-            Words::Embeddings { request, .. } => {
+        match &mut self.said {
+            Said::Chat { .. } => self.dialect.decode(self.call, body).map(Came::Whole),
+            Said::Own { own, .. } => own.decode(self.call, body).map(Came::Whole),
+            Said::Embeddings { request, .. } => {
                 decode_embeddings(self.call, request, body).map(Came::Whole)
             }
-            Words::Batches(batches) => {
+            Said::Batches(batches) => {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
         }
@@ -160,16 +230,16 @@ impl Adapted<'_> {
 
     /// What the latest part is booked with.
     pub fn spent(&mut self, usage: Usage) {
-        if let Words::Batches(batches) = &mut self.words {
+        if let Said::Batches(batches) = &mut self.said {
             batches.spent(usage);
         }
     }
 
     /// The client's body, once there is nothing left to ask and every answer came in parts.
     pub fn finish(&self) -> Bytes {
-        match &self.words {
-            Words::Batches(batches) => batches.finish(&self.call.alias),
-            Words::Chat(_) | Words::Embeddings { .. } => Bytes::new(),
+        match &self.said {
+            Said::Batches(batches) => batches.finish(&self.call.alias),
+            Said::Chat { .. } | Said::Own { .. } | Said::Embeddings { .. } => Bytes::new(),
         }
     }
 }
@@ -178,7 +248,8 @@ impl Adapted<'_> {
 pub fn too_late(refusal: Refusal) -> Fault {
     match refusal {
         Refusal::Unsayable { param, message } => {
-            let said = Said { message: message.clone(), param: Some(param), ..Said::default() };
+            let said =
+                fault::Said { message: message.clone(), param: Some(param), ..fault::Said::default() };
             Fault { said: Some(Box::new(said)), ..Fault::new(Class::BadRequest, message) }
         }
         _ => Fault::new(Class::BadRequest, "the rest of the request cannot be said to the provider"),

@@ -2,7 +2,7 @@
 //!
 //! The head is read before the caller is known, the body only after: strangers cannot make us read.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -13,6 +13,10 @@ use nexus_core::{
     refusal::Refusal,
 };
 use nexus_keystore::bearer;
+use nexus_providers::{
+    dialect::Unsayable,
+    tongue::{self, Retold, Terms, Told, Tongue},
+};
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
     embedding::EmbeddingRequest,
@@ -23,6 +27,7 @@ use crate::{
     estimate::Prompt,
     port::Clock,
     shared::Limits,
+    telling::Telling,
 };
 
 /// The key a caller shows, in whichever header its tool puts it.
@@ -53,9 +58,55 @@ pub struct Asked {
     pub request: Request,
     /// What the application says of the call for the ledger.
     pub labels: Labels,
+    /// What was said in another tongue than OpenAI's; `body` is that as a chat.
+    pub foreign: Option<Box<Foreign>>,
+}
+
+/// A request in another tongue.
+#[derive(Clone)]
+pub struct Foreign {
+    pub tongue: &'static dyn Tongue,
+    /// The body as it was sent.
+    pub sent: Bytes,
+    /// Headers that go along where the vendor speaks the tongue, names in lower case.
+    pub along: Vec<(&'static str, String)>,
+    /// Whether a chat in other than plain terms would say more.
+    pub has_more: bool,
+    /// What no chat can say.
+    pub unsayable: Option<Unsayable>,
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Foreign").field("along", &self.along).finish_non_exhaustive()
+    }
+}
+
+impl Foreign {
+    /// Reads a request of this tongue, and says it as a chat.
+    fn read(tongue: &'static dyn Tongue, sent: Bytes, headers: &Headers<'_>) -> Result<(Bytes, Self), BodyError> {
+        let Retold { chat, has_more, unsayable } = tongue.read(&sent, Terms::Plain)?;
+        let along = tongue.along().iter();
+        let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();
+        Ok((chat, Self { tongue, sent, along, has_more, unsayable }))
+    }
 }
 
 impl Asked {
+    /// The body as it was sent.
+    pub fn sent(&self) -> &Bytes {
+        self.foreign.as_ref().map_or(&self.body, |foreign| &foreign.sent)
+    }
+
+    /// How the answer is told, where that is not in OpenAI's words.
+    pub fn telling(&self) -> Option<Box<Telling>> {
+        let Foreign { tongue, sent, .. } = &**self.foreign.as_ref()?;
+        let Call { request, alias, asked_at_s, .. } = &self.call;
+        let told =
+            Told { request: *request, alias: alias.clone(), asked_at_s: *asked_at_s, sent: sent.clone() };
+        Some(Box::new(Telling { tongue: *tongue, told }))
+    }
+
     /// By what the prompt is counted.
     pub fn prompt(&self) -> Prompt {
         match self.request {
@@ -75,7 +126,9 @@ pub enum Request {
 impl Request {
     fn read(operation: Operation, body: &[u8]) -> Result<Self, BodyError> {
         match operation {
-            Operation::ChatCompletions => ChatRequest::read(body).map(Self::Chat),
+            Operation::ChatCompletions | Operation::Messages | Operation::Responses => {
+                ChatRequest::read(body).map(Self::Chat)
+            }
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
         }
     }
@@ -158,6 +211,20 @@ pub async fn any_body<B: BodyStream>(
     }
 }
 
+/// The same of a body that is only to be counted, of what is said as a chat.
+pub async fn counted<B: BodyStream>(
+    headers: &Headers<'_>,
+    body: B,
+    limits: &Limits,
+    chat: impl FnOnce(&[u8]) -> Result<Bytes, BodyError>,
+    clock: &dyn Clock,
+) -> Result<(Bytes, Asked), Refusal> {
+    let sent = whole(headers, body, limits).await?;
+    let chat = chat(&sent).map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
+    let asked = understood(RequestId(Uuid::nil()), Operation::ChatCompletions, chat, headers, clock)?;
+    Ok((sent, asked))
+}
+
 async fn whole<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -> Result<Bytes, Refusal> {
     if !headers.content_type.is_none_or(is_json) {
         return Err(Refusal::UnsupportedMediaType);
@@ -175,8 +242,15 @@ fn understood(
     headers: &Headers<'_>,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
-    let request = Request::read(operation, &body)
-        .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
+    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
+    let (body, foreign) = match tongue::of(operation) {
+        None => (body, None),
+        Some(tongue) => {
+            let (chat, foreign) = Foreign::read(tongue, body, headers).map_err(bad)?;
+            (chat, Some(Box::new(foreign)))
+        }
+    };
+    let request = Request::read(operation, &body).map_err(bad)?;
     let (is_stream, wants_usage) = request.streams();
     let call = Call {
         request: request_id,
@@ -188,7 +262,7 @@ fn understood(
     };
     let mut labels = request.labels();
     labels.tag_each(headers.tags.unwrap_or_default());
-    Ok(Asked { call, body, request, labels })
+    Ok(Asked { call, body, request, labels, foreign })
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -3,6 +3,8 @@
 //! The team is part of every place an answer is found at, and so is every byte of the body and whatever else decides
 //! where the request may go. A key that is bound to providers shares with itself only.
 
+use std::iter;
+
 use nexus_core::{refusal::Refusal, need::HeaderLookup as _};
 use nexus_keystore::fingerprint::Fingerprint;
 
@@ -70,7 +72,7 @@ fn promise(routed: &Routed, key: &str) -> Result<Promise, Refusal> {
         routed.asked.call.operation.as_str().as_bytes(),
         key.as_bytes(),
     ]);
-    Ok(Promise { place, body: Fingerprint::of([routed.asked.body.as_ref()]) })
+    Ok(Promise { place, body: Fingerprint::of(said(routed)) })
 }
 
 fn same(routed: &Routed, head: &Head<'_>, world: &World) -> Option<Same> {
@@ -110,10 +112,16 @@ fn place(routed: &Routed, head: &Head<'_>, world: &World) -> Fingerprint {
         routed.asked.call.alias.as_bytes(),
         routed.to.name.as_bytes(),
         &ids,
-        routed.asked.body.as_ref(),
         head.others.header(TAGS).unwrap_or_default().as_bytes(),
     ];
-    Fingerprint::of(parts.into_iter().chain(shown))
+    Fingerprint::of(parts.into_iter().chain(said(routed)).chain(shown))
+}
+
+/// What was asked, with the headers that go along with it.
+fn said(routed: &Routed) -> impl Iterator<Item = &[u8]> {
+    let foreign = routed.asked.foreign.as_ref();
+    let along = foreign.into_iter().flat_map(|foreign| foreign.along.iter().map(|(_, value)| value.as_bytes()));
+    iter::once(routed.asked.sent().as_ref()).chain(along)
 }
 
 #[cfg(test)]

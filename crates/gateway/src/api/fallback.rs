@@ -1,8 +1,9 @@
-//! What answers where nothing is: OpenAI's shape for applications, a bare status elsewhere.
+//! What answers where nothing is: the shape of the path's tongue for applications, a bare status elsewhere.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::id::RequestId;
 use nexus_engine::identity;
+use nexus_providers::tongue;
 use nexus_wire::error::{ErrorCode, PublicError};
 
 use crate::{respond, worker::Worker};
@@ -10,19 +11,19 @@ use crate::{respond, worker::Worker};
 pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
     let path: String = request.path().chars().take(200).collect();
     let message = format!("there is nothing at `{} {path}`; the base URL ends with `/v1`", request.method());
-    error(&worker, PublicError::new(ErrorCode::UnknownUrl).with_message(message))
+    error(&request, &worker, PublicError::new(ErrorCode::UnknownUrl).with_message(message))
 }
 
 pub async fn method_not_allowed(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
     let message = format!("`{}` does not take the method `{}`", request.path(), request.method());
-    error(&worker, PublicError::new(ErrorCode::MethodNotAllowed).with_message(message))
+    error(&request, &worker, PublicError::new(ErrorCode::MethodNotAllowed).with_message(message))
 }
 
 pub async fn nothing_here() -> HttpResponse {
     HttpResponse::NotFound().finish()
 }
 
-fn error(worker: &Worker, error: PublicError) -> HttpResponse {
+fn error(request: &HttpRequest, worker: &Worker, error: PublicError) -> HttpResponse {
     let id = RequestId(identity::mint(&*worker.engine.shared.clock, &*worker.engine.dice));
-    respond::error(id, &error, worker)
+    respond::error_in(tongue::of_path(request.path()), id, &error, worker)
 }

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::call::Operation;
 use nexus_engine::{arrival::Arrival, pipeline};
+use nexus_providers::tongue::{self, messages::Messages};
 
 use crate::{inbound, respond, worker::Worker};
 
@@ -20,6 +21,38 @@ pub async fn embed(request: HttpRequest, payload: web::Payload, worker: web::Dat
     serve(Operation::Embeddings, &request, payload, &worker).await
 }
 
+/// `POST /v1/messages`: a chat in Anthropic's words, whole or streamed, as the body asks.
+pub async fn converse(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    serve(Operation::Messages, &request, payload, &worker).await
+}
+
+/// `POST /v1/responses`, whole or streamed, as the body asks.
+pub async fn create_response(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    serve(Operation::Responses, &request, payload, &worker).await
+}
+
+/// `POST /v1/messages/count_tokens`: how long the prompt of such a chat is. It is counted here, and nothing is sent.
+pub async fn count_tokens(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    let tongue = tongue::of(Operation::Messages);
+    let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
+    match pipeline::count(&worker.engine, arrival, Messages::to_count).await {
+        Ok((id, tokens)) => respond::json_in(tongue, id, Messages::counted(tokens)),
+        Err(denial) => respond::denial_in(tongue, &denial, &worker).await,
+    }
+}
+
 async fn serve(
     operation: Operation,
     request: &HttpRequest,
@@ -30,7 +63,7 @@ async fn serve(
     // made where it stays: all that a request may come to hold is more than the framework should move
     let serving = Box::pin(pipeline::serve(&worker.engine, operation, arrival));
     match serving.await {
-        Ok(reply) => respond::reply(reply),
-        Err(denial) => respond::denial(&denial, worker).await,
+        Ok(reply) => respond::reply(reply, worker),
+        Err(denial) => respond::denial_in(tongue::of(operation), &denial, worker).await,
     }
 }

@@ -109,7 +109,7 @@ fn a_bug_with_every_secret_in_its_words_ends_in_an_answer_and_tells_none_of_them
     let mut all = String::new();
     for _ in 0..3 {
         for (path, status, end) in [
-            ("/v1/bug", "500", "OpenAi Bug"),
+            ("/v1/bug", "500", "Applications Bug"),
             ("/admin/v1/bug", "500", "Administration Bug"),
             // the stream was begun: it ends as one, after an error that says so
             ("/v1/stream", "200", "\r\n0\r\n\r\n"),
@@ -137,9 +137,9 @@ fn a_request_for_somebody_elses_host_reaches_no_handler() {
     for (path, host, expected) in [
         ("/v1/well", "localhost", "well"),
         ("/v1/well", "127.0.0.1:8080", "well"),
-        ("/v1/well", "evil.com", "OpenAi Misdirected"),
+        ("/v1/well", "evil.com", "Applications Misdirected"),
         ("/admin/v1/bug", "evil.com:8080", "Administration Misdirected"),
-        ("http://evil.com/v1/well", "localhost", "OpenAi Misdirected"),
+        ("http://evil.com/v1/well", "localhost", "Applications Misdirected"),
     ] {
         let answer = listener.ask(path, host);
         assert!(answer.ends_with(expected), "{path} {host}: {answer}");

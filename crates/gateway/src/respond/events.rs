@@ -12,6 +12,7 @@ use actix_web::{
 };
 use futures_core::Stream;
 use nexus_engine::keeping::Keeping;
+use nexus_providers::tongue::Tongue;
 use nexus_wire::{
     error::{ErrorCode, PublicError},
     sse::encode,
@@ -21,15 +22,17 @@ use crate::bug;
 
 /// actix asks for more only when the socket took what it had.
 pub struct Events<S> {
-    /// `None` once it is broken.
+    /// `None` once making a piece has failed.
     stream: Option<S>,
+    tongue: Option<&'static dyn Tongue>,
     /// Who is to hear what the client is given.
     keeping: Option<Box<Keeping>>,
 }
 
 impl<S> Events<S> {
-    pub fn new(stream: S, keeping: Option<Box<Keeping>>) -> Self {
-        Self { stream: Some(stream), keeping }
+    /// In this tongue, or in OpenAI's.
+    pub fn new(stream: S, tongue: Option<&'static dyn Tongue>, keeping: Option<Box<Keeping>>) -> Self {
+        Self { stream: Some(stream), tongue, keeping }
     }
 }
 
@@ -53,7 +56,11 @@ impl<S: Stream<Item = Bytes> + Unpin> MessageBody for Events<S> {
         let broken = events.stream.take();
         let _booked = bug::caught(move || drop(broken));
         let mut last = BytesMut::new();
-        encode::data(&PublicError::new(ErrorCode::Internal).to_json(), &mut last);
+        let error = PublicError::new(ErrorCode::Internal);
+        match events.tongue {
+            None => encode::data(&error.to_json(), &mut last),
+            Some(tongue) => tongue.error_event(&error, &mut last),
+        }
         Poll::Ready(Some(Ok(last.freeze())))
     }
 }

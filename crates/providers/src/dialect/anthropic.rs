@@ -14,16 +14,25 @@ mod stream;
 pub(super) mod thinking;
 pub(super) mod tool;
 pub(super) mod turn;
-mod usage;
+pub(crate) mod usage;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
+use nexus_core::{
+    call::{Call, Operation},
+    endpoint::Endpoint,
+    fault::Fault,
+    site::Site,
+};
 
-pub(super) use self::request::{Host, encode};
+pub(super) use self::request::{Host, VERTEX_VERSION, encode};
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row,
 };
-use crate::{part::fault, registry::Kind};
+use crate::{
+    part::fault,
+    registry::Kind,
+    tongue::{Own, messages::own},
+};
 
 /// The vendor's own API; also whatever else speaks it under another endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +78,10 @@ impl Dialect for Anthropic {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         stream::stream(call)
+    }
+
+    fn own(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<&dyn Own> {
+        (operation == Operation::Messages).then_some(&own::Host::Anthropic)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

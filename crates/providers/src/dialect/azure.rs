@@ -20,7 +20,11 @@ use crate::{
     compat::{self, Quirks},
     part::fault,
     registry::{Form, Kind, Known},
+    tongue::{Own, Terms, responses::own},
 };
+
+/// By the v1 API, where the deployment stands in the body.
+const RESPONSES: own::Host = own::Host { path: |_| path(None, "responses", "") };
 
 /// A resource of Azure OpenAI or of Azure AI Foundry.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +89,17 @@ impl Dialect for Azure {
 
     fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions => None,
+            Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
             Operation::Embeddings => Some(path(dated_version(site), "embeddings", deployment)),
         }
+    }
+
+    fn own(&self, operation: Operation, _: &str, site: Site<'_>) -> Option<&dyn Own> {
+        (operation == Operation::Responses && dated_version(site).is_none()).then_some(&RESPONSES)
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::Plain
     }
 
     fn listing(&self, endpoint: &Endpoint, site: Site<'_>) -> Option<Listing> {

@@ -30,8 +30,8 @@ pub fn encode(dialect: &dyn Dialect, ask: Ask<'_>) -> Result<Encoded, Unsayable>
     }
 }
 
-/// The body the model takes; `None` where it is so already.
-fn fitted(body: &[u8], said: &Capabilities) -> Option<Bytes> {
+/// The body the model takes, of a chat or in a tongue whose members have the same names; `None` where it is so already.
+pub(crate) fn fitted(body: &[u8], said: &Capabilities) -> Option<Bytes> {
     if said == Capabilities::UNSAID {
         return None;
     }

@@ -38,7 +38,13 @@ use crate::{
         scrub::scrub,
         usage::{Counted, Reported},
     },
+    tongue::{self, Terms, responses::own},
 };
+
+/// The one of these vendors that takes responses.
+const OPENAI: &str = "openai";
+
+const RESPONSES: own::Host = own::Host { path: |_| "/responses".to_owned() };
 
 impl Dialect for Vendor {
     fn id(&self) -> &'static str {
@@ -67,9 +73,17 @@ impl Dialect for Vendor {
 
     fn path_of(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions => None,
+            Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
             Operation::Embeddings => Some("/embeddings".to_owned()),
         }
+    }
+
+    fn own(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<&dyn tongue::Own> {
+        (operation == Operation::Responses && self.id == OPENAI).then_some(&RESPONSES)
+    }
+
+    fn terms(&self) -> Terms {
+        if self.quirks.thoughts_in_loops { Terms::Thoughts } else { Terms::Plain }
     }
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {

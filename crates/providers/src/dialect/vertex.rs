@@ -8,7 +8,12 @@ mod either;
 mod embedding;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
+use nexus_core::{
+    call::{Call, Operation},
+    endpoint::Endpoint,
+    fault::Fault,
+    site::Site,
+};
 use nexus_wire::conversation::members::Members;
 
 use self::{either::EitherStream, embedding::VertexEmbedder};
@@ -19,8 +24,11 @@ use super::{
     gemini::{self, Surface},
     member::Row,
 };
-use crate::part::listing;
-use crate::registry::{Form, Kind, Known};
+use crate::{
+    part::listing,
+    registry::{Form, Kind, Known},
+    tongue::{Own, messages::own},
+};
 
 /// A project of Google Cloud.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +122,10 @@ impl Dialect for Vertex {
         Box::new(EitherStream::new(call))
     }
 
+    fn own(&self, operation: Operation, real_model: &str, _: Site<'_>) -> Option<&dyn Own> {
+        (operation == Operation::Messages && is_claude(real_model)).then_some(&CLAUDE)
+    }
+
     fn embedder(&self) -> Option<&dyn Embedder> {
         Some(&VertexEmbedder)
     }
@@ -144,8 +156,15 @@ fn is_claude(real_model: &str) -> bool {
 }
 
 fn encode_claude(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
-    let model = gemini::model_path(ask.real_model, "publishers/anthropic/models")?;
-    let verb = if ask.request.is_stream { ":streamRawPredict" } else { ":rawPredict" };
-    let path = format!("{}{model}{verb}", place(ask.site)?);
+    let path = claude_path(ask.real_model, ask.site, ask.request.is_stream)?;
     Ok(Encoded { path, ..anthropic::encode(ask, anthropic::Host::Vertex)? })
 }
+
+fn claude_path(real_model: &str, site: Site<'_>, is_stream: bool) -> Result<String, Unsayable> {
+    let model = gemini::model_path(real_model, "publishers/anthropic/models")?;
+    let verb = if is_stream { ":streamRawPredict" } else { ":rawPredict" };
+    Ok(format!("{}{model}{verb}", place(site)?))
+}
+
+/// Claude's models, spoken to in their own words.
+const CLAUDE: own::Host = own::Host::InPath { path: claude_path, version: anthropic::VERTEX_VERSION };

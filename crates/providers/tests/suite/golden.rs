@@ -20,8 +20,8 @@ use crate::{
     frames,
 };
 
-/// Runs every file of a folder through `outcome(vendor, body)` and compares with its snapshot.
-fn check(folder: &str, outcome: impl Fn(&str, &str, &[u8]) -> String) {
+/// Runs every file of a folder through `outcome(name, vendor, body)` and compares with its snapshot.
+pub(crate) fn check(folder: &str, outcome: impl Fn(&str, &str, &[u8]) -> String) {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases")).join(folder);
     let files = drive::files(&path);
     assert!(files.len() > 5);

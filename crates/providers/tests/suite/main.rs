@@ -10,5 +10,7 @@ mod drive;
 mod frames;
 mod gemini;
 mod golden;
+mod messages;
 mod recordings;
 mod reference;
+mod responses;

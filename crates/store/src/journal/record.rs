@@ -259,6 +259,8 @@ struct RecordMirror {
 enum OperationMirror {
     ChatCompletions,
     Embeddings,
+    Messages,
+    Responses,
 }
 
 #[derive(Serialize, Deserialize)]

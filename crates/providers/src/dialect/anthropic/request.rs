@@ -18,7 +18,7 @@ use super::{
 use crate::part::{effort::Effort, structured::JSON_INSTRUCTION};
 
 const VERSION: &str = "2023-06-01";
-const VERTEX_VERSION: &str = "vertex-2023-10-16";
+pub(in crate::dialect) const VERTEX_VERSION: &str = "vertex-2023-10-16";
 
 /// Documents named by the vendor's id of them are still behind this.
 const FILES_BETA: &str = "files-api-2025-04-14";

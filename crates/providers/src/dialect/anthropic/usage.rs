@@ -29,7 +29,7 @@ struct Counts {
 
 /// What an answer has said about its usage so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     counts: Counts,
     /// Of all the model's runs for this answer, where the vendor lists several.
     runs: Option<Counts>,
@@ -42,14 +42,14 @@ pub(super) struct Tally {
 
 /// Whether what is said can still change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stand {
+pub(crate) enum Stand {
     /// At a stream's begin: the output is yet to come.
     First,
     Final,
 }
 
 impl Tally {
-    pub(super) fn note(&mut self, raw: &RawValue, stand: Stand) {
+    pub(crate) fn note(&mut self, raw: &RawValue, stand: Stand) {
         let Some(members) = Members::read(raw.get()) else { return };
         match (Counts::read(&members), runs(&members)) {
             (Ok(counts), Ok(runs)) => {
@@ -74,7 +74,7 @@ impl Tally {
             .then(|| self.runs.map_or(self.counts, |runs| self.counts.at_least(runs)))
     }
 
-    pub(super) fn consumed(&self) -> Consumed {
+    pub(crate) fn consumed(&self) -> Consumed {
         let raw = match (&self.first, &self.last) {
             (Some(first), Some(last)) => joined(first, last),
             (first, last) => last.clone().or(first.clone()),
