@@ -16,7 +16,7 @@ import { SignIn } from "./page/sign-in.tsx";
 import { address, go, href } from "./state/address.ts";
 import { forgetLive } from "./state/live.ts";
 import { forget } from "./state/query.ts";
-import { recall, signOut, who } from "./state/session.ts";
+import { isOfPlatform, mayAudit, recall, signOut, who } from "./state/session.ts";
 import { t, type Word } from "./text/text.ts";
 
 interface Page {
@@ -27,16 +27,18 @@ interface Page {
   page: ComponentType;
   /** Whether it is about a time. */
   hasRange: boolean;
+  /** Whether somebody may see it; everybody where it is not said. */
+  may?: () => boolean;
 }
 
 const PAGES: readonly Page[] = [
   { path: "overview", word: "overview", icon: "overview", page: Overview, hasRange: true },
-  { path: "health", word: "health", icon: "health", page: HealthPage, hasRange: false },
+  { path: "health", word: "health", icon: "health", page: HealthPage, hasRange: false, may: isOfPlatform },
   { path: "cost", word: "cost", icon: "cost", page: Cost, hasRange: true },
   { path: "keys", word: "keys", icon: "keys", page: Keys, hasRange: false },
-  { path: "providers", word: "providers", icon: "providers", page: Providers, hasRange: false },
+  { path: "providers", word: "providers", icon: "providers", page: Providers, hasRange: false, may: isOfPlatform },
   { path: "anomalies", word: "anomalies", icon: "anomalies", page: Anomalies, hasRange: false },
-  { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true },
+  { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
 ];
 
 function present(): Page | undefined {
@@ -84,7 +86,7 @@ function Frame(): JSX.Element {
           <span>NexusAI</span>
         </a>
         <ul>
-          {PAGES.map((one) => (
+          {PAGES.filter((one) => one.may?.() ?? true).map((one) => (
             <li key={one.path}>
               <a href={href(one.path)} aria-current={one === page ? "page" : undefined}>
                 <Icon name={one.icon} />

@@ -6,7 +6,7 @@ import { list, patch, remove } from "../api/http.ts";
 import type { Key, KeyState, MintedKey, Team } from "../api/types.ts";
 import { usage, type Row } from "../api/usage.ts";
 import { ago, count, dateTime } from "../format/number.ts";
-import { Badge, Card, Choice, Empty, Money, Table, Waiting } from "../part/card.tsx";
+import { Badge, Card, Choice, Empty, Money, Table, Trouble, Waiting } from "../part/card.tsx";
 import { Confirm } from "../part/dialog.tsx";
 import { Icon } from "../part/icon.tsx";
 import { address, ask } from "../state/address.ts";
@@ -28,22 +28,25 @@ const TONES: Record<KeyState, "good" | "warn" | "bad" | "plain"> = {
 /** A call is seen this soon. */
 const FRESH_MS = 1000;
 
+/** What others change is seen this soon. */
+const LIST_FRESH_MS = 15_000;
+
 interface All {
   keys: Key[];
   teams: Team[];
-  used: Map<string, Row>;
 }
 
 async function load(level: string, signal: AbortSignal): Promise<All> {
+  const [keys, teams] = await Promise.all([list<Key>("/keys", { level }, signal), list<Team>("/teams", {}, signal)]);
+  return { keys: keys.reverse(), teams };
+}
+
+/** What each key was used for in the last day. */
+async function loadUsed(signal: AbortSignal): Promise<Map<string, Row>> {
   const until = Math.floor(Date.now() / 1000 / HOUR) * HOUR + HOUR;
   const range = { from: until - DAY, until, interval: "hour", preset: undefined } as const;
-  const [keys, teams, rows] = await Promise.all([
-    list<Key>("/keys", { level }, signal),
-    list<Team>("/teams", {}, signal),
-    usage({ by: "key", interval: "total", range }, signal),
-  ]);
-  const used = new Map(rows.flatMap((row) => (row.of === null ? [] : [[row.of, row] as const])));
-  return { keys: keys.reverse(), teams, used };
+  const rows = await usage({ by: "key", interval: "total", range }, signal);
+  return new Map(rows.flatMap((row) => (row.of === null ? [] : [[row.of, row] as const])));
 }
 
 type Doing = { kind: "new" } | { kind: "rotate"; key: Key } | { kind: "revoke"; key: Key } | { kind: "secret"; key: MintedKey };
@@ -52,7 +55,8 @@ export function Keys(): JSX.Element {
   const { query } = address.value;
   const level = LEVELS.find((one) => one === query.get("level")) ?? "app";
   const sought = query.get("q") ?? "";
-  const all = useQuery(`keys ${level}`, (signal) => load(level, signal), FRESH_MS);
+  const all = useQuery(`keys ${level}`, (signal) => load(level, signal), LIST_FRESH_MS);
+  const used = useQuery("keys used", loadUsed, FRESH_MS);
   const [doing, setDoing] = useState<Doing | undefined>(undefined);
   const close = (): void => setDoing(undefined);
   const minted = (key: MintedKey): void => {
@@ -73,7 +77,7 @@ export function Keys(): JSX.Element {
         </div>
       </div>
       <Waiting of={all} />
-      {all.data && <Rows all={all.data} sought={sought} act={setDoing} />}
+      {all.data && <Rows all={all.data} used={used.data} sought={sought} act={setDoing} />}
       {doing?.kind === "new" && <NewKey teams={teams} level={level === "admin" ? "admin" : "app"} made={minted} close={close} />}
       {doing?.kind === "rotate" && <Rotate of={doing.key} made={minted} close={close} />}
       {doing?.kind === "secret" && <Secret of={doing.key} close={close} />}
@@ -94,13 +98,24 @@ export function Keys(): JSX.Element {
   );
 }
 
-function Rows({ all, sought, act }: { all: All; sought: string; act: (doing: Doing) => void }): JSX.Element {
+function Rows({ all, used, sought, act }: {
+  all: All;
+  used: Map<string, Row> | undefined;
+  sought: string;
+  act: (doing: Doing) => void;
+}): JSX.Element {
+  const [problem, setProblem] = useState<unknown>(undefined);
+  const toggle = (key: Key): void => {
+    const change = patch(`/keys/${key.id}`, key.version, { is_disabled: !key.is_disabled });
+    change.then(() => setProblem(undefined), setProblem).finally(changed);
+  };
   const teams = new Map(all.teams.map((team) => [team.id, team.name]));
   const teamOf = (key: Key): string => (key.team_id === null ? t("key.platform") : (teams.get(key.team_id) ?? "–"));
   const has = (key: Key): boolean => `${key.name} ${key.last_four} ${key.id} ${teamOf(key)}`.toLowerCase().includes(sought.toLowerCase());
   const shown = all.keys.filter(has);
   return (
     <Card title={t("keys")} note={t(shown.length === 1 ? "key.one" : "key.count", { n: count(shown.length) })}>
+      {problem !== undefined && <Trouble problem={problem} />}
       {shown.length === 0 ? (
         <Empty>{t("key.empty")}</Empty>
       ) : (
@@ -109,7 +124,7 @@ function Rows({ all, sought, act }: { all: All; sought: string; act: (doing: Doi
           head={[[t("name")], [t("by.team")], [t("state")], [t("key.used")], [t("key.requests"), "number"], [t("key.cost"), "number"], [t("key.ends")], [t("actions"), "number"]]}
         >
           {shown.map((key) => (
-            <KeyRow key={key.id} of={key} team={teamOf(key)} used={all.used.get(key.id)} act={act} />
+            <KeyRow key={key.id} of={key} team={teamOf(key)} used={used?.get(key.id)} toggle={() => toggle(key)} act={act} />
           ))}
         </Table>
       )}
@@ -117,13 +132,15 @@ function Rows({ all, sought, act }: { all: All; sought: string; act: (doing: Doi
   );
 }
 
-function KeyRow({ of, team, used, act }: { of: Key; team: string; used: Row | undefined; act: (doing: Doing) => void }): JSX.Element {
+function KeyRow({ of, team, used, toggle, act }: {
+  of: Key;
+  team: string;
+  used: Row | undefined;
+  toggle: () => void;
+  act: (doing: Doing) => void;
+}): JSX.Element {
   const end = [of.expires_at, of.retires_at].filter((at) => at !== null).sort((a, b) => a - b)[0];
   const isOver = of.state !== "active" && of.state !== "disabled";
-  const toggle = async (): Promise<void> => {
-    await patch(`/keys/${of.id}`, of.version, { is_disabled: !of.is_disabled }).catch(() => {});
-    changed();
-  };
   return (
     <tr data-key={of.id}>
       <td>
@@ -144,7 +161,7 @@ function KeyRow({ of, team, used, act }: { of: Key; team: string; used: Row | un
         <div class="row-actions">
           {of.level !== "session" && !isOver && (
             <>
-              <button type="button" class="button small" onClick={() => void toggle()}>
+              <button type="button" class="button small" onClick={toggle}>
                 {of.is_disabled ? t("key.enable") : t("key.disable")}
               </button>
               <button type="button" class="button small" onClick={() => act({ kind: "rotate", key: of })}>

@@ -1,7 +1,6 @@
 // Overview: what happens now, and how a time was against the one before.
 
 import type { JSX } from "preact";
-import { get } from "../api/http.ts";
 import type { Quantiles } from "../api/types.ts";
 import { byThing, byTime, total, usage, type Row, type Sums } from "../api/usage.ts";
 import { Chart, type Series } from "../chart/chart.tsx";
@@ -14,10 +13,11 @@ import { presentRange } from "../part/range-picker.tsx";
 import { isPaused, samples, useLive } from "../state/live.ts";
 import { useQuery } from "../state/query.ts";
 import { before, points, step, type Range } from "../state/range.ts";
+import { isOfPlatform } from "../state/session.ts";
 import { named, t } from "../text/text.ts";
 
 /** A page of the last hours is asked for anew more often than one of the last months. */
-const FRESH_MS = { minute: 3000, hour: 15_000, day: 60_000 } as const;
+const FRESH_MS = { minute: 5000, hour: 15_000, day: 60_000 } as const;
 
 interface Period {
   rows: Row[];
@@ -48,12 +48,11 @@ async function load(range: Range, signal: AbortSignal): Promise<Both> {
 }
 
 export function Overview(): JSX.Element {
-  useLive();
   const range = presentRange();
   const both = useQuery(`overview ${range.from} ${range.until}`, (signal) => load(range, signal), FRESH_MS[range.interval]);
   return (
     <>
-      <Live />
+      {isOfPlatform() && <Live />}
       <Waiting of={both} />
       {both.data && <Figures both={both.data} />}
       {both.data && <Charts {...both.data} />}
@@ -63,6 +62,7 @@ export function Overview(): JSX.Element {
 
 /** What is under way this second. */
 function Live(): JSX.Element {
+  useLive();
   const all = samples.value;
   const last = all.at(-1);
   const paused = isPaused.value;
@@ -249,6 +249,3 @@ function LatencyChart({ range, rows }: { range: Range; rows: Row[] }): JSX.Eleme
     </Card>
   );
 }
-
-/** The node's version, for the foot of the navigation. */
-export const version = (signal: AbortSignal): Promise<{ version: string }> => get("/health", {}, signal);

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { follow } from "../api/events.ts";
+import { Problem } from "../api/http.ts";
 import type { Health } from "../api/types.ts";
 
 /** What is kept of one second. */
@@ -45,8 +46,9 @@ async function run(abort: AbortController): Promise<void> {
   while (!abort.signal.aborted) {
     try {
       await follow<Health>("/health/providers/stream", { seconds: SECONDS }, abort.signal, take);
-    } catch {
-      // whoever may not look is told by the page's own question
+    } catch (error) {
+      // whoever may not look does not ask again: each time is written into the audit trail
+      if (error instanceof Problem && error.status === 403) return;
     }
     if (!abort.signal.aborted) await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
   }

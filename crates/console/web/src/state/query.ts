@@ -45,6 +45,7 @@ export function useQuery<T>(question: string, load: (signal: AbortSignal) => Pro
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const run = async (): Promise<void> => {
+      let mayAsk = true;
       if (document.visibilityState === "visible") {
         try {
           const data = await latest.current(abort.signal);
@@ -53,10 +54,11 @@ export function useQuery<T>(question: string, load: (signal: AbortSignal) => Pro
           setState({ question, data });
         } catch (error) {
           if (abort.signal.aborted) return;
+          mayAsk = (error as Problem).status !== 403;
           setState((last) => ({ ...(last.question === question ? last : { question }), problem: error as Problem }));
         }
       }
-      if (everyMs > 0 && !abort.signal.aborted) timer = setTimeout(run, everyMs);
+      if (everyMs > 0 && mayAsk && !abort.signal.aborted) timer = setTimeout(run, everyMs);
     };
     void run();
     return () => {

@@ -28,6 +28,16 @@ export async function recall(): Promise<void> {
   }
 }
 
+/** Whether somebody is of the platform; of a key nobody knows, and the administration says. */
+export function isOfPlatform(): boolean {
+  return who.value?.kind !== "user" || who.value.user.team_id === null;
+}
+
+/** Whether somebody may read the audit trail. */
+export function mayAudit(): boolean {
+  return who.value?.kind !== "user" || who.value.user.role !== "viewer";
+}
+
 export async function signIn(email: string, password: string): Promise<void> {
   entered(await post<Session>("/session", { email, password }));
 }
