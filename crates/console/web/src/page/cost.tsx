@@ -133,7 +133,7 @@ function Things({ rows, by, label }: { rows: Row[]; by: Dimension; label: (of: s
     <Card title={t(`by.${by}`)} note={by === "tag" ? t("cost.tags_note") : undefined}>
       <Table
         label={t("cost.table")}
-        head={[[t(`by.${by}`)], [t("requests"), "number"], [t("tokens"), "number"], [t("cost.unpriced"), "number"], [t("cost.absorbed"), "number"], [t("cost.share"), "number"], [t("cost.charged"), "number"]]}
+        head={[[t(`by.${by}`)], [t("cost.charged"), "number"], [t("cost.share"), "number"], [t("requests"), "number"], [t("tokens"), "number"], [t("cost.unpriced"), "number"], [t("cost.absorbed"), "number"]]}
       >
         {things.map(({ of, sums }) => (
           <tr key={String(of)} data-of={of ?? ""}>
@@ -161,15 +161,15 @@ function Things({ rows, by, label }: { rows: Row[]; by: Dimension; label: (of: s
 function Numbers({ sums, all }: { sums: Sums; all: Sums }): JSX.Element {
   return (
     <>
-      <td class="number">{count(sums.requests)}</td>
+      <td class="number charged">
+        <Money nano={sums.charged} />
+      </td>
+      <td class="number">{percent(perMille(sums.charged, all.charged) / 1000)}</td>
+      <td class="number requests">{count(sums.requests)}</td>
       <td class="number">{count(sums.tokens)}</td>
       <td class="number">{sums.unpriced > 0 ? <Badge tone="warn">{count(sums.unpriced)}</Badge> : "0"}</td>
       <td class="number">
         <Money nano={sums.absorbed} />
-      </td>
-      <td class="number">{percent(perMille(sums.charged, all.charged) / 1000)}</td>
-      <td class="number charged">
-        <Money nano={sums.charged} />
       </td>
     </>
   );
