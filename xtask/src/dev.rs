@@ -12,6 +12,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::console;
 use crate::instance::{Binaries, DATA, Instance, Keys, Mock, Plan, Profile, free_port, is_free, make_data};
 use crate::report::Paint;
 use crate::service::Program;
@@ -42,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     ensure!(is_free(port), "port `{port}` is taken: choose another with `--port`");
     let metrics_port = metrics_port()?;
     let signals = signals()?;
+    console::build_if_possible(workspace)?;
     let profile = if options.release { Profile::Release } else { Profile::Debug };
     let binaries = Binaries::build(workspace, profile)?;
     let home = workspace.root.clone();
@@ -167,6 +169,7 @@ fn banner(instance: &Instance, keys: &Keys, mock: Option<&Mock>, unspoken: &[&st
         paint.green("NexusAI is ready"),
         String::new(),
         format!("{}              {url}/v1", paint.bold("URL")),
+        format!("{}          {url}/console/", paint.bold("console")),
         format!("{}          {}", paint.bold("metrics"), instance.metrics_url()),
         format!("{}        {admin}", paint.bold("admin key")),
         format!("{}  {app}", paint.bold("application key")),

@@ -23,6 +23,10 @@ pub(crate) const PYTHON: Need = Need {
 pub(crate) const NODE: Need =
     Need { name: "Node with npm", probe: "node --version && npm --version", packages: &["nodejs", "npm"] };
 
+/// The browser of the console's tests, and a font for Chinese.
+pub(crate) const CHROMIUM: Need =
+    Need { name: "Chromium", probe: "chromium --version", packages: &["chromium", "fonts-wqy-zenhei"] };
+
 /// Makes sure that every need is met, installing what is missing when root.
 ///
 /// # Errors
@@ -50,7 +54,7 @@ pub(crate) fn ensure(shell: &Shell, needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
-fn is_met(shell: &Shell, need: &Need) -> bool {
+pub(crate) fn is_met(shell: &Shell, need: &Need) -> bool {
     let probe = need.probe;
     cmd!(shell, "sh -c {probe}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
 }

@@ -10,6 +10,7 @@
 mod bans;
 mod bench;
 mod check;
+mod console;
 mod costs;
 mod dev;
 mod flood;
@@ -19,6 +20,7 @@ mod http;
 mod instance;
 mod layers;
 mod new_provider;
+mod node;
 mod prices;
 mod report;
 mod rows;
@@ -53,10 +55,12 @@ enum Task {
     },
     /// Write every generated page
     Docs,
-    /// Run all tests, or only those named: a crate (`core`, `wire`, ..), `rust`, `sdk`, `rest`, `readme`
+    /// Run all tests, or only those named: a crate (`core`, `wire`, ..), `rust`, `sdk`, `rest`, `readme`, `console`
     Test(test::Options),
     /// Build, start gateway and mock provider, make keys, and print how to use them
     Dev(dev::Options),
+    /// Build the web console, which the gateway embeds
+    Console,
     /// Run the mock provider alone; arguments go to `nexus-mock`
     Mock {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -130,6 +134,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Layers { write: true } | Task::Docs => layers::write(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Dev(options) => dev::run(&workspace, &options),
+        Task::Console => console::run(&workspace),
         Task::Mock { args } => dev::mock(&workspace, &args),
         Task::Prices { file, version } => prices::write(&workspace, &file, &version),
         Task::NewProvider(options) => new_provider::run(&workspace, &options),

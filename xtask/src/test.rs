@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the Rust tests of every crate, then the suites that drive a real gateway from outside.
 //! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
 
+mod console;
 mod readme;
 mod rest;
 mod rust;
@@ -22,7 +23,7 @@ const COSTS_REQUESTS: u32 = 2_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`, `console`; none is everything
     only: Vec<String>,
 }
 
@@ -36,17 +37,27 @@ enum Part {
     Rest,
     Readme,
     Costs,
+    Console,
 }
+
+const ALL: [Part; 6] = [Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Console];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let names: Vec<&str> = workspace.crates.iter().map(|package| package.name.as_str()).collect();
     let parts = parts(&options.only, &names)?;
     let mut results: Vec<(String, Tally)> = Vec::new();
+    if parts.contains(&Part::Console) {
+        // what is embedded must not change under the tests
+        console::prepare(workspace)?;
+    }
     let crates: Vec<&str> = parts.iter().filter_map(Part::crate_name).collect();
     if parts.contains(&Part::Rust) || !crates.is_empty() {
         results.extend(rust::run(workspace, &crates)?);
     }
-    if [Part::Sdk, Part::Rest, Part::Readme, Part::Costs].iter().any(|part| parts.contains(part)) {
+    if [Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Console]
+        .iter()
+        .any(|part| parts.contains(part))
+    {
         results.extend(outside(workspace, &parts));
     }
     let paint = Paint::for_stdout();
@@ -82,6 +93,12 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
         let tally = readme::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
         results.push(("readme".to_owned(), tally));
     }
+    if parts.contains(&Part::Console) {
+        for (name, suite) in console::SUITES {
+            let tally = suite(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
+            results.push(((*name).to_owned(), tally));
+        }
+    }
     if parts.contains(&Part::Costs) {
         let options = costs::Options { requests: COSTS_REQUESTS, seed: 7 };
         let tally = match costs::check(workspace, &binaries, &options) {
@@ -110,7 +127,7 @@ impl Part {
 
 fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
     if only.is_empty() {
-        return Ok(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs]);
+        return Ok(ALL.to_vec());
     }
     let part = |name: &String| match name.as_str() {
         "rust" => Ok(Part::Rust),
@@ -118,13 +135,14 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
         "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
         "costs" => Ok(Part::Costs),
+        "console" => Ok(Part::Console),
         name => {
             let full = format!("nexus-{}", name.trim_start_matches("nexus-"));
             match packages.iter().find(|package| **package == full || **package == name) {
                 Some(package) => Ok(Part::Crate((*package).to_owned())),
                 None => {
                     bail!(
-                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest`, `readme` or `costs`"
+                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest`, `readme`, `costs` or `console`"
                     )
                 }
             }
@@ -141,7 +159,7 @@ mod tests {
     fn each_name_selects_its_part() {
         let packages = ["nexus-core", "xtask"];
         let cases: &[(&[&str], Option<Vec<Part>>)] = &[
-            (&[], Some(vec![Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs])),
+            (&[], Some(ALL.to_vec())),
             (&["core"], Some(vec![Part::Crate("nexus-core".into())])),
             (
                 &["nexus-core", "xtask"],
@@ -150,6 +168,7 @@ mod tests {
             (&["sdk"], Some(vec![Part::Sdk])),
             (&["readme", "rust"], Some(vec![Part::Readme, Part::Rust])),
             (&["rest"], Some(vec![Part::Rest])),
+            (&["console"], Some(vec![Part::Console])),
             (&["moon"], None),
         ];
         for (names, expected) in cases {

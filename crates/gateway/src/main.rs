@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod command;
 mod connections;
+mod console;
 mod contents;
 mod deed;
 mod dice;

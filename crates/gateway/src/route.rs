@@ -11,6 +11,7 @@ use actix_web::{
 use crate::{
     admin,
     api::{estimate, fallback, me, models, operation, organization, probes, session_keys},
+    console,
 };
 
 /// Which of the URLs a listener serves. The probes are everywhere.
@@ -32,7 +33,11 @@ impl Part {
     }
 
     fn has(self, access: Access) -> bool {
-        access == Access::Anyone || self != Part::Administration
+        match access {
+            Access::Anyone => true,
+            Access::Key => self != Part::Administration,
+            Access::Browser => self != Part::Applications,
+        }
     }
 }
 
@@ -43,6 +48,8 @@ pub enum Access {
     Key,
     /// Whoever asks.
     Anyone,
+    /// The same, where the administration is served.
+    Browser,
 }
 
 impl Access {
@@ -50,7 +57,7 @@ impl Access {
     pub fn word(self) -> &'static str {
         match self {
             Access::Key => "key",
-            Access::Anyone => "anyone",
+            Access::Anyone | Access::Browser => "anyone",
         }
     }
 }
@@ -84,6 +91,9 @@ pub fn table() -> Vec<Url> {
 
         url(Method::GET, "/healthz", Access::Anyone, || web::get().to(probes::alive)),
         url(Method::GET, "/readyz", Access::Anyone, || web::get().to(probes::ready)),
+
+        url(Method::GET, "/console", Access::Browser, || web::get().to(console::enter)),
+        url(Method::GET, "/console/{path:.*}", Access::Browser, || web::get().to(console::show)),
     ]
 }
 

@@ -9,13 +9,13 @@ use xshell::{Shell, cmd};
 
 use super::scenario::Scenario;
 use super::tally::Tally;
-use crate::host;
 use crate::instance::{Binaries, Dialect};
 use crate::workspace::Workspace;
+use crate::{host, node};
 
 type Suite = fn(&Workspace, &Binaries, &Dialect) -> Result<Tally>;
 
-pub(super) const SUITES: &[(&str, Suite)] = &[("sdk python", python), ("sdk node", node)];
+pub(super) const SUITES: &[(&str, Suite)] = &[("sdk python", python), ("sdk node", javascript)];
 
 fn python(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
     let interpreter = python_with_sdk(workspace)?;
@@ -26,7 +26,7 @@ fn python(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Resu
     scenario.finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest)
 }
 
-fn node(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
+fn javascript(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
     let folder = node_with_sdk(workspace)?;
     let scenario = Scenario::start(workspace, binaries, dialect)?;
     let mut command = Command::new("node");
@@ -58,19 +58,13 @@ pub(super) fn python_with(workspace: &Workspace, suite: &str) -> Result<PathBuf>
 
 /// A folder with the Node suite and what its lock file pins beside it.
 fn node_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
-    let shell = workspace.shell.clone();
+    let shell = &workspace.shell;
     let folder = workspace.target.join("sdk/node");
-    let pins = shell.read_file("tests/sdk/node/package-lock.json")?;
     shell.create_dir(&folder)?;
     for file in shell.read_dir("tests/sdk/node")? {
         shell.copy_file(&file, &folder)?;
     }
-    if !is_installed(&shell, &folder, &pins) {
-        host::ensure(&shell, &[host::NODE])?;
-        shell.change_dir(&folder);
-        cmd!(shell, "npm ci --no-audit --no-fund --ignore-scripts --loglevel=error").quiet().run()?;
-        remember(&shell, &folder, &pins)?;
-    }
+    node::install(shell, &folder)?;
     Ok(folder)
 }
 

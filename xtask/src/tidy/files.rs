@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const LEFT_OUT: &[&str] = &[".git", "target", "nexus-data", "node_modules", "__pycache__"];
-const TEXTS: &[&str] =
-    &["rs", "toml", "sql", "md", "yaml", "yml", "py", "mjs", "js", "ts", "css", "html", "sh", "service"];
+const LEFT_OUT: &[&str] = &[".git", "target", "nexus-data", "node_modules", "dist", "__pycache__"];
+const TEXTS: &[&str] = &[
+    "rs", "toml", "sql", "md", "yaml", "yml", "py", "mjs", "js", "ts", "tsx", "css", "html", "sh", "service",
+];
 const TEXT_NAMES: &[&str] = &["Dockerfile", "run"];
 
 /// One file as the rules see it.

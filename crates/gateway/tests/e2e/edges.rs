@@ -119,6 +119,7 @@ fn the_administration_listens_where_it_is_told_and_nowhere_else() {
         ("/admin/v1/openapi.json", &key, 404, 200),
         ("/admin/v1/session", &key, 404, 404),
         ("/v1/models", &app, 200, 404),
+        ("/console/", &app, 404, 200),
         ("/healthz", &app, 200, 200),
         ("/readyz", &app, 200, 200),
     ] {

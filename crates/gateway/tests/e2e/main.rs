@@ -16,6 +16,7 @@ mod bedrock;
 mod capabilities;
 mod chat;
 mod client;
+mod console;
 mod crash;
 mod edges;
 mod embeddings;

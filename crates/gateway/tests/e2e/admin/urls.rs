@@ -43,6 +43,8 @@ fn nobody_comes_in_without_a_key_but_to_be_probed_and_to_sign_in() {
     let expected = [
         ("GET", "/healthz"),
         ("GET", "/readyz"),
+        ("GET", "/console"),
+        ("GET", "/console/01981d3a-0000-7000-8000-000000000001"),
         ("POST", "/admin/v1/session"),
         ("GET", "/admin/v1/session/oidc"),
         ("GET", "/admin/v1/session/oidc/callback"),

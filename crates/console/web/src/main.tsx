@@ -1,0 +1,9 @@
+import { render } from "preact";
+import { App } from "./app.tsx";
+import "./style/tokens.css";
+import "./style/parts.css";
+import "./style/frame.css";
+import "./style/pages.css";
+
+const place = document.getElementById("console");
+if (place) render(<App />, place);

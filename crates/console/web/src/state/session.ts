@@ -1,0 +1,63 @@
+// Who is signed in. A session lives in a cookie no script can read; an admin key lives in this page's memory only.
+
+import { signal } from "@preact/signals";
+import { get, onTurnedAway, post, Problem, prove, remove } from "../api/http.ts";
+import type { Session, User } from "../api/types.ts";
+
+/** `undefined`: not known yet. */
+export type Who = undefined | { kind: "nobody" } | { kind: "user"; user: User } | { kind: "key" };
+
+export const who = signal<Who>(undefined);
+
+onTurnedAway(() => {
+  prove(undefined);
+  who.value = { kind: "nobody" };
+});
+
+function entered(session: Session): void {
+  prove({ csrf: session.csrf_token });
+  who.value = { kind: "user", user: session.user };
+}
+
+/** Finds out whether the browser has a session still. */
+export async function recall(): Promise<void> {
+  try {
+    entered(await get<Session>("/session"));
+  } catch {
+    who.value = { kind: "nobody" };
+  }
+}
+
+/** Whether somebody is of the platform; of a key nobody knows, and the administration says. */
+export function isOfPlatform(): boolean {
+  return who.value?.kind !== "user" || who.value.user.team_id === null;
+}
+
+/** Whether somebody may read the audit trail. */
+export function mayAudit(): boolean {
+  return who.value?.kind !== "user" || who.value.user.role !== "viewer";
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  entered(await post<Session>("/session", { email, password }));
+}
+
+/** An admin key has no session: it is known by being told so, and not by being refused. */
+export async function signInWithKey(key: string): Promise<void> {
+  prove({ key });
+  try {
+    await get("/session");
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 404) {
+      prove(undefined);
+      throw error;
+    }
+  }
+  who.value = { kind: "key" };
+}
+
+export async function signOut(): Promise<void> {
+  if (who.value?.kind === "user") await remove("/session");
+  prove(undefined);
+  who.value = { kind: "nobody" };
+}

@@ -1,0 +1,43 @@
+//! The console: the tests of its own code, and Chromium before a gateway under load. Pictures of every page are left
+//! in `target/screenshots`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::scenario::Scenario;
+use super::tally::Tally;
+use crate::console::WEB;
+use crate::instance::{Binaries, OPENAI};
+use crate::workspace::Workspace;
+use crate::{console, host, node};
+
+type Suite = fn(&Workspace, &Binaries) -> Result<Tally>;
+
+pub(super) const SUITES: &[(&str, Suite)] = &[("console code", code), ("console browser", browser)];
+
+/// Builds the console, which the gateway's programs then embed.
+pub(super) fn prepare(workspace: &Workspace) -> Result<()> {
+    console::build(workspace)
+}
+
+fn code(workspace: &Workspace, _: &Binaries) -> Result<Tally> {
+    let mut command = Command::new("npm");
+    Tally::of(command.args(["run", "--silent", "test"]).current_dir(workspace.root.join(WEB)), Tally::node)
+}
+
+fn browser(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
+    let shell = &workspace.shell;
+    host::ensure(shell, &[host::CHROMIUM])?;
+    let folder = workspace.target.join("console-suite");
+    shell.create_dir(&folder)?;
+    for file in shell.read_dir("tests/console")?.into_iter().filter(|path| path.is_file()) {
+        shell.copy_file(&file, &folder)?;
+    }
+    node::install(shell, &folder)?;
+    let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
+    command.env("NEXUS_SCREENSHOTS", workspace.target.join("screenshots"));
+    scenario.finish(&mut command, Tally::node)
+}
