@@ -71,7 +71,7 @@ impl Listener {
                     .route(
                         "/v1/stream",
                         web::get()
-                            .to(|| async { HttpResponse::Ok().body(Events::new(Stumbling(false), None)) }),
+                            .to(|| async { HttpResponse::Ok().body(Events::new(Stumbling(false), None, None)) }),
                     )
             });
             let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
