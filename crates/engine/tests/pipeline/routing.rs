@@ -121,8 +121,10 @@ async fn a_target_that_cannot_do_what_a_request_needs_is_never_offered_it() {
     let fits = [can(&[]), can(&[Ability::Vision]), Fit { tags: vec!["night".into()], ..Fit::default() }];
     let bench = bench(3, [json(WHOLE), json(WHOLE), json(WHOLE), json(WHOLE)]);
     let targets = targets().into_iter().zip(fits).zip([0, 1, 2]);
-    let targets = targets.map(|((target, fit), tier)| Arc::new(Target { fit, tier, ..target })).collect();
-    put(&bench, Catalogue::new([Route::new("gpt".into(), 1, targets)]));
+    // of a model nobody has heard of nothing is known but what is said here
+    let unheard = |target| Target { real_model: "unheard-of".into(), ..target };
+    let targets = targets.map(|((target, fit), tier)| Arc::new(Target { fit, tier, ..unheard(target) }));
+    put(&bench, Catalogue::new([Route::new("gpt".into(), 1, targets.collect())]));
     ask(&bench, ASK, Vec::new()).await.unwrap();
     ask(&bench, SEEING, Vec::new()).await.unwrap();
     assert_eq!(asked(&bench), ["one", "two"]);
