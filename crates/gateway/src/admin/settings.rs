@@ -35,7 +35,6 @@ const KNOWN: [Known; 4] = [
         most: 36_500,
         usual: RETENTION_DAYS_MIN as i64,
     },
-    SESSION_KEYS,
     Known {
         name: "ledger_archive_after_days",
         about: "after how many days the ledger's rows move into the archive, 35 at least; 0: never",
@@ -50,6 +49,7 @@ const KNOWN: [Known; 4] = [
         most: 36_500,
         usual: REQUEST_LOG_DAYS as i64,
     },
+    SESSION_KEYS,
 ];
 
 pub const SESSION_KEYS: Known = Known {
