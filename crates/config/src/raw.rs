@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use nexus_core::policy::Conduct;
 use serde::Deserialize;
 
 use crate::{
@@ -44,6 +45,14 @@ const AMOUNT: Kind = Kind::Whole { min: 0, max: 100_000_000_000_000_000 };
 /// The largest weight.
 pub const WEIGHT_MAX: u64 = 1_000_000;
 
+/// A field's name as it is written in a file, also where it is a word of the language's own.
+const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
 /// Makes a struct of optional fields and, from the same words, the table of its fields.
 macro_rules! section {
     (
@@ -62,7 +71,7 @@ macro_rules! section {
         impl $section {
             /// What is known about each field, in the order of the reference page.
             pub const FIELDS: &'static [Field] = &[
-                $(Field { name: stringify!($name), kind: $kind, preset: $preset, doc: concat!($($doc),+) },)+
+                $(Field { name: plain(stringify!($name)), kind: $kind, preset: $preset, doc: concat!($($doc),+) },)+
             ];
         }
     };
@@ -95,7 +104,7 @@ section! {
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
-        /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, but for what is kept, hedged and continued, which stays as the database has it.
+        /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, and what is left away is off.
         rules: Vec<Rule> = Kind::List(Rule::FIELDS), Preset::Absent("none");
         /// What models cost. What is not in force already is set at start and holds from then on; a price that is taken away here stays as the database has it.
         prices: Vec<Price> = Kind::List(Price::FIELDS), Preset::Absent("none");
@@ -357,6 +366,12 @@ section! {
         affinity: bool = Kind::Flag, Preset::Flag(false);
         /// The aliases that are asked instead.
         fallbacks: Fallbacks = Kind::Section(Fallbacks::FIELDS), Preset::Absent("none");
+        /// How long an answer is kept for requests that are the same, in seconds.
+        cache_ttl_s: u32 = Kind::Whole { min: 1, max: Conduct::CACHE_TTL_MAX_S as u64 }, Preset::Absent("no answer is kept");
+        /// Of a hundred requests, how many may get a second attempt beside a slow first one.
+        hedge_percent: u8 = Kind::Whole { min: 1, max: Conduct::HEDGE_PERCENT_MAX as u64 }, Preset::Absent("none");
+        /// Whether another model goes on where a streamed answer breaks off.
+        r#continue: bool = Kind::Flag, Preset::Flag(false);
     }
 }
 

@@ -23,7 +23,7 @@ use nexus_core::{
     host::Hosts,
     modality::Modality,
     need::{self, Ability},
-    policy::{Cause, Policy, Rule as Set},
+    policy::{Cause, Conduct, Policy, Rule as Set},
     proxy::TrustedProxies,
     role::Role,
 };
@@ -101,6 +101,9 @@ rules:
     policy: least_latency
     affinity: true
     fallbacks: { context_window: [nexus-long], failure: [nexus-spare, "*"] }
+    cache_ttl_s: 3600
+    hedge_percent: 5
+    continue: true
 "#;
 
 fn environment() -> Environment {
@@ -270,6 +273,7 @@ fn providers_are_held_as_they_are_written() {
         policy: Policy::LeastLatency,
         has_affinity: true,
         fallbacks: fallbacks.into(),
+        conduct: Conduct { cache_ttl_s: Some(3600), hedge_percent: Some(5), continues: true },
         ..Set::default()
     };
     assert_eq!(*fast, Rule { alias: "nexus-gpt4".into(), team: Some("red".into()), rule: set });

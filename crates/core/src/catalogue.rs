@@ -62,7 +62,8 @@ pub struct Target {
 impl Target {
     /// Where at the vendor its requests go.
     pub fn site(&self) -> Site<'_> {
-        Site { region: self.region.as_deref(), options: &self.provider.options }
+        let Provider { endpoint, options, .. } = &*self.provider;
+        Site { region: self.region.as_deref(), options, base_path: &endpoint.base_path }
     }
 
     /// The name to send upstream when `asked` was asked for.
@@ -88,8 +89,12 @@ impl Target {
 
     /// What there is not enough of for a request of so many tokens.
     pub fn short(&self, tokens: u64, now_us: u64) -> Option<Short> {
-        let [here, there] = self.both_limits().map(|limits| limits.short(tokens, now_us));
-        here.into_iter().chain(there).max_by_key(|short| short.wait_us)
+        self.shorts(tokens, now_us).into_iter().flatten().max_by_key(|short| short.wait_us)
+    }
+
+    /// The same, here and at the provider.
+    pub fn shorts(&self, tokens: u64, now_us: u64) -> [Option<Short>; 2] {
+        self.both_limits().map(|limits| limits.short(tokens, now_us))
     }
 }
 

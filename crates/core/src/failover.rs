@@ -9,7 +9,7 @@ use crate::{
     health::Entry,
     policy::Rule,
     retry_budget::RetryBudget,
-    select::{self, Choice, Nobody, TRIES_MAX, Tried, verdict::Ask},
+    select::{self, Choice, Nobody, TRIES_MAX, Tried, passed::Passed, verdict::Ask},
 };
 
 /// The longest pause before another try, in microseconds: a client that waits longer had better know.
@@ -69,6 +69,9 @@ struct Again {
 #[derive(Debug)]
 pub struct Plan {
     tried: Tried,
+    /// Those that were passed over before anything was sent to them, and all whom the latest choice passed over.
+    left_out: Passed,
+    passed: Passed,
     again: [Option<Again>; TRIES_MAX],
     tries: u32,
     tries_max: u32,
@@ -88,6 +91,8 @@ impl Plan {
     pub fn new(tries_max: u32, deadline_us: u64) -> Self {
         Self {
             tried: Tried::default(),
+            left_out: Passed::default(),
+            passed: Passed::default(),
             again: [None; TRIES_MAX],
             tries: 0,
             tries_max: tries_max.min(TRIES_MAX as u32),
@@ -113,7 +118,9 @@ impl Plan {
             return Step::GiveUp(Why::Deadline);
         }
         let ask = Ask { now_us, ..outlook.ask };
-        let chosen = select::choose(outlook.route, outlook.rule, &ask, &self.tried, &mut dice);
+        self.passed = self.left_out;
+        let (route, rule) = (outlook.route, outlook.rule);
+        let chosen = select::choose(route, rule, &ask, &self.tried, &mut self.passed, &mut dice);
         let step = match chosen {
             Ok(choice) => Step::Try(choice),
             Err(nobody) => self.second_best(outlook, nobody, now_us),
@@ -134,7 +141,9 @@ impl Plan {
         if is_spent || outlook.ask.now_us >= self.deadline_us {
             return None;
         }
-        let chosen = select::choose(outlook.route, outlook.rule, &outlook.ask, &self.tried, dice).ok()?;
+        self.passed = self.left_out;
+        let Outlook { route, rule, ask, .. } = outlook;
+        let chosen = select::choose(route, rule, ask, &self.tried, &mut self.passed, dice).ok()?;
         (chosen.entry == Entry::Asked && outlook.budget.take()).then_some(chosen)
     }
 
@@ -185,9 +194,16 @@ impl Plan {
         self.forget(choice.place);
     }
 
-    /// Somebody else took the place that was chosen; nothing was sent, and it costs nothing.
-    pub fn passed_over(&mut self, choice: Choice) {
+    /// Somebody else took the place that was chosen, or something else in a word stands against it; nothing was sent,
+    /// and it costs nothing.
+    pub fn passed_over(&mut self, choice: Choice, why: &'static str) {
         self.tried.add(choice.place);
+        self.left_out.add(choice.place, why);
+    }
+
+    /// Whom the latest choice passed over, and why.
+    pub fn passed(&self) -> &Passed {
+        &self.passed
     }
 
     /// Takes note of a failed attempt, as of `now_us`: what no other try would mend ends the plan, and what

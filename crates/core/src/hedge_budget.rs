@@ -18,6 +18,12 @@ impl HedgeBudget {
         let _before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
+    /// One that was taken led to no second attempt.
+    pub fn give_back(&self) {
+        let add = |left: u64| Some(left.saturating_add(HEDGE).min(KEPT_MAX));
+        let _before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
     /// Takes one; false where there is none.
     pub fn take(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(HEDGE)).is_ok()

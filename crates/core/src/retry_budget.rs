@@ -44,6 +44,12 @@ impl RetryBudget {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(TRY)).is_ok()
     }
 
+    /// A try that was taken was not made.
+    pub fn give_back(&self) {
+        let add = |left: u64| Some(left.saturating_add(TRY).min(KEPT_MAX));
+        let _before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
     /// How many tries are left.
     pub fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed) / TRY

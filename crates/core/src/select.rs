@@ -6,11 +6,13 @@
 
 pub mod affinity;
 pub mod explain;
+pub mod passed;
 mod pick;
 pub mod turns;
 pub mod verdict;
 
 use self::{
+    passed::Passed,
     pick::Fitting,
     verdict::{Against, Ask},
 };
@@ -73,16 +75,17 @@ pub enum Nobody {
     Exhausted,
 }
 
-/// Chooses, and takes the turn. `dice(bound)` answers a number below `bound`.
+/// Chooses, and takes the turn; `passed` gets whom it passed over. `dice(bound)` answers a number below `bound`.
 pub fn choose(
     route: &Route,
     rule: &Rule,
     ask: &Ask<'_>,
     tried: &Tried,
+    passed: &mut Passed,
     mut dice: impl FnMut(u64) -> u64,
 ) -> Result<Choice, Nobody> {
     route.compared.compare(route.targets.iter().map(|target| &target.health), ask.now_us);
-    let mut rest = Rest { now_us: ask.now_us, ..Rest::default() };
+    let mut rest = Rest::new(ask.now_us, passed);
     for tier in tiers(route) {
         let fitting = Fitting { route, ask, tried, tier };
         let look = fitting.look(&mut rest);
@@ -108,9 +111,10 @@ fn tiers(route: &Route) -> impl Iterator<Item = std::ops::Range<usize>> {
 
 /// What is left where no target may be offered. Where none was tried yet, the one that is shut for the
 /// shortest time goes all the same: the last target of a route is never taken out.
-#[derive(Debug, Default)]
-struct Rest {
+#[derive(Debug)]
+struct Rest<'a> {
     now_us: u64,
+    passed: &'a mut Passed,
     has_tried: bool,
     shut: Option<(u64, usize)>,
     /// The one with room soonest, and of those the one for which fewest wait: when, how many, which.
@@ -119,8 +123,16 @@ struct Rest {
     never: Option<Against>,
 }
 
-impl Rest {
+impl<'a> Rest<'a> {
+    fn new(now_us: u64, passed: &'a mut Passed) -> Self {
+        Self { now_us, passed, has_tried: false, shut: None, full: None, later: None, never: None }
+    }
+
     fn note(&mut self, place: usize, target: &Target, against: Against) {
+        // an attempt at one that was tried, or why there was none, is kept already
+        if against != Against::Tried {
+            self.passed.add(place, against.as_str());
+        }
         match against {
             Against::Shut { until_us } => {
                 if self.shut.is_none_or(|(soonest, _)| until_us < soonest) {

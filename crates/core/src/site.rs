@@ -35,11 +35,13 @@ pub struct Site<'a> {
     /// The target's region, where it has one; before the provider's option `region`.
     pub region: Option<&'a str>,
     pub options: &'a Options,
+    /// The path of the endpoint, by which some vendors offer more or less.
+    pub base_path: &'a str,
 }
 
 impl<'a> Site<'a> {
     /// The endpoint alone.
-    pub const PLAIN: Site<'static> = Site { region: None, options: Options::NONE };
+    pub const PLAIN: Site<'static> = Site { region: None, options: Options::NONE, base_path: "" };
 
     /// The region: the target's own, else the provider's.
     pub fn region(self) -> Option<&'a str> {
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn the_targets_region_goes_before_the_providers() {
         let options: Options = [("region", "eu-west-1"), ("api_version", "v1")].into_iter().collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         assert_eq!(site.region(), Some("eu-west-1"));
         assert_eq!(Site { region: Some("us-east-1"), ..site }.region(), Some("us-east-1"));
         assert_eq!(Site::PLAIN.region(), None);

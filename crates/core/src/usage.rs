@@ -3,7 +3,7 @@
 //! Vendors overlap their counts (cached tokens inside prompt tokens, reasoning inside completion
 //! tokens); whoever reads a vendor's usage takes them apart before it becomes a [`Usage`].
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
     call::Operation,
@@ -290,6 +290,8 @@ pub struct UsageRecord {
     /// What the application said of it.
     pub labels: Labels,
     pub trace: Trace,
+    /// Whom the choice of its target passed over.
+    pub passed_over: PassedOver,
 }
 
 /// What is known of an attempt beyond what was used and what it cost. It is forgotten sooner than the rest.
@@ -305,6 +307,26 @@ pub struct Trace {
     pub request_bytes: u64,
     /// Of what the client was to be given of it.
     pub answer_bytes: u64,
+}
+
+/// Whom the choice of an attempt's target passed over; nobody is the usual case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// At most [`PASSED_MAX`](crate::select::passed::PASSED_MAX), in the order they were looked at.
+    pub first: Box<[Passed]>,
+    /// How many there were beyond those.
+    pub more: u32,
+}
+
+/// A target that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub provider: Arc<str>,
+    /// The provider's name of the model, as the route has it.
+    pub model: Arc<str>,
+    pub region: Option<Arc<str>>,
+    /// In a word, such as `breaker_open`.
+    pub why: Cow<'static, str>,
 }
 
 impl UsageRecord {

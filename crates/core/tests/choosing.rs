@@ -72,21 +72,46 @@ fn choose(route: &Route, rule: &Rule, budget: &RetryBudget, round: u64) {
     assert!(matches!(step, Step::Try(_)));
 }
 
+/// What a hundred choices allocate, and how long one takes.
+fn measured(name: &str, route: &Route, rule: &Rule) -> u64 {
+    let budget = RetryBudget::default();
+    choose(route, rule, &budget, 0);
+    let began = Instant::now();
+    let counted = allocation_counter::measure(|| {
+        for round in 0..ROUNDS {
+            choose(route, rule, &budget, u64::from(round));
+        }
+    });
+    let each_us = began.elapsed().as_micros() / u128::from(ROUNDS);
+    println!("{name:>24}: {each_us} us among {} targets", route.targets.len());
+    counted.count_total
+}
+
+#[test]
+fn where_all_but_one_of_a_thousand_are_passed_over_nothing_is_allocated_either() {
+    for targets in [10, TARGETS] {
+        let route = route(targets);
+        let (_last, others) = route.targets.split_last().unwrap();
+        for (at, target) in others.iter().enumerate() {
+            match at % 2 {
+                0 => target.health.rest(60_000_000, 0),
+                _ => target.health.breaker().open(0),
+            }
+        }
+        for policy in Policy::ALL {
+            let name = format!("{}, one left", policy.as_str());
+            assert_eq!(measured(&name, &route, &Rule { policy, ..Rule::default() }), 0, "{name}");
+        }
+    }
+}
+
 #[test]
 fn choosing_among_a_thousand_targets_allocates_nothing() {
-    let (route, budget) = (route(TARGETS), RetryBudget::default());
+    let route = route(TARGETS);
     let rules = Policy::ALL.into_iter().map(|policy| Rule { policy, ..Rule::default() });
     let keeping = Rule { has_affinity: true, ..Rule::default() };
     for rule in rules.chain([keeping]) {
-        choose(&route, &rule, &budget, 0);
-        let began = Instant::now();
-        let counted = allocation_counter::measure(|| {
-            for round in 0..ROUNDS {
-                choose(&route, &rule, &budget, u64::from(round));
-            }
-        });
         let name = if rule.has_affinity { "affinity" } else { rule.policy.as_str() };
-        println!("{name:>14}: {:?} among {TARGETS} targets", began.elapsed() / ROUNDS);
-        assert_eq!(counted.count_total, 0, "{name}");
+        assert_eq!(measured(name, &route, &rule), 0, "{name}");
     }
 }

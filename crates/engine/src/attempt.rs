@@ -13,6 +13,7 @@ use nexus_core::{
     health::Seat,
     id::{AttemptId, RequestId},
     select::Choice,
+    usage::PassedOver,
 };
 use nexus_providers::dialect::Encoded;
 use tracing::{Instrument as _, debug_span};
@@ -79,12 +80,18 @@ pub(crate) struct Ready<'a> {
     member: Option<&'a Member>,
     /// What is held for it beside what the request holds.
     hold: Option<Arc<Hold>>,
+    passed: PassedOver,
 }
 
 impl Ready<'_> {
     /// The same, for which this is held beside what the request holds.
     pub(crate) fn holding(self, hold: Option<Arc<Hold>>) -> Self {
         Self { hold, ..self }
+    }
+
+    /// The same, whose choice passed these over.
+    pub(crate) fn passing(self, passed: PassedOver) -> Self {
+        Self { passed, ..self }
     }
 }
 
@@ -104,7 +111,8 @@ impl<'a> There<'a> {
         let (seat, place) = admitted.map_err(Refused::There)?;
         let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
         let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
-        Ok(Ready { adapted, encoded, seat, place, member, hold: None })
+        let passed = PassedOver::default();
+        Ok(Ready { adapted, encoded, seat, place, member, hold: None, passed })
     }
 
     /// One try at one target: an exchange, or as many as the operation takes there, each with a bill of its own.
@@ -118,7 +126,8 @@ impl<'a> There<'a> {
         loop {
             let (encoded, adapted) = (ready.encoded, &mut ready.adapted);
             let held = (ready.seat, ready.place.as_ref());
-            let run = Run { held, member: ready.member, hold: &ready.hold, race };
+            let (hold, passed) = (&ready.hold, &ready.passed);
+            let run = Run { held, member: ready.member, hold, passed, race };
             let (begun, mut bill) = pool(engine, self, &encoded, adapted, run, trip).await?;
             let Begun::Part(decoded) = begun else { return Ok(Served::Begun(begun, bill)) };
             let usage = {
@@ -154,6 +163,7 @@ struct Run<'a, 'b> {
     held: (Seat, Option<&'b Arc<Place>>),
     member: Option<&'a Member>,
     hold: &'b Option<Arc<Hold>>,
+    passed: &'b PassedOver,
     race: &'b Race,
 }
 
@@ -163,7 +173,7 @@ async fn pool<'a, T: Transport>(
     there: There<'a>,
     encoded: &Encoded,
     adapted: &mut Adapted<'_>,
-    Run { held: (mut seat, place), mut member, hold, race }: Run<'a, '_>,
+    Run { held: (mut seat, place), mut member, hold, passed, race }: Run<'a, '_>,
     trip: &Trip<'_>,
 ) -> Result<(Begun<T::Body>, Box<Bill>), Fault> {
     let There { routed, target, backend } = there;
@@ -173,8 +183,8 @@ async fn pool<'a, T: Transport>(
     loop {
         trip.attempts.set(trip.attempts.get().saturating_add(1));
         let id = AttemptId(identity::mint(&*shared.clock, &*engine.dice));
-        let (number, arrived_us) = (trip.attempts.get(), trip.tally.opened_us());
-        let attempt = Attempt { id, request: trip.request, number, arrived_us };
+        let (number, passed, arrived_us) = (trip.attempts.get(), passed.clone(), trip.tally.opened_us());
+        let attempt = Attempt { id, request: trip.request, number, passed, arrived_us };
         let held = Held { seat, place: place.cloned() };
         let mut bill = Bill::open(shared, &backend.meters, routed, target, held, attempt, adapted.prompt());
         bill.runs(race.clone(), hold.clone());

@@ -6,7 +6,7 @@ use nexus_core::{
     catalogue::Target,
     flow::place::{Place, Taken},
     id::{AttemptId, RequestId},
-    usage::{Bearer, Cost, Outcome, Pricing, Repeat, Source, Trace, Usage, UsageRecord},
+    usage::{Bearer, Cost, Outcome, PassedOver, Pricing, Repeat, Source, Trace, Usage, UsageRecord},
 };
 use nexus_telemetry::target::TargetMeters;
 
@@ -122,6 +122,7 @@ pub fn book_repeated(
         duration_us: 0,
         labels: routed.asked.labels.clone(),
         trace: Trace { request_bytes: routed.asked.body.len() as u64, ..Trace::default() },
+        passed_over: PassedOver::default(),
     };
     shared.meters.repeated(repeat.as_str());
     if shared.ledger.book(&record).is_err() {

@@ -5,7 +5,11 @@
 
 use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
-use nexus_core::{catalogue::Target, fault::Fault, select::Choice};
+use nexus_core::{
+    catalogue::Target,
+    fault::{Fault, Retry},
+    select::Choice,
+};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -52,7 +56,7 @@ pub(crate) async fn attempt<'a, T: Transport>(
     first: Runner<'a>,
     trip: &Trip<'_>,
 ) -> Tried<'a, T::Body> {
-    match patience_us(engine, first.there) {
+    match patience_us(engine, first.there, trip) {
         // boxed: a request's future has no room for two attempts, which few make
         Some(wait_us) => Box::pin(race(engine, world, course, first, wait_us, trip)).await,
         None => {
@@ -92,8 +96,14 @@ async fn race<'a, T: Transport>(
                 other_race.lose();
                 Ok((choice, there.target, served))
             }
+            // it would fail like this everywhere
+            Err(fault) if fault.retry() == Retry::Never => {
+                other_race.lose();
+                Err((choice, fault))
+            }
             Err(fault) => {
                 course.failed(engine, choice, fault);
+                trip.tally.heads_for(&other.backend.meters);
                 won(other, other_choice, two.await)
             }
         },
@@ -102,6 +112,10 @@ async fn race<'a, T: Transport>(
                 race.lose();
                 trip.tally.heads_for(&other.backend.meters);
                 Ok((other_choice, other.target, served))
+            }
+            Err(fault) if fault.retry() == Retry::Never => {
+                race.lose();
+                Err((other_choice, fault))
             }
             Err(fault) => {
                 course.failed(engine, other_choice, fault);
@@ -115,15 +129,19 @@ fn won<'a, B>(there: There<'a>, choice: Choice, came: Result<Served<B>, Fault>) 
     came.map(|served| (choice, there.target, served)).map_err(|fault| (choice, fault))
 }
 
-/// How long the first attempt is given before there is a second; `None` where there is none.
-fn patience_us<T: Transport>(engine: &Engine<T>, there: There<'_>) -> Option<u64> {
+/// How long the first attempt is given before there is a second; `None` where there is none. A request brings its share
+/// once, however often it is tried.
+fn patience_us<T: Transport>(engine: &Engine<T>, there: There<'_>, trip: &Trip<'_>) -> Option<u64> {
     let to = &there.routed.to;
-    to.route.hedges.arrive(to.rule.conduct.hedge_percent?);
+    let percent = to.rule.conduct.hedge_percent?;
+    if trip.attempts.get() == 0 {
+        to.route.hedges.arrive(percent);
+    }
     let is_stream = there.routed.asked.call.is_stream;
     there.target.health.usual_us(is_stream, engine.shared.clock.monotonic_us())
 }
 
-/// Another target that is ready, paid for by everybody who has to.
+/// Another target that is ready, paid for by everybody who has to. What is not sent costs nothing.
 async fn second<'a, T: Transport>(
     engine: &Engine<T>,
     world: &'a World,
@@ -131,17 +149,36 @@ async fn second<'a, T: Transport>(
     first: There<'a>,
     trip: &Trip<'_>,
 ) -> Option<Runner<'a>> {
-    let routed = first.routed;
-    if !routed.to.route.hedges.take() {
+    let hedges = &first.routed.to.route.hedges;
+    if !hedges.take() {
         return None;
     }
-    let choice = debug_span!("select").in_scope(|| course.beside(engine, world))?;
+    let Some(choice) = debug_span!("select").in_scope(|| course.beside(engine, world)) else {
+        hedges.give_back();
+        return None;
+    };
+    let Some(second) = beside(engine, world, choice, first, trip).await else {
+        hedges.give_back();
+        engine.shared.retries.give_back();
+        return None;
+    };
+    course.begun(choice);
+    Some(Runner { ready: second.ready.passing(course.passed()), ..second })
+}
+
+/// What was chosen, with as much held for it again as for the first.
+async fn beside<'a, T: Transport>(
+    engine: &Engine<T>,
+    world: &'a World,
+    choice: Choice,
+    first: There<'a>,
+    trip: &Trip<'_>,
+) -> Option<Runner<'a>> {
+    let routed = first.routed;
     let (target, backend) = world.stand(&routed.to.route, choice.place).ok()?;
-    let beside =
-        reserve::beside(routed, world, trip.request, &engine.shared).instrument(debug_span!("reserve"));
-    let hold = beside.await.ok()?;
+    let held = reserve::beside(routed, world, trip.request, &engine.shared);
+    let hold = held.instrument(debug_span!("reserve")).await.ok()?;
     let there = There { routed, target, backend };
     let ready = there.ready(engine, choice, None).ok()?.holding(hold);
-    course.begun(choice);
     Some(Runner { choice, there, ready })
 }

@@ -319,6 +319,11 @@ impl Hold {
         self.quotas.lock().book.grow(self.id, growth.at(output_tokens), self.clock.unix_ms())
     }
 
+    /// Nothing is held any more; what is used after this counts all the same.
+    pub fn let_go(&self) {
+        self.quotas.lock().book.free(self.id);
+    }
+
     /// An attempt has been booked: what the caller bears of it is used up.
     pub fn settle(&self, record: &UsageRecord) {
         if record.bearer() == Bearer::Team {

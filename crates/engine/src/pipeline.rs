@@ -296,7 +296,7 @@ pub(crate) async fn course<T: Transport>(
         let (choice, given) = match debug_span!("select").in_scope(|| course.next(engine, world)) {
             Step::Try(choice) => (choice, None),
             Step::Queue(choice) => {
-                let turn = course.queue(engine, choice, trip.deadline_us);
+                let turn = course.queue(engine, world, choice, trip.deadline_us);
                 match turn.instrument(debug_span!("queue")).await {
                     Some(place) => (choice, Some(place)),
                     None => continue,
@@ -319,7 +319,7 @@ pub(crate) async fn course<T: Transport>(
             }
         };
         course.begun(choice);
-        let first = Runner { choice, there, ready };
+        let first = Runner { choice, there, ready: ready.passing(course.passed()) };
         match hedge::attempt(engine, world, &mut course, first, trip).await {
             Ok((choice, target, served)) => {
                 course.commit();

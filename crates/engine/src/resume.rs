@@ -92,6 +92,7 @@ impl<T: Transport> Route<T> {
         let body = continuation::go_on(&asked, &said, tokens).ok_or_else(gone)?;
         let request =
             ChatRequest::read(&body).map_err(|error| Fault::new(Class::BadRequest, error.message))?;
+        let request = ChatRequest { goes_on: !said.is_empty(), ..request };
         // from here on it is a chat like any other, in whatever tongue it was asked
         self.routed.asked.foreign = None;
         (self.routed.asked.body, self.routed.asked.request) = (body, Request::Chat(request));

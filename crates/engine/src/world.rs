@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use nexus_core::{
     capabilities::Capabilities,
     catalogue::{Catalogue, Route, Target, WILDCARD},
+    flow::line::Line,
     health::breaker::State,
     id::{ProviderId, RouteId},
     refusal::Refusal,
@@ -108,6 +109,18 @@ impl World {
             (known.1, known.2) = (breaker.max(known.1), in_flight.saturating_add(known.2));
         }
         healths.into_values()
+    }
+
+    /// How many wait in line at each provider whose limits, or whose models', are such that anybody may have to.
+    pub fn lines(&self) -> HashMap<&str, usize> {
+        let mut lines: HashMap<&str, HashMap<*const Line, usize>> = HashMap::new();
+        for target in self.snapshot.catalogue.all().flat_map(|route| &route.targets) {
+            if let Some(line) = target.line() {
+                let of_provider = lines.entry(&target.provider.name).or_default();
+                of_provider.insert(Arc::as_ptr(line), line.waiting());
+            }
+        }
+        lines.into_iter().map(|(provider, lines)| (provider, lines.into_values().sum())).collect()
     }
 
     /// What stands behind a target of this world's catalogue.

@@ -335,13 +335,16 @@ fn show(shared: &Shared, shipper: &Shipper) {
     show_health(shared);
 }
 
-/// The breakers of all targets, and what is under way there.
+/// The breakers of all targets, what is under way there, and who waits for room.
 fn show_health(shared: &Shared) {
     let (world, now_us) = (shared.worlds.current(), shared.clock.monotonic_us());
     for route in world.snapshot.catalogue.all() {
         for (meters, breaker, in_flight) in world.healths(route, now_us) {
             meters.health(breaker, in_flight);
         }
+    }
+    for (provider, waiting) in world.lines() {
+        shared.meters.queue_length(provider, waiting);
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Quirks {
     pub thoughts_in_loops: bool,
     /// Takes ids of tool calls of nine letters and digits only.
     pub nine_letter_ids: bool,
+    /// How it is told to go on with an answer that broke off.
+    pub goes_on: GoesOn,
     /// The members of a message that are sent.
     pub in_messages: InMessages,
     /// What becomes of members that are not sent as they are.
@@ -54,6 +56,17 @@ pub enum InMessages {
     Without(&'static [&'static str]),
 }
 
+/// How a vendor is told that the last message is the beginning of its own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// Not at all: it does so by itself, or does not do it.
+    Unasked,
+    /// By a member of that message; where its endpoint's path does not end like this, it refuses the member.
+    Marked { member: &'static str, under: &'static str },
+    /// By members beside the messages.
+    Beside(&'static [(&'static str, bool)]),
+}
+
 impl Quirks {
     /// OpenAI itself.
     pub const NONE: Self = Self {
@@ -63,6 +76,7 @@ impl Quirks {
         usage: Convention::OPENAI,
         thoughts_in_loops: false,
         nine_letter_ids: false,
+        goes_on: GoesOn::Unasked,
         in_messages: InMessages::All,
         changes: &[],
     };
@@ -74,7 +88,18 @@ const OLD: Quirks = Quirks { old_max_tokens: true, ..OLD_ROLES };
 const REASONING_OUTSIDE: Quirks = Quirks { usage: Convention::REASONING_BESIDE, ..NONE };
 const UNASKED_USAGE: Quirks = Quirks { takes_stream_options: false, ..OLD };
 const ONE_CHOICE: Quirks = Quirks { changes: change::ONE_CHOICE, ..OLD };
-const DEEPSEEK: Quirks = Quirks { thoughts_in_loops: true, ..ONE_CHOICE };
+/// Its chat prefix completion is a beta, which the endpoint `https://api.deepseek.com/beta` has.
+const DEEPSEEK: Quirks = Quirks {
+    thoughts_in_loops: true,
+    goes_on: GoesOn::Marked { member: "prefix", under: "/beta" },
+    ..ONE_CHOICE
+};
+/// Kimi's and Qwen's partial mode.
+const PARTIAL: Quirks = Quirks { goes_on: GoesOn::Marked { member: "partial", under: "" }, ..OLD };
+const VLLM: Quirks = Quirks {
+    goes_on: GoesOn::Beside(&[("continue_final_message", true), ("add_generation_prompt", false)]),
+    ..NONE
+};
 const USER_ID: Quirks = Quirks { changes: change::USER_ID, ..OLD };
 const MINIMAX: Quirks = Quirks { changes: change::MINIMAX, ..OLD_ROLES };
 const CEREBRAS: Quirks = Quirks { changes: change::CEREBRAS, ..OLD_ROLES };
@@ -85,6 +110,7 @@ const GROQ: Quirks = Quirks {
 };
 const MISTRAL: Quirks = Quirks {
     nine_letter_ids: true,
+    goes_on: GoesOn::Marked { member: "prefix", under: "" },
     in_messages: InMessages::Only(change::TAKEN_IN_MISTRAL_S_MESSAGES),
     changes: change::MISTRAL,
     ..UNASKED_USAGE
@@ -115,10 +141,10 @@ const fn local(
 pub const VENDORS: &[Vendor] = &[
     remote("openai", "OpenAI", "https://api.openai.com/v1", &["OPENAI_API_KEY"], NONE),
     remote("deepseek", "DeepSeek", "https://api.deepseek.com/v1", &["DEEPSEEK_API_KEY"], DEEPSEEK),
-    remote("qwen", "Qwen (Alibaba DashScope)", "https://dashscope.aliyuncs.com/compatible-mode/v1", &["DASHSCOPE_API_KEY"], OLD),
+    remote("qwen", "Qwen (Alibaba DashScope)", "https://dashscope.aliyuncs.com/compatible-mode/v1", &["DASHSCOPE_API_KEY"], PARTIAL),
     remote("zhipu", "Zhipu GLM", "https://open.bigmodel.cn/api/paas/v4", &["ZHIPUAI_API_KEY", "ZHIPU_API_KEY"], USER_ID),
     remote("zai", "Z.ai", "https://api.z.ai/api/paas/v4", &["ZAI_API_KEY"], USER_ID),
-    remote("moonshot", "Moonshot Kimi", "https://api.moonshot.cn/v1", &["MOONSHOT_API_KEY"], OLD),
+    remote("moonshot", "Moonshot Kimi", "https://api.moonshot.cn/v1", &["MOONSHOT_API_KEY"], PARTIAL),
     remote("minimax", "MiniMax", "https://api.minimax.io/v1", &["MINIMAX_API_KEY"], MINIMAX),
     remote("doubao", "Doubao (Volcengine Ark)", "https://ark.cn-beijing.volces.com/api/v3", &["ARK_API_KEY"], OLD_ROLES),
     remote("baichuan", "Baichuan", "https://api.baichuan-ai.com/v1", &["BAICHUAN_API_KEY"], OLD),
@@ -137,7 +163,7 @@ pub const VENDORS: &[Vendor] = &[
     remote("huggingface", "Hugging Face router", "https://router.huggingface.co/v1", &["HF_TOKEN"], OLD),
     remote("github-models", "GitHub Models", "https://models.github.ai/inference", &["GITHUB_TOKEN"], NONE),
     local("ollama", "Ollama", "http://127.0.0.1:11434/v1", &["OLLAMA_API_KEY"], ONE_CHOICE),
-    local("vllm", "vLLM", "http://127.0.0.1:8000/v1", &["VLLM_API_KEY"], NONE),
+    local("vllm", "vLLM", "http://127.0.0.1:8000/v1", &["VLLM_API_KEY"], VLLM),
     local("lmstudio", "LM Studio", "http://127.0.0.1:1234/v1", &["LMSTUDIO_API_KEY"], OLD),
     remote("custom", "any other that speaks OpenAI", "", &[], NONE),
 ];

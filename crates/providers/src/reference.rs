@@ -7,7 +7,7 @@ use std::fmt::Write;
 use nexus_wire::chat::KNOWN;
 
 use crate::{
-    compat::{self, Quirks},
+    compat::{self, GoesOn, Quirks},
     dialect::member::{Decision, Row},
     registry::{self, Kind},
 };
@@ -100,6 +100,7 @@ pub fn reference_markdown() -> String {
     page.push_str(CAPABILITIES);
     members(&mut page);
     vendors(&mut page);
+    going_on(&mut page);
     page
 }
 
@@ -219,6 +220,36 @@ fn vendors(page: &mut String) {
         if !kind.is_empty() {
             line(page, format_args!("| {kind} | | | nothing differs |"));
         }
+    }
+}
+
+const GOING_ON_HEAD: &str = "
+## Going on with an answer that broke off
+
+What was said goes to the next target as the assistant's last message ([routing](routing.md)). These are told that it is
+the beginning of their own answer, so that they go on in mid-sentence; all others are sent it as it is, which is enough
+for some (Anthropic's models that take a prefill, OpenRouter) and read by the rest as their own last words.
+
+| kind | how |
+|---|---|
+";
+
+/// How vendors are told to go on.
+fn going_on(page: &mut String) {
+    page.push_str(GOING_ON_HEAD);
+    for vendor in registry::vendors() {
+        let how = match vendor.quirks.goes_on {
+            GoesOn::Unasked => continue,
+            GoesOn::Marked { member, under: "" } => format!("`{member}` in the message"),
+            GoesOn::Marked { member, under } => {
+                format!("`{member}` in the message, where the endpoint ends in `{under}`")
+            }
+            GoesOn::Beside(flags) => {
+                let flags = flags.iter().map(|(name, flag)| format!("`{name}: {flag}`"));
+                flags.collect::<Vec<_>>().join(", ")
+            }
+        };
+        line(page, format_args!("| `{}` | {how} |", vendor.id));
     }
 }
 

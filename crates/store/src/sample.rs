@@ -12,7 +12,7 @@ use nexus_core::{
     scope::{Pattern, Scope},
     site::Options,
     snapshot::ShieldMode,
-    usage::{Cost, Outcome, Pricing, Quantity, Source, Trace, Usage, UsageRecord},
+    usage::{Cost, Outcome, PassedOver, Pricing, Quantity, Source, Trace, Usage, UsageRecord},
 };
 
 use crate::repo::{
@@ -167,6 +167,7 @@ pub(crate) fn record(number: u64) -> UsageRecord {
         duration_us: 9_000 + number,
         labels: Labels::default(),
         trace: Trace::default(),
+        passed_over: PassedOver::default(),
     }
 }
 

@@ -160,6 +160,12 @@ impl Meters {
         gauge.set(count as f64);
     }
 
+    /// How many wait in line at a configured provider, as of now. Never on a request's way.
+    pub fn queue_length(&self, provider: &str, count: usize) {
+        let gauge = self.registry.gauge(&metric::QUEUE_LENGTH, [bounded(provider).to_owned().into()]);
+        gauge.set(count as f64);
+    }
+
     /// A usage record could not be made durable.
     pub fn booking_failed(&self) {
         self.booking_failures.increment(1);

@@ -95,6 +95,18 @@ pub const TARGET_IN_FLIGHT: Metric = Metric {
     labels: TARGET,
     help: "Attempts under way at a target.",
 };
+pub const QUEUE_LENGTH: Metric = Metric {
+    name: "nexus_queue_length",
+    kind: Kind::Gauge,
+    labels: &["provider"],
+    help: "Requests that wait in line for room at a provider, or at one of its models that is bounded by itself.",
+};
+pub const QUEUE_WAIT: Metric = Metric {
+    name: "nexus_queue_wait_seconds",
+    kind: Kind::Histogram,
+    labels: TARGET,
+    help: "How long requests waited in line for room, given any or not; not those whose client left.",
+};
 pub const RETRIES_LEFT: Metric = Metric {
     name: "nexus_retries_left",
     kind: Kind::Gauge,
@@ -194,7 +206,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 27] = [
+pub const ALL: [&Metric; 29] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -206,6 +218,8 @@ pub const ALL: [&Metric; 27] = [
     &CREDENTIALS_OUT,
     &BREAKER,
     &TARGET_IN_FLIGHT,
+    &QUEUE_LENGTH,
+    &QUEUE_WAIT,
     &RETRIES_LEFT,
     &REPEATED,
     &CACHE_MISSES,

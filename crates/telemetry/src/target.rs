@@ -24,6 +24,7 @@ pub struct TargetMeters {
     requests: Slots<u16, 32>,
     latency: OnceLock<Histogram>,
     first_token: OnceLock<Histogram>,
+    queue_wait: OnceLock<Histogram>,
     breaker: OnceLock<Gauge>,
     in_flight: OnceLock<Gauge>,
     tokens: Slots<&'static str, 16>,
@@ -42,6 +43,7 @@ impl TargetMeters {
             requests: Slots::new(),
             latency: OnceLock::new(),
             first_token: OnceLock::new(),
+            queue_wait: OnceLock::new(),
             breaker: OnceLock::new(),
             in_flight: OnceLock::new(),
             tokens: Slots::new(),
@@ -68,6 +70,11 @@ impl TargetMeters {
     /// The first content of a streamed answer came, so long after the request's arrival.
     pub fn first_token(&self, after_us: u64) {
         self.histogram(&self.first_token, &metric::FIRST_TOKEN).record(seconds(after_us));
+    }
+
+    /// A request has waited in line so long, given room or not.
+    pub fn waited(&self, for_us: u64) {
+        self.histogram(&self.queue_wait, &metric::QUEUE_WAIT).record(seconds(for_us));
     }
 
     /// The target's breaker (0 closed, 1 half-open, 2 open) and what is under way there, as of now.

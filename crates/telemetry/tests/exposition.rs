@@ -102,6 +102,8 @@ fn every_metric_has_its_help_and_type() {
     target.unpriced();
     target.attempt("answered");
     target.health(2, 3);
+    target.waited(20_000);
+    meters.queue_length("p", 5);
     meters.refused("code");
     meters.retries_left(7);
     meters.credentials_out("p", 1);
@@ -112,6 +114,8 @@ fn every_metric_has_its_help_and_type() {
     for line in [
         r#"nexus_breaker_state{provider="p",model="m"} 2"#,
         r#"nexus_upstream_in_flight{provider="p",model="m"} 3"#,
+        r#"nexus_queue_length{provider="p"} 5"#,
+        r#"nexus_queue_wait_seconds_count{provider="p",model="m"} 1"#,
         "nexus_retries_left 7",
         r#"nexus_repeated_answers_total{kind="cached"} 1"#,
         "nexus_cache_misses_total 1",

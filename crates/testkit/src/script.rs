@@ -10,6 +10,7 @@
 //! | `delay_ms=first:A,between:B` | waits A ms before the head, B ms between the writes |
 //! | `usage=absent\|negative\|huge\|cumulative` | no usage; -1; near 2^63; in every chunk, growing |
 //! | `comment=every:N` | `: OPENROUTER PROCESSING` before every Nth event |
+//! | `left=requests:N,tokens:N,reset_ms:MS` | says in OpenAI's headers that so much is left of its limits, and when there is all again |
 //! | `done=absent` | the stream ends well, without `[DONE]` (or the event that says so) |
 //! | `crlf`, `bom` | frames end in CRLF; the stream begins with a byte order mark |
 //! | `json_for_stream` | a whole JSON answer although a stream was asked for |
@@ -30,7 +31,7 @@ use std::num::NonZeroU32;
 const MAX_EVENTS: u32 = 100_000;
 const MAX_BYTES: u32 = 32 * 1024 * 1024;
 const WORDS: &str =
-    "events bytes burst delay_ms usage comment done crlf bom json_for_stream echo_key_401 fault";
+    "events bytes burst delay_ms usage comment left done crlf bom json_for_stream echo_key_401 fault";
 
 /// One request's script; the default answers at once and well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub struct Script {
     pub bytes: Option<NonZeroU32>,
     pub burst: Option<NonZeroU32>,
     pub comment_every: Option<NonZeroU32>,
+    pub left: Option<Left>,
+}
+
+/// What an answer says is left of the provider's limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    pub requests: Option<u32>,
+    pub tokens: Option<u32>,
+    pub reset_ms: u32,
 }
 
 /// Departures from the usual frame of an answer.
@@ -127,6 +137,7 @@ impl Script {
                     Some(count(value.strip_prefix("every:").unwrap_or_default(), MAX_EVENTS)?);
             }
             "delay_ms" => self.delay(value)?,
+            "left" => self.left = Some(left(value)?),
             "usage" => self.usage = usage(value)?,
             "done" if value == "absent" => self.shape.done_absent = true,
             "done" => return Err("the only value is `absent`".to_owned()),
@@ -153,6 +164,23 @@ impl Script {
         }
         Ok(())
     }
+}
+
+fn left(value: &str) -> Result<Left, String> {
+    let mut left = Left::default();
+    for part in value.split(',') {
+        match part.split_once(':') {
+            Some(("requests", count)) => left.requests = Some(number(count)?),
+            Some(("tokens", count)) => left.tokens = Some(number(count)?),
+            Some(("reset_ms", ms)) => left.reset_ms = number(ms)?,
+            _ => {
+                return Err(
+                    "write `requests:N`, `tokens:N` or `reset_ms:MS`, with commas in between".to_owned()
+                );
+            }
+        }
+    }
+    Ok(left)
 }
 
 fn usage(value: &str) -> Result<Usage, String> {
@@ -251,6 +279,13 @@ mod tests {
             ("usage=huge", Script { usage: Usage::Huge, ..Script::default() }),
             ("usage=cumulative", Script { usage: Usage::Cumulative, ..Script::default() }),
             ("comment=every:2", Script { comment_every: n(2), ..Script::default() }),
+            (
+                "left=requests:0,reset_ms:9",
+                Script {
+                    left: Some(Left { requests: Some(0), tokens: None, reset_ms: 9 }),
+                    ..Script::default()
+                },
+            ),
             ("done=absent", shape(|shape| shape.done_absent = true)),
             ("crlf", shape(|shape| shape.crlf = true)),
             ("bom", shape(|shape| shape.bom = true)),
@@ -282,6 +317,7 @@ mod tests {
             ("events=3+bytes=2", "`bytes` must be at least `events`"),
             ("comment=2", "`comment=2`: "),
             ("delay_ms=50", "write `first:MS`"),
+            ("left=3", "write `requests:N`"),
             ("usage=wrong", "write `absent`"),
             ("done=present", "the only value is `absent`"),
             ("bom=yes", "takes no value"),

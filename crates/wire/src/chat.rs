@@ -73,6 +73,8 @@ pub struct ChatRequest {
     pub n: Option<u64>,
     /// Whether the same words are to come to the same answer: `temperature` is 0, and nothing is looked up.
     pub is_deterministic: bool,
+    /// Whether the last message is the beginning of the answer, which is to be gone on with. No body says so.
+    pub goes_on: bool,
     pub said: Said,
     pub places: Places,
 }
@@ -221,6 +223,7 @@ impl<'a> Found<'a> {
             n: count("n", self.n)?,
             is_deterministic: self.temperature.is_some_and(is_zero)
                 && self.web_search_options.is_none_or(|value| value == "null"),
+            goes_on: false,
             said: Said::read(self.user, self.safety_identifier, self.metadata),
             places: Places {
                 model: json::place(text, raw_model),

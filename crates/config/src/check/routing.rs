@@ -6,7 +6,7 @@ use nexus_core::{
     capabilities::{Capabilities, Thinking},
     modality::{Modalities, Modality},
     need::{self, Abilities, Ability},
-    policy::{Cause, Policy, Rule as Set},
+    policy::{Cause, Conduct, Policy, Rule as Set},
 };
 
 use super::Check;
@@ -160,7 +160,11 @@ impl Check<'_> {
                     policy: Policy::from_word(&policy).unwrap_or_default(),
                     has_affinity: raw.affinity.unwrap_or_default(),
                     fallbacks,
-                    ..Set::default()
+                    conduct: Conduct {
+                        cache_ttl_s: raw.cache_ttl_s,
+                        hedge_percent: raw.hedge_percent,
+                        continues: raw.r#continue.unwrap_or_default(),
+                    },
                 },
             });
         }

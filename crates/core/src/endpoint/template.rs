@@ -69,7 +69,7 @@ impl Template {
     /// Whether it leads to the same server as `other` does, each with its options, whatever the region: what is shown
     /// to the one may be shown to the other.
     pub fn is_at_server_of(&self, own: &Options, other: &Template, others: &Options) -> bool {
-        let here = |options| Site { region: Some("region"), options };
+        let here = |options| Site { region: Some("region"), options, base_path: "" };
         match (self.fill(here(own)), other.fill(here(others))) {
             (Ok(ours), Ok(theirs)) => ours.is_at_server_of(&theirs),
             _ => false,
@@ -175,7 +175,8 @@ mod tests {
             ("https://{region}.example.com", Some("eu."), Err(Unfilled::Unfit("region".into()))),
         ] {
             let options: Options = [("region", "home"), ("resource", "acme")].into_iter().collect();
-            let filled = Template::parse(template).unwrap().fill(Site { region, options: &options });
+            let filled =
+                Template::parse(template).unwrap().fill(Site { region, options: &options, base_path: "" });
             assert_eq!(filled, expected.map(|text| Endpoint::parse(text).unwrap()), "{template} {region:?}");
         }
     }

@@ -120,7 +120,7 @@ fn a_target_passed_over_costs_no_try_and_there_is_an_end_to_passing_over() {
     let mut plan = Plan::new(1, u64::MAX);
     let mut passed = Vec::new();
     while let Step::Try(choice) = plan.step(&bench.outlook(S), |_| 0) {
-        plan.passed_over(choice);
+        plan.passed_over(choice, "taken");
         passed.push(choice.place);
     }
     assert_eq!((passed.len(), plan.tries()), (2 * TRIES_MAX, 0));

@@ -3,7 +3,8 @@
 //! Deficit round robin over teams: each in turn may take as many tokens as the others, so that who sends ten
 //! times as much waits ten times as long and nobody else does. Room is given away under the line's own lock and
 //! to those who wait first: nobody who comes later overtakes them. The line is bounded; where it is full, who
-//! has the most in it gives way to who has less. Within a team it is first come, first served.
+//! has the most in it gives way to who has less. Within a team it is first come, first served among those whose own
+//! model has room.
 //!
 //! Nobody waits in here. Who waits outside asks with [`Ticket::poll`], and is woken when asking again may help.
 
@@ -214,39 +215,29 @@ impl State {
         self.teams.front()?.waiting.front()?.waker.clone()
     }
 
-    /// Gives room to those in front of each team, in turns, until nobody finds any. Says when there may be more,
-    /// and who got something.
+    /// Gives room to the first of each team whose target has any, in turns, until nobody finds any. Says when there
+    /// may be more, and who got something.
     fn give_away(&mut self, now_us: u64) -> (Option<u64>, Vec<Waker>) {
         let (mut soonest_us, mut told, mut in_vain) = (None, Vec::new(), 0);
         while in_vain < self.teams.len() {
             let Some(mut flow) = self.teams.pop_front() else { break };
-            let Some(front) = flow.waiting.front() else { continue };
-            let cost = cost(front.tokens);
-            if flow.deficit < cost {
-                flow.deficit = flow.deficit.saturating_add(QUANTUM);
-                if flow.deficit < cost {
+            match flow.serve(now_us) {
+                Served::Given(waiting, place) => {
                     in_vain = 0;
-                    self.teams.push_back(flow);
-                    continue;
-                }
-            }
-            match room_at(&front.target, front.tokens, now_us) {
-                Ok(place) => {
-                    in_vain = 0;
-                    flow.deficit = flow.deficit.saturating_sub(cost);
-                    if let Some(front) = flow.waiting.pop_front() {
-                        self.given.insert(front.number, place);
-                        self.waiting = self.waiting.saturating_sub(1);
-                        told.extend(front.waker);
-                    }
-                    let next = flow.waiting.front().map(|next| self::cost(next.tokens));
-                    match next {
+                    self.given.insert(waiting.number, place);
+                    self.waiting = self.waiting.saturating_sub(1);
+                    told.extend(waiting.waker);
+                    match flow.waiting.front().map(|next| cost(next.tokens)) {
                         None => {}
                         Some(next) if next <= flow.deficit => self.teams.push_front(flow),
                         Some(_) => self.teams.push_back(flow),
                     }
                 }
-                Err(until_us) => {
+                Served::Saves => {
+                    in_vain = 0;
+                    self.teams.push_back(flow);
+                }
+                Served::Nothing { until_us } => {
                     in_vain = in_vain.saturating_add(1);
                     soonest_us = soonest_us.into_iter().chain(until_us).min();
                     self.teams.push_back(flow);
@@ -257,13 +248,81 @@ impl State {
     }
 }
 
-/// A place at a target, or when there may be one.
-fn room_at(target: &Target, tokens: u64, now_us: u64) -> Result<Place, Option<u64>> {
-    if let Some(until_us) = target.health.rests_until(now_us) {
-        return Err(Some(until_us));
+/// What a team gets when its turn comes.
+enum Served {
+    Given(Waiting, Place),
+    /// There is room, and it costs more than the team has saved.
+    Saves,
+    /// There is no room; there may be at this moment.
+    Nothing {
+        until_us: Option<u64>,
+    },
+}
+
+impl Flow {
+    /// Gives room to the first whose target has some. Who waits for a model that is full holds up nobody who waits for
+    /// another one of the same provider.
+    fn serve(&mut self, now_us: u64) -> Served {
+        let mut soonest_us: Option<u64> = None;
+        let mut full: Vec<*const Target> = Vec::new();
+        for at in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.get(at) else { break };
+            if full.contains(&Arc::as_ptr(&waiting.target)) {
+                continue;
+            }
+            let lack = match lack(&waiting.target, waiting.tokens, now_us) {
+                Some(lack) => lack,
+                None => {
+                    let cost = cost(waiting.tokens);
+                    if self.deficit < cost {
+                        self.deficit = self.deficit.saturating_add(QUANTUM);
+                        if self.deficit < cost {
+                            return Served::Saves;
+                        }
+                    }
+                    match waiting.target.place(waiting.tokens, now_us) {
+                        Ok(place) => {
+                            let Some(waiting) = self.waiting.remove(at) else { break };
+                            self.deficit = self.deficit.saturating_sub(cost);
+                            return Served::Given(waiting, place);
+                        }
+                        // somebody who does not wait was faster
+                        Err((whose, short)) => Lack::of(whose, short, now_us),
+                    }
+                }
+            };
+            soonest_us = soonest_us.into_iter().chain(lack.until_us).min();
+            if lack.is_of_all {
+                break;
+            }
+            full.push(Arc::as_ptr(&waiting.target));
+        }
+        Served::Nothing { until_us: soonest_us }
     }
-    let place = target.place(tokens, now_us);
-    place.map_err(|(_, Short { wait_us, .. })| Some(now_us.saturating_add(wait_us?)))
+}
+
+/// Why there is no room at a target.
+struct Lack {
+    /// When there may be some; `None`: when somebody is done.
+    until_us: Option<u64>,
+    /// Whether it is the provider that is short, and with it every target of the line.
+    is_of_all: bool,
+}
+
+impl Lack {
+    /// `whose`: of the target (0), or of its provider (1).
+    fn of(whose: usize, short: Short, now_us: u64) -> Self {
+        Self { until_us: short.wait_us.map(|wait_us| now_us.saturating_add(wait_us)), is_of_all: whose > 0 }
+    }
+}
+
+fn lack(target: &Target, tokens: u64, now_us: u64) -> Option<Lack> {
+    if let Some(until_us) = target.health.rests_until(now_us) {
+        return Some(Lack { until_us: Some(until_us), is_of_all: false });
+    }
+    let [here, there] = target.shorts(tokens, now_us);
+    let lack = |whose| move |short| Lack::of(whose, short, now_us);
+    there.map(lack(1)).or_else(|| here.map(lack(0)))
 }
 
 /// What a request of so many tokens counts for: something, and never more than a few turns.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Choice, Nobody, Tried, delay,
+    passed::Passed,
     verdict::{Against, Ask, judge},
 };
 use crate::{
@@ -53,7 +54,7 @@ pub fn explain(route: &Route, rule: &Rule, ask: &Ask<'_>, dice: impl FnMut(u64) 
             .enumerate()
             .map(|(place, target)| candidate(route, place, target, rule, ask))
             .collect(),
-        choice: super::choose(&rehearsed, rule, ask, &Tried::default(), dice),
+        choice: super::choose(&rehearsed, rule, ask, &Tried::default(), &mut Passed::default(), dice),
     }
 }
 

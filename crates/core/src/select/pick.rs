@@ -32,7 +32,7 @@ pub(super) struct Look {
 
 impl<'a> Fitting<'a> {
     /// Walks over the tier, and notes what stands against those that do not fit.
-    pub fn look(&self, rest: &mut Rest) -> Look {
+    pub fn look(&self, rest: &mut Rest<'_>) -> Look {
         let mut look = Look::default();
         for (place, target) in self.all() {
             match self.judged(place, target) {

@@ -18,7 +18,7 @@ fn rule(policy: Policy) -> Rule {
 }
 
 fn taken(route: &Route, rule: &Rule, ask: &Ask<'_>) -> Option<usize> {
-    choose(route, rule, ask, &Tried::default(), |_| 0).ok().map(|choice| choice.place)
+    choose(route, rule, ask, &Tried::default(), &mut Passed::default(), |_| 0).ok().map(|choice| choice.place)
 }
 
 fn fail(target: &Target, class: Class, now_us: u64) {
@@ -56,7 +56,9 @@ fn each_policy_takes_the_best_by_its_own_measure() {
         (Policy::LeastLatency, [2, 1], 2),
     ] {
         let mut rolls = rolls.into_iter();
-        let choice = choose(&route, &rule(policy), &ask, &Tried::default(), |_| rolls.next().unwrap());
+        let choice = choose(&route, &rule(policy), &ask, &Tried::default(), &mut Passed::default(), |_| {
+            rolls.next().unwrap()
+        });
         assert_eq!(choice.unwrap(), Choice { place: expected, entry: Entry::Asked }, "{policy:?}");
     }
 }
@@ -65,8 +67,11 @@ fn each_policy_takes_the_best_by_its_own_measure() {
 fn equals_take_turns_by_the_dice() {
     let route = weighted(&[1, 1, 1]);
     for policy in [Policy::LeastBusy, Policy::Cheapest] {
-        let by_roll =
-            |roll| choose(&route, &rule(policy), &ask(0), &Tried::default(), |_| roll).unwrap().place;
+        let by_roll = |roll| {
+            choose(&route, &rule(policy), &ask(0), &Tried::default(), &mut Passed::default(), |_| roll)
+                .unwrap()
+                .place
+        };
         assert_eq!([0, 1, 2].map(by_roll), [0, 1, 2], "{policy:?}");
     }
 }
@@ -79,11 +84,15 @@ fn a_tier_is_left_only_when_none_of_it_can_and_weight_zero_comes_last() {
     assert_eq!(order, ["2", "1", "0"]);
     let mut tried = Tried::default();
     for place in 0..3 {
-        let choice = choose(&route, &Rule::default(), &ask(0), &tried, |_| 0).unwrap();
+        let choice =
+            choose(&route, &Rule::default(), &ask(0), &tried, &mut Passed::default(), |_| 0).unwrap();
         assert_eq!(choice.place, place);
         tried.add(place);
     }
-    assert_eq!(choose(&route, &Rule::default(), &ask(0), &tried, |_| 0), Err(Nobody::Exhausted));
+    assert_eq!(
+        choose(&route, &Rule::default(), &ask(0), &tried, &mut Passed::default(), |_| 0),
+        Err(Nobody::Exhausted)
+    );
 }
 
 #[test]
@@ -136,10 +145,13 @@ fn the_last_target_is_never_taken_out_and_the_one_that_is_back_soonest_goes_firs
     fail(&route.targets[0], Class::Credential, 2 * S);
     fail(&route.targets[1], Class::Credential, S);
     let forced = Choice { place: 1, entry: Entry::Forced };
-    assert_eq!(choose(&route, &Rule::default(), &ask(2 * S), &Tried::default(), |_| 0), Ok(forced));
+    assert_eq!(
+        choose(&route, &Rule::default(), &ask(2 * S), &Tried::default(), &mut Passed::default(), |_| 0),
+        Ok(forced)
+    );
     let mut tried = Tried::default();
     tried.add(0);
-    let choice = choose(&route, &Rule::default(), &ask(2 * S), &tried, |_| 0);
+    let choice = choose(&route, &Rule::default(), &ask(2 * S), &tried, &mut Passed::default(), |_| 0);
     assert_eq!(choice, Err(Nobody::Shut(forced)), "not at once where another was tried already");
 }
 
@@ -148,7 +160,7 @@ fn who_asked_to_be_left_alone_is_left_alone() {
     let route = weighted(&[1]);
     fail(&route.targets[0], Class::RateLimited, S);
     let against = Against::Resting { until_us: 2 * S };
-    let nobody = choose(&route, &Rule::default(), &ask(S), &Tried::default(), |_| 0);
+    let nobody = choose(&route, &Rule::default(), &ask(S), &Tried::default(), &mut Passed::default(), |_| 0);
     assert_eq!(nobody, Err(Nobody::Until { until_us: 2 * S, against }));
     assert_eq!(taken(&route, &Rule::default(), &ask(2 * S)), Some(0));
 }
@@ -198,7 +210,8 @@ fn who_has_no_room_is_passed_over_and_where_nobody_has_the_shortest_wait_is_chos
         let explained = explain(&route, &rule(Policy::Priority), &ask, |_| 0);
         explained.candidates.iter().map(|one| one.against.map_or("-", Against::as_str)).collect()
     };
-    let chosen = || choose(&route, &rule(Policy::Priority), &ask, &Tried::default(), |_| 0);
+    let chosen =
+        || choose(&route, &rule(Policy::Priority), &ask, &Tried::default(), &mut Passed::default(), |_| 0);
     let mut held = Vec::new();
     for (at, expected) in ["at_limit", "out_of_tokens", "full", "full"].into_iter().enumerate() {
         assert_eq!(chosen().unwrap().place, at);
@@ -225,9 +238,31 @@ fn a_limit_that_has_no_room_for_long_is_not_waited_for() {
     let limits = Limits::new(Bounds { requests: Some(1), ..Bounds::default() });
     let route = route([Target { limits, ..target(0) }]);
     drop(route.targets[0].place(1, S).unwrap());
-    let nobody = choose(&route, &Rule::default(), &ask(S), &Tried::default(), |_| 0);
+    let nobody = choose(&route, &Rule::default(), &ask(S), &Tried::default(), &mut Passed::default(), |_| 0);
     let against = Against::AtLimit { scarce: Scarce::Requests, until_us: Some(61 * S) };
     assert_eq!(nobody, Err(Nobody::Until { until_us: 61 * S, against }));
-    let later = choose(&route, &Rule::default(), &ask(52 * S), &Tried::default(), |_| 0);
+    let later =
+        choose(&route, &Rule::default(), &ask(52 * S), &Tried::default(), &mut Passed::default(), |_| 0);
     assert!(matches!(later, Err(Nobody::Full { .. })), "{later:?}");
+}
+
+#[test]
+fn whom_a_choice_passed_over_is_kept_with_why_up_to_a_bound() {
+    let route = route((0..20).map(target));
+    let mut passed = Passed::default();
+    let mut choose = |tried: &Tried| {
+        passed = Passed::default();
+        choose(&route, &rule(Policy::Priority), &ask(2 * S), tried, &mut passed, |_| 0).unwrap().place
+    };
+    assert_eq!(choose(&Tried::default()), 0);
+    fail(&route.targets[0], Class::Credential, S);
+    fail(&route.targets[2], Class::RateLimited, 2 * S);
+    let mut tried = Tried::default();
+    tried.add(1);
+    assert_eq!(choose(&tried), 3);
+    assert_eq!(passed.iter().collect::<Vec<_>>(), [(0, "breaker_open"), (2, "resting")]);
+    assert_eq!(passed.more(), 0, "who was tried has an attempt of its own");
+    let mut passed = Passed::default();
+    (0..20).for_each(|place| passed.add(place, "full"));
+    assert_eq!((passed.iter().count(), passed.more()), (8, 12));
 }

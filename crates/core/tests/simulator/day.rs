@@ -159,7 +159,7 @@ impl Day {
                     self.inspect(&request, choice, now_us);
                     let target = &self.route.targets[choice.place];
                     let Some(seat) = Seat::take(&target.health, true, choice.entry, now_us) else {
-                        request.plan.passed_over(choice);
+                        request.plan.passed_over(choice, "taken");
                         continue;
                     };
                     request.plan.begun(choice);

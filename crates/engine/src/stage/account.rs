@@ -11,7 +11,7 @@ use nexus_core::{
     flow::place::Place,
     health::Seat,
     id::{AttemptId, RequestId},
-    usage::{Cost, Outcome, Source, Trace, Usage, UsageRecord},
+    usage::{Cost, Outcome, PassedOver, Source, Trace, Usage, UsageRecord},
 };
 use nexus_providers::dialect::Consumed;
 use nexus_telemetry::target::TargetMeters;
@@ -43,6 +43,8 @@ pub struct Bill {
     race: Race,
     /// `None` once settled.
     record: Option<UsageRecord>,
+    /// A whole answer whose tokens are being counted, should nobody wait for that to end.
+    counting: Option<(Consumed, String)>,
     /// Where a quota may end the answer; the relay takes it.
     cutter: Option<Box<Cutter>>,
     /// How far the answer is read on after its client has left.
@@ -57,7 +59,7 @@ pub struct Held {
 }
 
 /// Whose attempt it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempt {
     pub id: AttemptId,
     pub request: RequestId,
@@ -65,6 +67,7 @@ pub struct Attempt {
     pub number: u32,
     /// When its request arrived, on the clock that never runs backwards.
     pub arrived_us: u64,
+    pub passed: PassedOver,
 }
 
 impl Bill {
@@ -113,6 +116,7 @@ impl Bill {
             duration_us: 0,
             labels: routed.asked.labels.clone(),
             trace: trace(routed, opened_us.saturating_sub(attempt.arrived_us)),
+            passed_over: attempt.passed,
         };
         Box::new(Self {
             opened_us,
@@ -128,6 +132,7 @@ impl Bill {
             _own: routed.place.clone(),
             race: Race::default(),
             record: Some(record),
+            counting: None,
             cutter: Cutter::of(routed).map(Box::new),
             reads_on: if call.is_stream { Bounds::of(&target.provider.options) } else { None },
         })
@@ -198,11 +203,14 @@ impl Bill {
     /// off this thread; the record is durable when this returns. Says what was booked; where it is not and must be,
     /// the answer is not to be given.
     pub async fn settle(mut self: Box<Self>, consumed: Consumed, text: String) -> Result<Usage, Unbooked> {
-        let (usage, source) = match consumed.usage {
-            Some(usage) => (usage, Source::Provider),
-            None => (count(self.prompt.clone(), text).await, Source::Estimated),
-        };
-        self.settle_counted(Outcome::Answered, 200, usage, source, consumed)?;
+        if let Some(usage) = consumed.usage {
+            self.settle_counted(Outcome::Answered, 200, usage, Source::Provider, consumed)?;
+            return Ok(usage);
+        }
+        self.counting = Some((consumed, text.clone()));
+        let usage = count(self.prompt.clone(), text).await;
+        let (consumed, _) = self.counting.take().unwrap_or_default();
+        self.settle_counted(Outcome::Answered, 200, usage, Source::Estimated, consumed)?;
         Ok(usage)
     }
 
@@ -287,6 +295,9 @@ fn trace(routed: &Routed, before_us: u64) -> Trace {
 
 impl Drop for Bill {
     fn drop(&mut self) {
+        if let Some((consumed, text)) = self.counting.take() {
+            return self.break_off(Outcome::Answered, CLIENT_GONE, consumed, &text);
+        }
         let outcome = if self.race.is_lost() { Outcome::Outrun } else { Outcome::Abandoned };
         self.break_off(outcome, CLIENT_GONE, Consumed::default(), "");
     }

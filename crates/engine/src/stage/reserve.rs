@@ -41,7 +41,7 @@ pub async fn reserve(
     shared: &Shared,
 ) -> Result<(), Refusal> {
     let before = routed.hold.take();
-    match exchange(routed, before.as_deref(), world, request, shared).await {
+    match exchange(routed, before.as_ref(), world, request, shared).await {
         Ok(held) => {
             routed.hold = held;
             Ok(())
@@ -72,7 +72,7 @@ pub async fn beside(
 
 async fn exchange(
     routed: &mut Routed,
-    before: Option<&Hold>,
+    before: Option<&Arc<Hold>>,
     world: &World,
     request: RequestId,
     shared: &Shared,
@@ -181,18 +181,20 @@ fn hold(
     routed: &Routed,
     claims: &Claims<'_>,
     Wants { needs, growth }: Wants,
-    before: Option<&Hold>,
+    before: Option<&Arc<Hold>>,
     request: RequestId,
     shared: &Shared,
 ) -> Result<Option<Arc<Hold>>, Refusal> {
     if claims.is_empty() {
-        return Ok(None);
+        // it is kept all the same: it says that the request was counted
+        before.into_iter().for_each(|before| before.let_go());
+        return Ok(before.cloned());
     }
     let now_ms = shared.clock.unix_ms();
     let whole_ms = i64::try_from(shared.limits.deadlines.whole_ms).unwrap_or(i64::MAX);
     let until_ms = now_ms.saturating_add(whole_ms.saturating_mul(4)).saturating_add(GRACE_MS);
     let owner = Owner { request, key: routed.caller.key, until_ms };
-    let held = shared.quotas.hold(claims, needs, growth, owner, before, &shared.clock);
+    let held = shared.quotas.hold(claims, needs, growth, owner, before.map(AsRef::as_ref), &shared.clock);
     held.map(Some).map_err(|exhausted| Refusal::QuotaExhausted {
         name: exhausted.name.into(),
         measure: exhausted.measure.as_str(),

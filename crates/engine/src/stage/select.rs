@@ -1,5 +1,7 @@
 //! Stage 4, select: which target next, until an answer begins or nothing is left.
 
+use std::{borrow::Cow, sync::Arc};
+
 use nexus_core::{
     catalogue::Target,
     failover::{Outlook, Plan, Step, Why},
@@ -15,7 +17,7 @@ use nexus_core::{
         Choice,
         verdict::{Against, Ask},
     },
-    usage::Usage,
+    usage::{Passed, PassedOver, Usage},
 };
 use nexus_wire::bearing::{self, Borne, Needs};
 
@@ -49,7 +51,7 @@ impl<'a> Course<'a> {
     ) -> Self {
         let body = &routed.asked.body;
         let mut plan = Plan::new(engine.shared.limits.attempts, deadline_us);
-        but.iter().for_each(|place| plan.passed_over(Choice { place: *place, entry: Entry::Asked }));
+        but.iter().for_each(|place| plan.passed_over(Choice { place: *place, entry: Entry::Asked }, BROKE_OFF));
         Self {
             plan,
             routed,
@@ -102,13 +104,22 @@ impl<'a> Course<'a> {
     pub async fn queue<T: Transport>(
         &mut self,
         engine: &Engine<T>,
+        world: &World,
         choice: Choice,
         deadline_us: u64,
     ) -> Option<Place> {
         let clock = &*engine.shared.clock;
-        let target = self.routed.to.route.targets.get(choice.place)?;
-        let until_us = clock.monotonic_us().saturating_add(WAIT_MAX_US).min(deadline_us);
+        let (target, backend) = match world.stand(&self.routed.to.route, choice.place) {
+            Ok(stand) => stand,
+            Err(refusal) => {
+                self.passed_over(choice, refusal.into());
+                return None;
+            }
+        };
+        let since_us = clock.monotonic_us();
+        let until_us = since_us.saturating_add(WAIT_MAX_US).min(deadline_us);
         let place = queue::turn(target, self.need.team, self.tokens(), until_us, clock).await;
+        backend.meters.waited(clock.monotonic_us().saturating_sub(since_us));
         if place.is_none() {
             let short = target.short(self.tokens(), clock.monotonic_us());
             let (scarce, wait_us) = short.map_or((Scarce::Requests, None), |short| (short.scarce, short.wait_us));
@@ -119,8 +130,19 @@ impl<'a> Course<'a> {
 
     /// A target that was chosen had no place after all, or no words for the request; nothing was sent.
     pub fn passed_over(&mut self, choice: Choice, refused: Refused) {
-        self.plan.passed_over(choice);
+        self.plan.passed_over(choice, word(&refused));
         self.last = Some(refused);
+    }
+
+    /// Whom the latest choice passed over, for the attempt it leads to.
+    pub fn passed(&self) -> PassedOver {
+        let passed = self.plan.passed();
+        let of = |(place, why): (usize, &'static str)| {
+            let target = self.routed.to.route.targets.get(place)?;
+            let (provider, model) = (Arc::clone(&target.provider.name), Arc::clone(&target.real_model));
+            Some(Passed { provider, model, region: target.region.clone(), why: Cow::Borrowed(why) })
+        };
+        PassedOver { first: passed.iter().filter_map(of).collect(), more: passed.more() }
     }
 
     /// An attempt begins.
@@ -190,6 +212,17 @@ fn cost(target: &Target, routed: &Routed, need: &Need<'_>, now_ms: i64) -> Optio
     let usage = Usage::text(need.input_tokens, need.output_tokens.unwrap_or(OUTPUT_TOKENS));
     let model = target.model_for(&routed.to.name);
     Priced::find(&routed.prices, target, model, now_ms).nano_usd(&usage, Tier::Standard)
+}
+
+/// Why a target is left out of a continuation.
+const BROKE_OFF: &str = "broke_off";
+
+/// Why a target was passed over that had been chosen.
+fn word(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::There(fault) => fault.class.as_str(),
+        Refused::Here(_) => "unsayable",
+    }
 }
 
 /// For which cause another alias may be asked instead; `None`: for none.

@@ -217,3 +217,18 @@ async fn a_provider_that_says_it_has_nothing_left_is_left_alone_until_it_has() {
     assert_eq!(health.learned(5_000_000), Some(learned));
     assert_eq!(health.rests_until(5_000_000), Some(25_000_000));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_in_vain_is_told_429_and_when_to_come_again_whosever_time_was_over() {
+    let bench = bounded(OPEN, OPEN, &[ONE_AT_ONCE], vec![events(vec![Piece::Bytes(CHUNK), Piece::Silence])]);
+    let _held = ask(&bench, ASK_STREAM).await.unwrap();
+    let clock = Arc::clone(&bench.clock);
+    let (denial, ()) = tokio::join!(ask(&bench, ASK), async move {
+        tokio::task::yield_now().await;
+        // beyond the request's own time, which is shorter than anybody waits
+        clock.advance(2_000_000);
+    });
+    let denial = denial.err().unwrap();
+    let (status, kind, message) = said(&denial);
+    assert_eq!((status, kind.as_str(), denial.retry_after_ms), (429, "requests", Some(1_000)), "{message}");
+}

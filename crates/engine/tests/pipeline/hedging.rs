@@ -127,6 +127,30 @@ async fn where_the_second_fails_the_first_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_the_requests_own_fault_ends_both_and_the_other_is_booked_as_outrun() {
+    let bench = hedged(SETTING, [silence(), error(400, r#"{"error":{"message":"bad"}}"#)]);
+    assert_eq!(ask(&bench, ASK_STREAM).await.err().unwrap().error.status(), 400);
+    assert_eq!(bench.transport.cancelled.get(), 1);
+    let outcomes: Vec<_> = booked(bench).into_iter().map(|(_, outcome, _)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Outrun, Outcome::Failed(Class::BadRequest)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_attempt_there_was_no_room_for_costs_neither_share_nor_retry() {
+    let bench = hedged(SETTING, [silence(), stream()]);
+    let route =
+        || bench.engine.shared.worlds.current().snapshot.catalogue.resolve("gpt", None).unwrap().route;
+    let other = Arc::clone(&route().targets[1].health);
+    let mut seat = Seat::take(&other, true, Entry::Asked, 4_000_000).unwrap();
+    seat.failed(&nexus_core::fault::Fault::new(Class::Credential, "no"), 4_500_000);
+    let left = bench.engine.shared.retries.left();
+    ask(&bench, ASK_STREAM).await.unwrap();
+    assert_eq!(asked(&bench), ["one"]);
+    assert!(route().hedges.take(), "its share is still there");
+    assert_eq!(bench.engine.shared.retries.left(), left);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_asked_twice_unless_the_rule_the_budgets_and_what_is_known_allow_it() {
     let concurrent = Quota {
         id: Uuid::from_u128(1),

@@ -1,5 +1,6 @@
 //! Whole answers: relayed under the alias, failed over where that helps, booked once an attempt.
 
+use futures_util::FutureExt as _;
 use nexus_core::{
     fault::{Class, Fault},
     usage::{Outcome, Quantity, Source, Usage},
@@ -132,4 +133,43 @@ async fn a_request_is_counted_under_its_provider_alias_and_status() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_answer_is_counted_is_booked_with_all_that_was_said() {
+    const UNCOUNTED: &str = r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-4-0613","choices":[{"index":0,"message":{"role":"assistant","content":"Hi there, and more"},"finish_reason":"stop"}]}"#;
+    let bench = bench(1, [json(UNCOUNTED)]);
+    // where the count is already there the answer is, too: it is booked alike
+    drop(ask(&bench, ASK).now_or_never());
+    let booked = bench.booked();
+    assert_eq!(
+        (booked.len(), booked[0].outcome, booked[0].source),
+        (1, Outcome::Answered, Source::Estimated)
+    );
+    assert!(booked[0].usage.of(Quantity::Output) > 0);
+}
+
+#[tokio::test]
+async fn whom_the_choice_of_a_target_passed_over_is_booked_with_each_attempt_and_why() {
+    let bench = bench(3, [error(500, "{}"), json(WHOLE), json(WHOLE)]);
+    let route = bench.engine.shared.worlds.current().snapshot.catalogue.resolve("gpt", None).unwrap().route;
+    route.targets[0].health.breaker().open(4_900_000);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    route.targets[0].health.reset(5_000_000);
+    text(ask(&bench, ASK).await.unwrap()).await;
+    let told: Vec<_> = bench
+        .booked()
+        .iter()
+        .map(|record| {
+            let passed = record.passed_over.first.iter();
+            let passed: Vec<_> =
+                passed.map(|passed| format!("{}: {}", passed.provider, passed.why)).collect();
+            (record.provider_name.to_string(), passed)
+        })
+        .collect();
+    let open = || vec!["one: breaker_open".to_owned()];
+    assert_eq!(
+        told,
+        [("two".to_owned(), open()), ("three".to_owned(), open()), ("three".to_owned(), vec![])]
+    );
 }

@@ -10,7 +10,7 @@ use nexus_store::repo::{
     content,
     usage::{
         Only,
-        requests::{self, Asked, Attempt, Found, Request},
+        requests::{self, Asked, Attempt, PassedOver, Found, Request},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,29 @@ pub struct AttemptBody {
     request_bytes: Option<u64>,
     /// Of what the client was to be given of it.
     answer_bytes: Option<u64>,
+    /// Whom the choice of its target passed over, in the order they were looked at.
+    passed_over: Vec<PassedOverBody>,
+    /// How many it passed over beside those.
+    passed_over_more: u32,
+}
+
+/// A target that a choice passed over.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PassedOver)]
+pub struct PassedOverBody {
+    provider: String,
+    /// The provider's name of it.
+    model: String,
+    region: Option<String>,
+    /// Why: `breaker_open`, `full`, ..
+    why: String,
+}
+
+impl From<PassedOver> for PassedOverBody {
+    fn from(passed: PassedOver) -> Self {
+        let PassedOver { provider, model, region, why } = passed;
+        Self { provider, model, region, why: why.into_owned() }
+    }
 }
 
 impl AttemptBody {
@@ -180,6 +203,8 @@ impl AttemptBody {
             before_us: one.kept.before_us,
             request_bytes: one.kept.request_bytes,
             answer_bytes: one.kept.answer_bytes,
+            passed_over: one.kept.passed_over.into_iter().map(PassedOverBody::from).collect(),
+            passed_over_more: one.kept.passed_over_more.unwrap_or_default(),
         }
     }
 }

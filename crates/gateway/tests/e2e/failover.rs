@@ -198,6 +198,11 @@ fn a_target_slower_than_usual_is_outrun_by_another_and_both_are_in_the_ledger() 
     let node = site.start();
     let api = Api::new(&node, &admin);
     ruled(&api, json!({ "hedge_percent": 10 }));
+    let hedging = |model: &str| {
+        api.post("/routes/explain", &json!({ "model": model, "stream": true })).json()["hedging"].clone()
+    };
+    let few = json!({ "percent": 10, "after_ms": null, "against": "too_few_answers" });
+    until("the rule is in force", || (hedging("gpt") == few).then_some(()));
     for _ in 0..25 {
         assert_eq!(node.chat(&app, &ask_stream("gpt")).status, 200);
     }
@@ -350,4 +355,80 @@ fn the_command_line_asks_a_running_node_or_says_that_it_did_not() {
     let (of_database, told) = explain(&[]);
     assert_eq!(breaker(&of_database), json!("closed"));
     assert!(told.contains("by the database alone"), "{told}");
+}
+
+#[test]
+fn a_provider_that_says_it_has_nothing_left_is_passed_over_before_it_would_refuse() {
+    let ([a, b], site) = two("");
+    let admin = platform_key(&site);
+    let (_, app) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    ruled(&api, json!({}));
+    until("the rule is in force", || {
+        let answer = node.chat(&app, &ask("gpt"));
+        answer.header("x-nexus-decision").is_some_and(|said| said.contains("policy=priority")).then_some(())
+    });
+    let candidate =
+        || api.post("/routes/explain", &json!({ "model": "gpt" })).json()["candidates"][0].clone();
+    for (said, stream) in [("requests:0,tokens:900", false), ("requests:9,tokens:0", true)] {
+        let ask = if stream { ask_stream("gpt") } else { ask("gpt") };
+        a.set_script("left=requests:2,tokens:900,reset_ms:60000").unwrap();
+        let before = (a.counts().requests, b.counts().requests);
+        assert_eq!(node.chat(&app, &ask).status, 200);
+        assert_eq!(candidate()["learned"]["requests"]["remaining"], 2);
+        a.set_script(&format!("left={said},reset_ms:60000")).unwrap();
+        assert_eq!(node.chat(&app, &ask).status, 200);
+        // whoever asked it now would be refused
+        a.set_script("fault=status:429").unwrap();
+        for _ in 0..5 {
+            let answer = node.chat(&app, &ask);
+            let decision = answer.header("x-nexus-decision").unwrap();
+            assert!(decision.contains("provider=b;") && decision.contains("attempts=1;"), "{decision}");
+        }
+        assert_eq!((a.counts().requests, b.counts().requests), (before.0 + 2, before.1 + 5), "{said}");
+        assert_eq!(candidate()["against"], "resting");
+        a.set_script("").unwrap();
+        assert_eq!(api.post(&format!("/model-routes/{}/reset", route_of(&api, "a")), &json!({})).status, 204);
+    }
+}
+
+#[test]
+fn who_goes_on_is_told_so_in_the_words_of_its_vendor() {
+    for (kind, path, member, flags) in [
+        ("mistral", "/v1", "prefix", json!({})),
+        ("deepseek", "/beta", "prefix", json!({})),
+        ("moonshot", "/v1", "partial", json!({})),
+        ("vllm", "/v1", "", json!({ "continue_final_message": true, "add_generation_prompt": false })),
+        ("deepseek", "/v1", "", json!({})),
+        ("openai", "/v1", "", json!({})),
+        // its last message is the beginning of its answer without a word
+        ("anthropic", "/v1", "", json!({})),
+    ] {
+        let [a, b] = [(); 2].map(|()| Mock::start(Options::default()).unwrap());
+        let first = provider("a", &a.url(), &[("gpt", "mock-gpt")]);
+        let url = b.url().replace("/v1", path);
+        let second =
+            provider("b", &url, &[("gpt", "mock-gpt")]).replace("kind: custom", &format!("kind: {kind}"));
+        let site = Site::new(&format!(
+            "{first}{second}rules:\n  - {{ alias: gpt, policy: priority, continue: true }}\n"
+        ));
+        let (_, app) = site.key("app");
+        let node = site.start();
+        a.set_script("events=400+fault=cut_after_events:300").unwrap();
+        let answer = node.chat(&app, &ask_stream("gpt"));
+        assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"), "{kind}: {}", answer.text());
+        let received = b.requests();
+        let body: Value = serde_json::from_slice(&received[0].body).unwrap();
+        let last = body["messages"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(last["role"], "assistant", "{kind}");
+        assert_eq!(
+            last.get(member).is_some_and(|flag| flag == true),
+            !member.is_empty(),
+            "{kind}{path}: {last}"
+        );
+        for flag in ["continue_final_message", "add_generation_prompt"] {
+            assert_eq!(body.get(flag), flags.get(flag), "{kind}: {flag}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     admin::{Api, assert_problem, assert_says, platform_key},
     client::Answer,
-    node::{Node, Site, ask, ask_stream, mocked, provider},
+    node::{Node, Site, ask, ask_stream, mocked, provider, until},
 };
 
 /// A key of this team, which is made where it is missing.
@@ -119,6 +119,96 @@ fn load(node: &Node<'_>, key: &str, connections: usize, requests: usize) -> Repo
     runtime.block_on(load::run(load))
 }
 
+/// Prints how a quiet team fared alone and beside a loud one.
+fn show(alone: &Report, beside: &Report, loud: &Report) {
+    for (name, report) in [("quiet, alone", alone), ("quiet, beside", beside), ("loud", loud)] {
+        println!(
+            "{name:<14} p50 {} ms, p99 {} ms, {:.0} a second, {} served, {} not",
+            report.p50_us / 1000,
+            report.p99_us / 1000,
+            report.requests_per_second,
+            report.requests,
+            report.errors,
+        );
+    }
+    println!("the quiet team's p99 is {:.2} of what it is alone", beside.p99_us as f64 / alone.p99_us as f64);
+}
+
+#[test]
+fn a_team_at_ten_times_its_limit_is_served_its_limit_and_takes_nothing_of_its_neighbours() {
+    let mock = Mock::start(Options::default()).unwrap();
+    mock.set_script("delay_ms=first:20").unwrap();
+    let site = Site::new(&provider("a", &mock.url(), &[("gpt", "mock-gpt")]));
+    let admin = platform_key(&site);
+    let (loud, quiet) = (key_of(&site, "loud").1, key_of(&site, "quiet").1);
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let provider = api.get("/providers").json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let changed = api.patch(&format!("/providers/{provider}"), &json!(1), &json!({ "max_concurrent": 4 }));
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let teams = api.get("/teams").json();
+    let team = teams["data"].as_array().unwrap().iter().find(|team| team["name"] == "loud").unwrap();
+    let path = format!("/teams/{}", team["id"].as_str().unwrap());
+    assert_eq!(api.patch(&path, &team["version"], &json!({ "rate_limit": 60 })).status, 200);
+    let alone = load(&node, &quiet, 1, 60);
+    let before = mock.counts().requests;
+    let (flood, beside) = std::thread::scope(|scope| {
+        let flood = scope.spawn(|| load(&node, &loud, 10, 600));
+        let beside = load(&node, &quiet, 1, 60);
+        (flood.join().unwrap(), beside)
+    });
+    show(&alone, &beside, &flood);
+    assert_eq!((alone.errors, beside.errors, beside.requests), (0, 0, 60));
+    // a minute's worth at once, and one more each second
+    let most = 60 + flood.seconds.ceil() as usize;
+    assert!((60..=most).contains(&flood.requests), "{} of at most {most}", flood.requests);
+    assert_eq!(flood.requests as u64 + flood.errors, 600, "the rest is refused");
+    assert_eq!(mock.counts().requests - before, 60 + flood.requests as u64, "and never sent");
+}
+
+#[test]
+fn a_request_for_a_full_model_holds_up_no_other_of_its_team_at_the_same_provider() {
+    let mock = Mock::start(Options::default()).unwrap();
+    let models = [("narrow", "mock-gpt+fault=hang_before_head"), ("wide", "mock-gpt")];
+    let mut site = Site::new(&provider("a", &mock.url(), &models));
+    site.variables.push(("NEXUS_TIMEOUTS__FIRST_BYTE_MS", "60000".to_owned()));
+    let admin = platform_key(&site);
+    let (_, key) = site.key("app");
+    let node = site.start();
+    let api = Api::new(&node, &admin);
+    let provider = api.get("/providers").json()["data"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        api.patch(&format!("/providers/{provider}"), &json!(1), &json!({ "max_concurrent": 8 })).status,
+        200
+    );
+    let route = api.get("/model-routes?alias=narrow").json()["data"][0].clone();
+    let path = format!("/model-routes/{}", route["id"].as_str().unwrap());
+    assert_eq!(api.patch(&path, &route["version"], &json!({ "max_concurrent": 1 })).status, 200);
+    let waiting = || {
+        api.post("/routes/explain", &json!({ "model": "narrow" })).json()["candidates"][0]["waiting"].clone()
+    };
+    std::thread::scope(|scope| {
+        // of two that hang one is sent and one waits for it
+        let hung = [(); 2].map(|()| scope.spawn(|| node.chat(&key, &ask("narrow")).status));
+        until("one waits", || (waiting() == 1).then_some(()));
+        let before = mock.counts().requests;
+        assert_eq!(node.chat(&key, &ask("wide")).status, 200);
+        assert_eq!(
+            (mock.counts().requests, waiting()),
+            (before + 1, json!(1)),
+            "while the other still waits"
+        );
+        let metrics = node.metrics();
+        assert!(metrics.contains(r#"nexus_queue_length{provider="a"} "#), "{metrics}");
+        assert!(
+            metrics.contains(r#"nexus_queue_wait_seconds_count{provider="a",model="wide"} 1"#),
+            "{metrics}"
+        );
+        mock.stop();
+        hung.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+    });
+}
+
 #[test]
 fn a_team_that_floods_a_provider_which_is_short_delays_nobody_but_itself() {
     let mock = Mock::start(Options::default()).unwrap();
@@ -139,16 +229,7 @@ fn a_team_that_floods_a_provider_which_is_short_delays_nobody_but_itself() {
         let by_then = mock.counts().requests - before;
         (flood.join().unwrap(), beside, by_then)
     });
-    for (name, report) in [("quiet, alone", &alone), ("quiet, beside", &beside), ("loud", &flood)] {
-        println!(
-            "{name:<14} p50 {} ms, p99 {} ms, {:.0} a second, {} errors of {}",
-            report.p50_us / 1000,
-            report.p99_us / 1000,
-            report.requests_per_second,
-            report.errors,
-            report.requests
-        );
-    }
+    show(&alone, &beside, &flood);
     assert_eq!((alone.errors, beside.errors, flood.errors), (0, 0, 0));
     // in one line for all, forty others would be served before each of the sixty: all of them
     println!("{by_then} requests were served until the quiet team had its sixty");

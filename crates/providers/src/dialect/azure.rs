@@ -186,7 +186,7 @@ mod tests {
             asked_at_s: 0,
         };
         let options: Options = [(Azure::VERSION, version)].into_iter().collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         let ask = Ask {
             call: &call,
             body: &body,

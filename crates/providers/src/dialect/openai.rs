@@ -5,6 +5,7 @@
 
 mod adjust;
 mod embedding;
+mod going_on;
 mod repeat;
 mod stream;
 
@@ -103,10 +104,11 @@ pub(super) fn encode(ask: Ask<'_>, quirks: Quirks) -> Result<Bytes, Unsayable> {
         _ => StreamOptions::Keep,
     };
     let changes = Retarget { model: ask.real_model, stream_options, old_max_tokens: quirks.old_max_tokens };
-    match adjust::adjusted(ask.body, quirks)? {
-        None => Ok(splice::retarget(ask.body, ask.request, changes)),
-        Some(body) => Ok(splice::retarget(&body, &ChatRequest::read(&body)?, changes)),
-    }
+    let body = match adjust::adjusted(ask.body, quirks)? {
+        None => splice::retarget(ask.body, ask.request, changes),
+        Some(body) => splice::retarget(&body, &ChatRequest::read(&body)?, changes),
+    };
+    Ok(if ask.request.goes_on { going_on::told(body, quirks.goes_on, ask.site) } else { body })
 }
 
 pub(super) fn decode(call: &Call, body: &Bytes, quirks: Quirks) -> Result<Decoded, Fault> {

@@ -31,7 +31,7 @@ fn encode(surface: &str, body: &Value, real_model: &str) -> Option<Result<Encode
     let request = ChatRequest::read(&body).ok()?;
     let call = call(request.is_stream, request.wants_usage);
     let options: Options = [("project", "p1"), ("region", "us-central1")].into_iter().collect();
-    let site = Site { region: None, options: &options };
+    let site = Site { region: None, options: &options, base_path: "" };
     let ask = Ask {
         call: &call,
         body: &body,

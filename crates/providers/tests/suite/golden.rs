@@ -65,7 +65,7 @@ fn requests_reach_the_vendor_in_its_words_with_nothing_changed_but_what_must_be(
         let is_openai = id == "azure" || registry::vendors().iter().any(|vendor| vendor.id == id);
         let real_model = if is_openai { "org/real model" } else { &request.model };
         let options: Options = [("project", "p1")].into_iter().collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         let ask = Ask {
             call: &call,
             body: &body,

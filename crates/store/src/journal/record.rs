@@ -5,7 +5,7 @@
 //! the first had, and is only ever added to, with a new version, since a journal may have been written by
 //! the program before this one.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use nexus_core::{
     call::Operation,
@@ -14,7 +14,9 @@ use nexus_core::{
     label::Labels,
     policy::Policy,
     price::Tier,
-    usage::{Cost, Doubt, Outcome, Pricing, Quantity, Repeat, Source, Trace, Usage, UsageRecord},
+    usage::{
+        Cost, Doubt, Outcome, Passed, PassedOver, Pricing, Quantity, Repeat, Source, Trace, Usage, UsageRecord,
+    },
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,7 +42,8 @@ pub(super) fn write(record: &UsageRecord, buffer: &mut Vec<u8>) -> postcard::Res
     let buffer = postcard::to_io(&More::of(record), buffer)?;
     let buffer = postcard::to_io(&Spent::of(record), buffer)?;
     let buffer = postcard::to_io(&Told::of(record), buffer)?;
-    postcard::to_io(&Traced::of(record), buffer).map(|_| ())
+    let buffer = postcard::to_io(&Traced::of(record), buffer)?;
+    postcard::to_io(&Passing::of(record), buffer).map(|_| ())
 }
 
 pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
@@ -68,6 +71,8 @@ pub(super) fn read(payload: &[u8]) -> postcard::Result<UsageRecord> {
     if *version >= VERSION {
         let (traced, rest) = postcard::take_from_bytes::<Traced>(bytes)?;
         record.trace = traced.trace()?;
+        let (passing, rest) = postcard::take_from_bytes::<Passing>(rest)?;
+        record.passed_over = passing.read();
         bytes = rest;
     }
     if bytes.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding) }
@@ -187,6 +192,40 @@ impl Traced {
     }
 }
 
+/// The same: whom its choice passed over.
+#[derive(Serialize, Deserialize)]
+struct Passing {
+    first: Vec<PassedMirror>,
+    more: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PassedMirror {
+    #[serde(with = "shared")]
+    provider: Arc<str>,
+    #[serde(with = "shared")]
+    model: Arc<str>,
+    #[serde(with = "shared_or_none")]
+    region: Option<Arc<str>>,
+    why: Cow<'static, str>,
+}
+
+impl Passing {
+    fn of(record: &UsageRecord) -> Self {
+        let PassedOver { first, more } = &record.passed_over;
+        let mirror = |passed: &Passed| {
+            let Passed { provider, model, region, why } = passed.clone();
+            PassedMirror { provider, model, region, why }
+        };
+        Self { first: first.iter().map(mirror).collect(), more: *more }
+    }
+
+    fn read(self) -> PassedOver {
+        let passed = |PassedMirror { provider, model, region, why }| Passed { provider, model, region, why };
+        PassedOver { first: self.first.into_iter().map(passed).collect(), more: self.more }
+    }
+}
+
 fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
     all.iter().position(|other| *other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
@@ -252,6 +291,8 @@ struct RecordMirror {
     labels: Labels,
     #[serde(skip)]
     trace: Trace,
+    #[serde(skip)]
+    passed_over: PassedOver,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -524,12 +565,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_an_attempt_is_kept_and_absent_in_a_record_of_the_fourth_version() {
+    fn what_is_known_of_an_attempt_and_whom_it_passed_over_is_kept_and_absent_in_a_record_of_the_fourth_version() {
         for policy in Policy::ALL.map(Some).into_iter().chain([None]) {
             let route = policy.map(|policy| policy.as_str().into());
             let trace = Trace { policy, route, before_us: 7, request_bytes: 300, answer_bytes: u64::MAX };
             check(&UsageRecord { trace, ..sample::record(1) });
         }
+        let passed = |region: Option<&str>| Passed {
+            provider: "azure".into(),
+            model: "gpt-4".into(),
+            region: region.map(Arc::from),
+            why: "breaker_open".into(),
+        };
+        let passed_over = PassedOver { first: [passed(None), passed(Some("eastus"))].into(), more: 3 };
+        check(&UsageRecord { passed_over, ..sample::record(1) });
         let record = sample::record(1);
         let mut bytes = vec![FOURTH_VERSION];
         postcard::to_io(&Written(&record), &mut bytes).unwrap();

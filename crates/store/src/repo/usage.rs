@@ -118,7 +118,7 @@ impl AttemptRow {
             multiplier_ppm: record.cost.multiplier_ppm.map(whole),
             end_user: record.labels.user.as_deref().map(stored),
             tags: Some(stored(&record.labels.tags.join(","))).filter(|tags| !tags.is_empty()),
-            trace: Kept::of(&record.trace).written(),
+            trace: Kept::of(record).written(),
         }
     }
 }

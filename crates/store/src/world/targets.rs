@@ -51,7 +51,7 @@ impl Offered {
     fn at(&mut self, region: Option<&str>) -> Option<Arc<Provider>> {
         let Self { stored, name, kind, limits, sites } = self;
         let site = sites.entry(region.map(str::to_owned)).or_insert_with(|| {
-            let endpoint = stored.endpoint.fill(Site { region, options: &stored.options });
+            let endpoint = stored.endpoint.fill(Site { region, options: &stored.options, base_path: "" });
             let endpoint = endpoint.inspect_err(|unfilled| {
                 tracing::error!(provider = %stored.name, region, %unfilled,
                     "a provider's endpoint cannot be filled; its routes there get no requests");

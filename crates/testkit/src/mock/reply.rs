@@ -219,8 +219,8 @@ impl Reply {
     }
 
     fn body(surface: Surface, status: u16, content_type: &str, headers: &str, body: &str) -> Self {
-        let head =
-            head(surface, status, content_type, &format!("{headers}content-length: {}\r\n", body.len()));
+        let more = format!("{}{headers}content-length: {}\r\n", surface.limits(None), body.len());
+        let head = head(surface, status, content_type, &more);
         Self { writes: vec![Write::of((head + body).into_bytes(), 0)], ..Self::default() }
     }
 }
@@ -276,7 +276,8 @@ fn whole(ask: &Ask, answer: &Answer, created_s: u64) -> Write {
         Surface::Cohere => cohere::render::whole(ask, answer),
         Surface::Ollama => ollama::render::whole(ask, answer),
     };
-    let head = head(ask.surface, 200, "application/json", &format!("content-length: {}\r\n", body.len()));
+    let more = format!("{}content-length: {}\r\n", ask.surface.limits(ask.script.left), body.len());
+    let head = head(ask.surface, 200, "application/json", &more);
     let kept = match ask.script.fault {
         Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }) => body.len() / 2,
         _ => body.len(),
@@ -299,8 +300,8 @@ fn streamed(ask: &Ask, asked: StreamAsk, answer: &Answer, created_s: u64) -> Vec
     let frames = frames(ask.surface, &ask.script, events);
     let burst = ask.script.burst.map_or(1, |burst| burst.get() as usize);
     let ends_well = !matches!(ask.script.fault, Some(Fault::CutAfter { .. } | Fault::HangAfter { .. }));
-    let mut next =
-        head(ask.surface, 200, ask.surface.stream_media(), "transfer-encoding: chunked\r\n").into_bytes();
+    let more = format!("{}transfer-encoding: chunked\r\n", ask.surface.limits(ask.script.left));
+    let mut next = head(ask.surface, 200, ask.surface.stream_media(), &more).into_bytes();
     if frames.is_empty() {
         return vec![Write::of(next, 0)];
     }

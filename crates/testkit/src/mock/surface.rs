@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::azure;
 use super::render::ID;
+use crate::script::Left;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Surface {
@@ -47,20 +48,29 @@ impl Surface {
     pub(crate) fn headers(self) -> String {
         match self {
             Self::Chat => format!(
-                "x-request-id: req_{ID}\r\nopenai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n\
-                 x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
+                "x-request-id: req_{ID}\r\nopenai-processing-ms: 12\r\nopenai-version: 2020-10-01\r\n"
             ),
-            Self::Azure => format!(
-                "apim-request-id: {ID}\r\nx-ms-region: East US\r\nx-ratelimit-remaining-requests: 99\r\n"
-            ),
+            Self::Azure => format!("apim-request-id: {ID}\r\nx-ms-region: East US\r\n"),
             Self::Cohere => format!("x-debug-trace-id: {ID}\r\nnum_tokens: 7\r\n"),
             Self::Ollama => String::new(),
-            Self::Messages => format!(
-                "request-id: req_{ID}\r\nanthropic-ratelimit-requests-limit: 10000\r\n\
-                 anthropic-ratelimit-requests-remaining: 9999\r\n"
-            ),
+            Self::Messages => format!("request-id: req_{ID}\r\n"),
             Self::Generate => "server-timing: gfet4t7; dur=12\r\n".to_owned(),
             Self::Converse => format!("x-amzn-requestid: {ID}\r\n"),
+        }
+    }
+
+    /// The headers that say what is left of the provider's limits.
+    pub(crate) fn limits(self, left: Option<Left>) -> String {
+        match (self, left) {
+            (Self::Chat | Self::Azure, Some(left)) => scripted(left),
+            (Self::Chat, None) => {
+                "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n".to_owned()
+            }
+            (Self::Azure, None) => "x-ratelimit-remaining-requests: 99\r\n".to_owned(),
+            (Self::Messages, _) => "anthropic-ratelimit-requests-limit: 10000\r\n\
+                 anthropic-ratelimit-requests-remaining: 9999\r\n"
+                .to_owned(),
+            _ => String::new(),
         }
     }
 
@@ -108,6 +118,19 @@ impl Surface {
         };
         error.to_string()
     }
+}
+
+fn scripted(Left { requests, tokens, reset_ms }: Left) -> String {
+    let mut headers = String::new();
+    for (what, left) in [("requests", requests), ("tokens", tokens)] {
+        if let Some(left) = left {
+            headers.push_str(&format!(
+                "x-ratelimit-limit-{what}: 10000\r\nx-ratelimit-remaining-{what}: {left}\r\n\
+                 x-ratelimit-reset-{what}: {reset_ms}ms\r\n"
+            ));
+        }
+    }
+    headers
 }
 
 fn messages_kind(status: u16) -> &'static str {

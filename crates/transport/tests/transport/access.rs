@@ -76,7 +76,7 @@ impl Client {
         self.asked.set(self.asked.get() + 1);
         let outbound = Outbound {
             provider: &self.provider,
-            site: Site { region: None, options: &self.provider.options },
+            site: Site { region: None, options: &self.provider.options, base_path: "" },
             path: "/projects/p",
             headers: &[],
             auth: AuthScheme::Google { scope: "scope-1" },

@@ -7,6 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
+    catalogue::Provider,
     flow::{Bounds, Limits},
     id::Uuid,
     sample,
@@ -105,6 +106,36 @@ fn who_leaves_makes_room_for_the_next_and_wakes_it_also_with_a_place_it_never_fe
     assert_eq!(line.waiting(), 1);
     assert!(is_given(&third.poll(0, &wakers[2])));
     assert_eq!(target.limits.left(0).places, Some((1, 1)));
+}
+
+#[test]
+fn who_waits_for_a_full_model_holds_up_nobody_of_the_team_who_waits_for_another_of_the_provider() {
+    let provider = Arc::new(Provider {
+        limits: Limits::new(Bounds { concurrent: Some(2), ..Bounds::default() }),
+        ..Provider::clone(&sample::target(1).provider)
+    });
+    let model = |concurrent| {
+        let limits = Limits::new(Bounds { concurrent: Some(concurrent), ..Bounds::default() });
+        Arc::new(Target { limits, provider: Arc::clone(&provider), ..sample::target(1) })
+    };
+    let (narrow, wide) = (model(1), model(9));
+    let line = Arc::clone(narrow.line().unwrap());
+    assert!(Arc::ptr_eq(&line, wide.line().unwrap()), "one line for all of a bounded provider");
+    let held = narrow.place(1, 0).unwrap();
+    let first = line.join(&narrow, team(1), 1).unwrap();
+    let second = line.join(&narrow, team(1), 1).unwrap();
+    let other = line.join(&wide, team(1), 1).unwrap();
+    let Turn::Given(place) = other.poll(0, Waker::noop()) else { panic!("its own model has room") };
+    assert_eq!(line.waiting(), 2);
+    let late = line.join(&wide, team(1), 1).unwrap();
+    assert!(!is_given(&late.poll(0, Waker::noop())), "the provider is full");
+    drop(held);
+    assert!(!is_given(&late.poll(0, Waker::noop())), "who came first goes first where both could");
+    let Turn::Given(held) = first.poll(0, Waker::noop()) else { panic!("its model has room again") };
+    drop(place);
+    assert!(is_given(&late.poll(0, Waker::noop())) && !is_given(&second.poll(0, Waker::noop())));
+    drop(held);
+    assert!(is_given(&second.poll(0, Waker::noop())));
 }
 
 #[test]

@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    const PLAIN: Site<'static> = Site { region: None, options: Options::NONE };
+    const PLAIN: Site<'static> = Site { region: None, options: Options::NONE, base_path: "" };
 
     fn call() -> Call {
         Call {

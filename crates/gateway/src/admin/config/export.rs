@@ -322,7 +322,7 @@ mod tests {
     };
     use nexus_core::{
         need::{Ability, Fit},
-        policy::{Cause, Policy, Rule},
+        policy::{Cause, Conduct, Policy, Rule},
         quota::Mode,
     };
 
@@ -356,7 +356,7 @@ mod tests {
             policy: Policy::Priority,
             has_affinity: true,
             fallbacks: [(Cause::Failure, vec!["a".into(), "*".into()])].into(),
-            ..Rule::default()
+            conduct: Conduct { cache_ttl_s: Some(60), hedge_percent: Some(5), continues: true },
         }
     }
 

@@ -116,7 +116,7 @@ fn check_places(
         }
     }
     let options: Options = options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let site = Site { region: options.option(REGION).or(Some("region")), options: &options };
+    let site = Site { region: options.option(REGION).or(Some("region")), options: &options, base_path: "" };
     if let Err(unfit @ Unfilled::Unfit(_)) = endpoint.fill(site) {
         check.flaw(&format!("{at}/options"), unfit.to_string());
     }

@@ -149,13 +149,13 @@ pub async fn models(asked: &Asked<'_>, access: &Access) -> Result<Vec<String>, F
 }
 
 fn endpoint(provider: &StoredProvider) -> Result<Endpoint, Fault> {
-    let site = Site { region: None, options: &provider.options };
+    let site = Site { region: None, options: &provider.options, base_path: "" };
     provider.endpoint.fill(site).map_err(|unfilled| Fault::new(Class::Connect, unfilled.to_string()))
 }
 
 async fn fetch(asked: &Asked<'_>, access: &Access) -> Result<Fetched, Fault> {
     let dialect = dialect(asked.kind)?;
-    let site = Site { region: None, options: asked.options };
+    let site = Site { region: None, options: asked.options, base_path: "" };
     let credential = asked.credential;
     let unlisted = || Fault::new(Class::BadRequest, "this kind of provider lists no models");
     let Listing { endpoint, path } = dialect.listing(&asked.endpoint, site).ok_or_else(unlisted)?;

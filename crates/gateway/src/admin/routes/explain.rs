@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use nexus_core::{
     id::{TeamId, Uuid},
     need::{HeaderLookup, Need},
+    policy::Rule,
     price::Tier,
     select::{
         Choice, Nobody,
@@ -82,8 +83,36 @@ pub struct ExplanationBody {
     pub is_forced: bool,
     /// Why nobody would.
     pub because: Option<String>,
+    /// What the rule says of second attempts beside slow first ones; none: there are none.
+    pub hedging: Option<HedgingBody>,
     /// In the order they are looked at.
     pub candidates: Vec<CandidateBody>,
+}
+
+/// Whether the request might get a second attempt beside the first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RouteHedging)]
+pub struct HedgingBody {
+    /// Of a hundred requests, how many may.
+    pub percent: u8,
+    /// How long the first is given; none: too few of its answers are known.
+    pub after_ms: Option<u64>,
+    /// Why it would get none, in a word: `one_candidate`, or `too_few_answers` of the first.
+    pub against: Option<String>,
+}
+
+impl HedgingBody {
+    fn new(percent: u8, candidates: &[Candidate], first: Option<usize>, ask: &Ask<'_>) -> Self {
+        let first = first.and_then(|place| candidates.get(place));
+        let after_us = first.and_then(|first| first.target.health.usual_us(ask.is_stream, ask.now_us));
+        let against = match after_us {
+            _ if candidates.len() < 2 => Some("one_candidate"),
+            None => Some("too_few_answers"),
+            Some(_) => None,
+        };
+        let after_ms = after_us.map(|after_us| after_us.div_ceil(1000));
+        Self { percent, after_ms, against: against.map(str::to_owned) }
+    }
 }
 
 /// A model that might be asked.
@@ -143,7 +172,7 @@ impl From<&Candidate> for CandidateBody {
 }
 
 impl ExplanationBody {
-    fn new(alias: &str, explanation: &Explanation) -> Self {
+    fn new(alias: &str, rule: &Rule, explanation: &Explanation, ask: &Ask<'_>) -> Self {
         let because = match explanation.choice {
             Ok(_) | Err(Nobody::Shut(_)) => None,
             Err(Nobody::Until { against, .. } | Nobody::Full { against, .. } | Nobody::Never(against)) => {
@@ -155,10 +184,13 @@ impl ExplanationBody {
             Ok(choice) | Err(Nobody::Shut(choice)) => Some(choice),
             Err(_) => None,
         };
+        let first = choice.map(|Choice { place, .. }| place);
+        let percent = rule.conduct.hedge_percent;
         Self {
             alias: alias.to_owned(),
             policy: explanation.policy.into(),
-            chosen: choice.map(|Choice { place, .. }| place),
+            chosen: first,
+            hedging: percent.map(|percent| HedgingBody::new(percent, &explanation.candidates, first, ask)),
             is_forced: choice.is_some_and(|choice| choice.entry == nexus_core::health::Entry::Forced),
             because: because.map(str::to_owned),
             candidates: explanation.candidates.iter().map(Into::into).collect(),
@@ -221,7 +253,7 @@ impl Question {
             now_us: at.monotonic_us,
         };
         let explanation = explain(&resolved.route, &resolved.rule, &ask, dice);
-        Some(ExplanationBody::new(&resolved.route.alias, &explanation))
+        Some(ExplanationBody::new(&resolved.route.alias, &resolved.rule, &explanation, &ask))
     }
 }
 

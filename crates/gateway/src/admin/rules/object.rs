@@ -109,25 +109,25 @@ impl From<&StoredRule> for RuleBody {
 pub struct RulePut {
     #[serde(default)]
     #[schema(value_type = Option<ModelText>)]
-    stands_for: Option<String>,
+    pub stands_for: Option<String>,
     #[serde(default = "weighted")]
     #[schema(default = "weighted")]
-    policy: PolicyWord,
+    pub policy: PolicyWord,
     #[serde(default)]
     #[schema(default = false)]
-    affinity: bool,
+    pub affinity: bool,
     #[serde(default)]
     #[schema(required = false, value_type = Fallbacks)]
-    fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    pub fallbacks: BTreeMap<CauseWord, Vec<String>>,
     #[serde(default)]
     #[schema(minimum = 1, maximum = 604_800)]
-    cache_ttl_s: Option<u32>,
+    pub cache_ttl_s: Option<u32>,
     #[serde(default)]
     #[schema(minimum = 1, maximum = 50)]
-    hedge_percent: Option<u8>,
+    pub hedge_percent: Option<u8>,
     #[serde(default)]
     #[schema(default = false)]
-    r#continue: bool,
+    pub r#continue: bool,
 }
 
 /// A rule to be made.
@@ -195,17 +195,6 @@ fn weighted() -> PolicyWord {
 }
 
 impl RulePut {
-    /// What a configuration file can say.
-    pub fn new(
-        stands_for: Option<String>,
-        policy: PolicyWord,
-        affinity: bool,
-        fallbacks: BTreeMap<CauseWord, Vec<String>>,
-    ) -> Self {
-        let (cache_ttl_s, hedge_percent, r#continue) = (None, None, false);
-        Self { stands_for, policy, affinity, fallbacks, cache_ttl_s, hedge_percent, r#continue }
-    }
-
     pub fn checked(&self, check: &mut Check) -> Rule {
         self.checked_at(check, "")
     }
@@ -234,7 +223,7 @@ impl RulePut {
             fallbacks,
             conduct: checked_conduct(
                 check,
-                ["/cache_ttl_s", "/hedge_percent"],
+                [&format!("{at}/cache_ttl_s"), &format!("{at}/hedge_percent")],
                 Conduct {
                     cache_ttl_s: self.cache_ttl_s,
                     hedge_percent: self.hedge_percent,

@@ -18,7 +18,7 @@ use crate::{
     admin::{
         problem::{Kind, Problem},
         route::PREFIX,
-        routes::explain::{CandidateBody, ExplanationBody, Moment, Question},
+        routes::explain::{CandidateBody, ExplanationBody, HedgingBody, Moment, Question},
     },
     cli::{Output, Place, RouteExplain},
     clock::SystemClock,
@@ -125,6 +125,14 @@ fn print(answer: &ExplanationBody, output: Output) {
     }
     if let Some(because) = &answer.because {
         say(&format!("nobody: {because}"));
+    }
+    if let Some(HedgingBody { percent, after_ms, against }) = &answer.hedging {
+        match (against, after_ms) {
+            (None, Some(after_ms)) => {
+                say(&format!("a second attempt after {after_ms} ms, of {percent} in 100"))
+            }
+            (against, _) => say(&format!("no second attempt: {}", against.as_deref().unwrap_or_default())),
+        }
     }
 }
 

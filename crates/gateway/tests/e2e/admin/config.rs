@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, platform_key};
+use super::{Api, assert_says, platform_key};
 use crate::node::{PROVIDER_KEY, Site, mocked};
 
 fn changes(differences: &Value) -> Vec<(String, String)> {
@@ -259,7 +259,7 @@ fn rules_tiers_fits_and_limits_go_out_and_come_in_again() {
     api.make("/routing-rules", &json!({ "alias": "gpt-4", "stands_for": "gpt" }));
     let own = json!({
         "alias": "gpt", "team_id": team["id"], "policy": "cheapest", "affinity": true,
-        "fallbacks": { "failure": ["big"] },
+        "fallbacks": { "failure": ["big"] }, "cache_ttl_s": 60, "hedge_percent": 5, "continue": true,
     });
     api.make("/routing-rules", &own);
     let exported = api.get("/config?format=json").json();
@@ -272,6 +272,7 @@ fn rules_tiers_fits_and_limits_go_out_and_come_in_again() {
     );
     let rule = json!({
         "alias": "gpt", "team": "red", "policy": "cheapest", "affinity": true, "fallbacks": { "failure": ["big"] },
+        "cache_ttl_s": 60, "hedge_percent": 5, "continue": true,
     });
     assert_eq!(exported["rules"][0], rule);
     let yaml = api.get("/config");
@@ -292,20 +293,29 @@ fn rules_tiers_fits_and_limits_go_out_and_come_in_again() {
     let mut other = exported.clone();
     other["rules"] = json!([
         { "alias": "gpt", "team": "red", "policy": "priority" },
-        { "alias": "new", "stands_for": "big" },
+        { "alias": "new", "stands_for": "big", "cache_ttl_s": 9, "hedge_percent": 7, "continue": true },
     ]);
     let expected = [
-        json!(["gpt", "red", "updated", ["policy", "affinity", "fallbacks"]]),
+        json!([
+            "gpt",
+            "red",
+            "updated",
+            ["policy", "affinity", "fallbacks", "cache_ttl_s", "hedge_percent", "continue"]
+        ]),
         json!(["new", null, "created", []]),
     ];
     for path in ["/config/diff", "/config/diff", "/config/apply"] {
         assert_eq!(fates(&api.post(path, &other).json()), expected, "{path}");
     }
-    assert_eq!(api.get("/routing-rules").json()["data"].as_array().unwrap().len(), 3, "none is taken away");
+    let rules = api.get("/routing-rules").json()["data"].as_array().unwrap().clone();
+    assert_eq!(rules.len(), 3, "none is taken away");
+    let new = rules.iter().find(|rule| rule["alias"] == "new").unwrap();
+    assert_says(new, &json!({ "cache_ttl_s": 9, "hedge_percent": 7, "continue": true }));
     for (rules, pointer) in [
         (json!([{ "alias": "gpt", "stands_for": "gpt-4" }]), "/rules"),
         (json!([{ "alias": "gpt", "team": "nobody" }]), "/rules/0/team"),
         (json!([{ "alias": "a" }, { "alias": "a" }]), "/rules/1/alias"),
+        (json!([{ "alias": "a" }, { "alias": "b", "hedge_percent": 51 }]), "/rules/1/hedge_percent"),
     ] {
         for path in ["/config/diff", "/config/apply"] {
             let refused = api.post(path, &json!({ "rules": rules }));

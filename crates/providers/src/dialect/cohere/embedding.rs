@@ -108,7 +108,7 @@ mod tests {
         };
         let texts = ["a".to_owned(), "b".to_owned()];
         let options: Options = options.iter().copied().collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         run(EmbedAsk {
             call: &call,
             texts: &texts,

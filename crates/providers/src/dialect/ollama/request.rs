@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn what_a_request_says_goes_before_the_provider_s_options() {
         let options: SiteOptions = [("num_ctx", "8192"), ("keep_alive", "10m")].into_iter().collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         let encoded = |members: &str| {
             let body = Bytes::from(format!(r#"{{"model":"m","messages":[]{members}}}"#));
             let request = ChatRequest::read(&body).unwrap();

@@ -127,7 +127,7 @@ mod tests {
             asked_at_s: 0,
         };
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        let site = Site { region: None, options: &options };
+        let site = Site { region: None, options: &options, base_path: "" };
         take(EmbedAsk {
             call: &call,
             texts: &texts,

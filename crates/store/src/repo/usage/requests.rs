@@ -11,7 +11,7 @@ use diesel::{
 };
 use nexus_core::{
     id::{TeamId, Uuid},
-    usage::{Pricing, Trace, Usage},
+    usage::{Passed, Pricing, Usage, UsageRecord},
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,11 +109,41 @@ pub struct Kept {
     pub before_us: Option<u64>,
     pub request_bytes: Option<u64>,
     pub answer_bytes: Option<u64>,
+    /// Whom the choice passed over first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
+    /// How many more it passed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_over_more: Option<u32>,
+}
+
+/// A target that a choice passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    pub provider: String,
+    pub model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    pub why: Cow<'static, str>,
+}
+
+impl PassedOver {
+    fn of(passed: &Passed) -> Self {
+        Self {
+            provider: passed.provider.to_string(),
+            model: passed.model.to_string(),
+            region: passed.region.as_deref().map(str::to_owned),
+            why: passed.why.clone(),
+        }
+    }
 }
 
 impl Kept {
-    pub(super) fn of(trace: &Trace) -> Self {
+    pub(super) fn of(record: &UsageRecord) -> Self {
+        let (trace, passed) = (&record.trace, &record.passed_over);
         Self {
+            passed_over: passed.first.iter().map(PassedOver::of).collect(),
+            passed_over_more: Some(passed.more).filter(|more| *more > 0),
             policy: trace.policy.map(|policy| policy.as_str().into()),
             route: trace.route.as_deref().map(str::to_owned),
             before_us: Some(trace.before_us),

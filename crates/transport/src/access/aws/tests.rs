@@ -110,7 +110,7 @@ async fn shown(access: &Access, asked: &Asked<'_>) -> Result<Vec<(&'static str, 
     let showing = Showing {
         scheme: SCHEME,
         credential: credential.as_ref(),
-        site: Site { region: None, options: &options },
+        site: Site { region: None, options: &options, base_path: "" },
         endpoint: &endpoint,
         reach: Reach::Public,
         method: "POST",

@@ -53,7 +53,7 @@ impl Case {
         let showing = Showing {
             scheme: GOOGLE,
             credential: Some(credential),
-            site: Site { region: None, options: &self.options },
+            site: Site { region: None, options: &self.options, base_path: "" },
             endpoint: &self.endpoint,
             reach: self.reach,
             method: "POST",

@@ -99,6 +99,15 @@ pub struct RuleEntry {
     #[serde(default)]
     #[schema(required = false, value_type = Fallbacks)]
     fallbacks: BTreeMap<CauseWord, Vec<String>>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 604_800)]
+    cache_ttl_s: Option<u32>,
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 50)]
+    hedge_percent: Option<u8>,
+    #[serde(default)]
+    #[schema(default = false)]
+    r#continue: bool,
 }
 
 fn weighted() -> PolicyWord {
@@ -131,8 +140,15 @@ pub fn offered(entries: Vec<RuleEntry>, check: &mut Check) -> Vec<OfferedRule> {
         if !known.insert((entry.alias.clone(), entry.team.clone())) {
             check.flaw(&format!("{place}/alias"), "stands there twice for the same team; write one rule");
         }
-        let said =
-            RulePut::new(entry.stands_for, entry.policy, entry.affinity, without_empty(entry.fallbacks));
+        let said = RulePut {
+            stands_for: entry.stands_for,
+            policy: entry.policy,
+            affinity: entry.affinity,
+            fallbacks: without_empty(entry.fallbacks),
+            cache_ttl_s: entry.cache_ttl_s,
+            hedge_percent: entry.hedge_percent,
+            r#continue: entry.r#continue,
+        };
         let rule = said.checked_at(check, &place);
         offered.push(OfferedRule { place, alias: entry.alias, team: entry.team, rule });
     }

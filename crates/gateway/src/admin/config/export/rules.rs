@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nexus_core::{
-    need::Fit,
-    policy::{Conduct, Rule},
-};
+use nexus_core::{need::Fit, policy::Rule};
 use nexus_store::repo::rule::StoredRule;
 use serde::Serialize;
 
@@ -93,6 +90,11 @@ pub(super) struct ExportedRule {
     affinity: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fallbacks: BTreeMap<&'static str, Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_ttl_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hedge_percent: Option<u8>,
+    r#continue: bool,
 }
 
 /// Every rule.
@@ -107,13 +109,7 @@ pub(super) fn exported(
             Some(None) => {
                 left_out.push(format!("rule for {}: its team is not known", quoted(&alias)));
             }
-            name => {
-                if rule.conduct != Conduct::default() {
-                    left_out
-                        .push(format!("rule for {}: what it keeps, hedges and continues", quoted(&alias)));
-                }
-                rules.push(ExportedRule::of(&alias, name.flatten(), &rule));
-            }
+            name => rules.push(ExportedRule::of(&alias, name.flatten(), &rule)),
         }
     }
     rules
@@ -131,6 +127,9 @@ impl ExportedRule {
             fallbacks: fallbacks
                 .map(|(cause, aliases)| (cause.as_str(), aliases.iter().map(ToString::to_string).collect()))
                 .collect(),
+            cache_ttl_s: rule.conduct.cache_ttl_s,
+            hedge_percent: rule.conduct.hedge_percent,
+            r#continue: rule.conduct.continues,
         }
     }
 
@@ -148,6 +147,13 @@ impl ExportedRule {
         for (cause, aliases) in &self.fallbacks {
             out.push_str(&format!("      {cause}: [{}]\n", list(aliases)));
         }
+        let percent = self.hedge_percent.map(u32::from);
+        for (name, number) in [("cache_ttl_s", self.cache_ttl_s), ("hedge_percent", percent)] {
+            if let Some(number) = number {
+                out.push_str(&format!("    {name}: {number}\n"));
+            }
+        }
+        out.push_str(&format!("    continue: {}\n", self.r#continue));
     }
 }
 

@@ -41,12 +41,10 @@ pub(super) fn plan(
     for stored in &present {
         all.insert(&stored.alias, stored.team, stored.rule.clone());
     }
-    for OfferedRule { place, alias, team, mut rule } in offers {
+    for OfferedRule { place, alias, team, rule } in offers {
         let pointer = format!("{place}/team");
         let Ok(team_id) = team_named(conn, check, &pointer, team.as_deref())? else { continue };
         let was = present.iter().find(|stored| stored.alias == alias && stored.team == team_id);
-        // the file's shape has no words for it
-        rule.conduct = was.map(|was| was.rule.conduct).unwrap_or_default();
         all.insert(&alias, team_id, rule.clone());
         let fields = was.map_or_else(Vec::new, |was| differing(&was.rule, &rule));
         let change = fate(was.is_some(), &fields);
@@ -81,6 +79,9 @@ fn differing(was: &Rule, is: &Rule) -> Vec<String> {
         ("policy", was.policy != is.policy),
         ("affinity", was.has_affinity != is.has_affinity),
         ("fallbacks", was.fallbacks != is.fallbacks),
+        ("cache_ttl_s", was.conduct.cache_ttl_s != is.conduct.cache_ttl_s),
+        ("hedge_percent", was.conduct.hedge_percent != is.conduct.hedge_percent),
+        ("continue", was.conduct.continues != is.conduct.continues),
     ];
     let differing = members.into_iter().filter(|(_, is_other)| *is_other);
     differing.map(|(name, _)| name.to_owned()).collect()

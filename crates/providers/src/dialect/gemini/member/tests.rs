@@ -13,7 +13,7 @@ use super::{
 #[test]
 fn what_a_row_says_is_what_the_encoder_does() {
     let options: Options = [("project", "p")].into_iter().collect();
-    let site = Site { region: None, options: &options };
+    let site = Site { region: None, options: &options, base_path: "" };
     let surfaces: [(&dyn Dialect, Site<'_>); 2] = [(&Gemini, Site::PLAIN), (&Vertex, site)];
     for (dialect, site) in surfaces {
         let proof = Proof {

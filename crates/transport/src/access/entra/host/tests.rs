@@ -39,7 +39,7 @@ async fn shown(access: &Access, endpoint: &str, options: &[(&str, &str)]) -> Res
     let showing = Showing {
         scheme: AuthScheme::Entra { header: "api-key", scope: "https://a.example/.default" },
         credential: None,
-        site: Site { region: None, options: &options },
+        site: Site { region: None, options: &options, base_path: "" },
         endpoint: &endpoint,
         reach: Reach::Public,
         method: "POST",

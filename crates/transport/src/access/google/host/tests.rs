@@ -41,7 +41,7 @@ async fn shown(access: &Access, endpoint: &str, source: &str) -> Result<Vec<Stri
     let showing = Showing {
         scheme: AuthScheme::Google { scope: "https://scope.example/1" },
         credential: None,
-        site: Site { region: None, options: &options },
+        site: Site { region: None, options: &options, base_path: "" },
         endpoint: &endpoint,
         reach: Reach::Public,
         method: "POST",
