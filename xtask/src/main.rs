@@ -13,6 +13,7 @@ mod check;
 mod console;
 mod costs;
 mod dev;
+mod docs;
 mod flood;
 mod fuzz;
 mod host;
@@ -131,7 +132,8 @@ fn run() -> anyhow::Result<bool> {
     match command.task {
         Task::Check => check::run(&workspace),
         Task::Layers { write: false } => layers::run(&workspace),
-        Task::Layers { write: true } | Task::Docs => layers::write(&workspace),
+        Task::Layers { write: true } => layers::write(&workspace),
+        Task::Docs => docs::write(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Dev(options) => dev::run(&workspace, &options),
         Task::Console => console::run(&workspace),

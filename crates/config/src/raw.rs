@@ -124,6 +124,8 @@ section! {
         workers: u16 = Kind::Whole { min: 1, max: 1024 }, Preset::Absent("one for each core");
         /// The largest request body that is taken, in bytes.
         max_body_bytes: u64 = Kind::Whole { min: 1024, max: 1 << 30 }, Preset::Whole(32 << 20);
+        /// The largest upload that is taken, in bytes: of files, pictures and sound, which are passed on piece by piece and not held.
+        max_upload_bytes: u64 = Kind::Whole { min: 1024, max: 1 << 40 }, Preset::Whole(512 << 20);
         /// How long streams may go on after the signal to stop, in seconds.
         drain_seconds: u64 = Kind::Whole { min: 0, max: 86_400 }, Preset::Whole(300);
         /// How many bad keys a minute an address may show before it has to wait. Keys that were good before are not held up.

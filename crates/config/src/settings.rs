@@ -83,6 +83,8 @@ pub struct Server {
     pub bind: SocketAddr,
     pub workers: usize,
     pub max_body_bytes: usize,
+    /// In bytes.
+    pub max_upload_bytes: u64,
     pub drain_seconds: u64,
     /// Bad keys a minute an address may show.
     pub bad_keys_per_minute: u32,

@@ -13,6 +13,22 @@ pub enum Operation {
     Messages,
     /// `POST /v1/responses`: a chat, asked and answered in items
     Responses,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// `POST /v1/images/generations`
+    ImageGenerations,
+    /// `POST /v1/images/edits`
+    ImageEdits,
+    /// `POST /v1/images/variations`
+    ImageVariations,
+    /// `POST /v1/audio/speech`
+    Speech,
+    /// `POST /v1/audio/transcriptions`
+    Transcriptions,
+    /// `POST /v1/audio/translations`
+    Translations,
 }
 
 impl Operation {
@@ -23,6 +39,43 @@ impl Operation {
             Operation::Embeddings => "embeddings",
             Operation::Messages => "messages",
             Operation::Responses => "responses",
+            Operation::Completions => "completions",
+            Operation::Moderations => "moderations",
+            Operation::ImageGenerations => "images.generations",
+            Operation::ImageEdits => "images.edits",
+            Operation::ImageVariations => "images.variations",
+            Operation::Speech => "audio.speech",
+            Operation::Transcriptions => "audio.transcriptions",
+            Operation::Translations => "audio.translations",
+        }
+    }
+
+    /// Whether its body may be a form.
+    pub fn takes_forms(self) -> bool {
+        matches!(
+            self,
+            Operation::ImageEdits
+                | Operation::ImageVariations
+                | Operation::Transcriptions
+                | Operation::Translations
+        )
+    }
+
+    /// Where it stands at a vendor that has it in OpenAI's own words, behind the vendor's base path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Operation::ChatCompletions => "/chat/completions",
+            Operation::Embeddings => "/embeddings",
+            Operation::Messages => "/messages",
+            Operation::Responses => "/responses",
+            Operation::Completions => "/completions",
+            Operation::Moderations => "/moderations",
+            Operation::ImageGenerations => "/images/generations",
+            Operation::ImageEdits => "/images/edits",
+            Operation::ImageVariations => "/images/variations",
+            Operation::Speech => "/audio/speech",
+            Operation::Transcriptions => "/audio/transcriptions",
+            Operation::Translations => "/audio/translations",
         }
     }
 }

@@ -111,6 +111,8 @@ pub struct OpaqueKey {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub catalogue: Catalogue,
+    /// The name of the provider that takes what names no model.
+    pub default_provider: Option<Arc<str>>,
     /// Keys that were valid once and are not any more.
     pub revoked_keys: HashSet<KeyId>,
     /// Teams whose keys are all refused.

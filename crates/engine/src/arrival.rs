@@ -91,6 +91,6 @@ pub struct Arrival<'a, B> {
 }
 
 /// What a client's body is: pieces, and perhaps a cut at the end.
-pub trait BodyStream: Stream<Item = Result<Bytes, BodyCut>> + Unpin {}
+pub trait BodyStream: Stream<Item = Result<Bytes, BodyCut>> + Unpin + 'static {}
 
-impl<S: Stream<Item = Result<Bytes, BodyCut>> + Unpin> BodyStream for S {}
+impl<S: Stream<Item = Result<Bytes, BodyCut>> + Unpin + 'static> BodyStream for S {}

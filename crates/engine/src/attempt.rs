@@ -199,7 +199,8 @@ async fn pool<'a, T: Transport>(
             Err(fault) => fault,
         };
         let status = of_fault(&fault).status();
-        let other = match drawing.failed(member, &fault, &mut tried) {
+        let may_fare_better = drawing.failed(member, &fault, &mut tried);
+        let other = match may_fare_better && !routed.asked.is_spent() {
             true => drawing.draw(&tried, &*engine.dice).ok(),
             false => None,
         };
@@ -227,7 +228,9 @@ async fn exchange<T: Transport>(
     let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
     let deadlines = shared.limits.deadlines.within(left_us.div_ceil(1000), routed.asked.call.is_stream);
     let mut inbound = {
-        let sending = pin!(send::send(&engine.transport, target, backend, credential, encoded, deadlines));
+        let carried = adapted.carried()?;
+        let sending =
+            pin!(send::send(&engine.transport, target, backend, credential, encoded, carried, deadlines));
         sending.instrument(debug_span!("send")).await?
     };
     bill.named(inbound.provider_request_id.take());

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use nexus_core::usage::{Source, Usage, UsageRecord};
-use nexus_wire::embedding::EmbeddingRequest;
+use nexus_wire::{embedding::EmbeddingRequest, place::members};
 
 use crate::{
     booking::{self, Account},
@@ -31,6 +31,8 @@ pub enum Prompt {
     Chat(Bytes),
     /// The body of an embedding request.
     Embeddings(Bytes),
+    /// The body of a request whose words go through.
+    Passed(Bytes),
     /// Some of these texts.
     Texts(Arc<[String]>, Range<usize>),
 }
@@ -49,6 +51,11 @@ impl Prompt {
                     None => body.iter().filter(|byte| **byte == b',').count() as u64,
                 }
             }
+            Self::Passed(body) => {
+                let body = std::str::from_utf8(body).unwrap_or_default();
+                let prompt = members(body).into_iter().find(|member| member.name == "prompt");
+                prompt.map_or(0, |prompt| nexus_tokens::count_text(prompt.value.trim_matches('"')))
+            }
             Self::Texts(texts, range) => {
                 let texts = texts.get(range.clone()).unwrap_or_default();
                 texts.iter().map(|text| nexus_tokens::count_text(text)).sum()
@@ -58,7 +65,7 @@ impl Prompt {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Chat(body) | Self::Embeddings(body) => body.len(),
+            Self::Chat(body) | Self::Embeddings(body) | Self::Passed(body) => body.len(),
             Self::Texts(texts, range) => {
                 texts.get(range.clone()).unwrap_or_default().iter().map(String::len).sum()
             }

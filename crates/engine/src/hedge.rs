@@ -133,6 +133,9 @@ fn won<'a, B>(there: There<'a>, choice: Choice, came: Result<Served<B>, Fault>) 
 /// once, however often it is tried.
 fn patience_us<T: Transport>(engine: &Engine<T>, there: There<'_>, trip: &Trip<'_>) -> Option<u64> {
     let to = &there.routed.to;
+    if there.routed.asked.is_single() {
+        return None;
+    }
     let percent = to.rule.conduct.hedge_percent?;
     if trip.attempts.get() == 0 {
         to.route.hedges.arrive(percent);

@@ -36,7 +36,7 @@ use crate::{
     stage::{
         adapt, authenticate,
         limit::Own,
-        normalise::Begun,
+        normalise::{Begun, Shape},
         parse, repeat, reserve,
         resolve::{self, Routed},
         select::{self, Course},
@@ -63,9 +63,13 @@ pub async fn serve<T: Transport, B: BodyStream>(
         let way = pin!(way(engine, operation, arrival, request, &tally, (&mut own, &mut keeping)));
         way.instrument(span).await
     };
-    let left = own.left(shared.clock.monotonic_us());
+    let now_us = shared.clock.monotonic_us();
+    let left = own.left(now_us);
     match answered {
-        Ok(reply) => Ok(heard(Reply { left, ..reply }, keeping)),
+        Ok(reply) => {
+            let took_us = tally.elapsed_us(now_us);
+            Ok(heard(Reply { left, took_us, ..reply }, keeping))
+        }
         Err(refused) => {
             let denial = Denial { left, ..Denial::new(request, refused) };
             if let Some(mut keeping) = keeping {
@@ -82,7 +86,8 @@ fn heard<B>(reply: Reply<B>, mut keeping: Option<Box<Keeping>>) -> Reply<B> {
     match (&reply.body, &mut keeping) {
         (ReplyBody::Whole(body) | ReplyBody::Kept(body), Some(keeping)) => keeping.hear(body),
         (ReplyBody::Stream(_) | ReplyBody::Heard(_), Some(_)) => return Reply { keeping, ..reply },
-        (_, None) => {}
+        // what is no text is not kept
+        (_, None) | (ReplyBody::Bytes(..), Some(_)) => {}
     }
     reply
 }
@@ -120,7 +125,8 @@ async fn way<T: Transport, B: BodyStream>(
     }
     let asked = {
         let (limits, clock) = (&shared.limits, &*shared.clock);
-        let parsing = pin!(parse::body(request, operation, &head.headers, body, limits, clock));
+        let hold = signature.holds();
+        let parsing = pin!(parse::body(request, operation, &head.headers, body, hold, limits, clock));
         parsing.instrument(debug_span!("parse")).await?
     };
     signed::body(signature, asked.sent(), &head, &caller, shared)?;
@@ -329,6 +335,8 @@ pub(crate) async fn course<T: Transport>(
                 let decision = Decision { target: Arc::clone(target), attempts, policy, words };
                 return Ok((decision, choice.place, served));
             }
+            // what cannot be sent again is not tried elsewhere
+            Err((_, fault)) if routed.asked.is_spent() => return Err(Refused::There(fault)),
             Err((choice, fault)) => course.failed(engine, choice, fault),
         }
     }
@@ -358,7 +366,12 @@ async fn promise<T: Transport>(
         Served::Begun(Begun::Stream(opened), bill) => {
             let heartbeat = Duration::from_millis(engine.shared.limits.heartbeat_ms);
             let orphans = Rc::clone(&engine.orphans);
-            ReplyBody::Stream(Relay::new(opened, bill, Rc::clone(tally), heartbeat, orphans))
+            let shape = opened.shape.clone();
+            let relay = Relay::new(opened, bill, Rc::clone(tally), heartbeat, orphans);
+            match shape {
+                Shape::Events => ReplyBody::Stream(relay),
+                Shape::Bytes(media) => ReplyBody::Bytes(media, relay),
+            }
         }
     })
 }

@@ -2,10 +2,10 @@
 //!
 //! Everything that waits, opens, reads the time or rolls dice is behind one of these.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::{fmt, future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use futures_core::Stream;
+use futures_core::{Stream, stream::LocalBoxStream};
 use nexus_core::{
     catalogue::Provider,
     fault::Fault,
@@ -41,7 +41,26 @@ impl Deadlines {
     }
 }
 
-/// A request on its way to a provider. `POST`, `content-type: application/json`.
+/// The type of nearly every body.
+pub const JSON: &str = "application/json";
+
+/// Pieces of a client's body; a fault is last, and says why it broke off.
+pub type Pieces = LocalBoxStream<'static, Result<Bytes, Fault>>;
+
+/// What is still to come of a body when its request goes on its way. It is there once.
+pub struct Rest {
+    pub pieces: Pieces,
+    /// In bytes, where the client said so.
+    pub len: Option<u64>,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// A request on its way to a provider.
 #[derive(Debug)]
 pub struct Outbound<'a> {
     pub provider: &'a Provider,
@@ -53,7 +72,13 @@ pub struct Outbound<'a> {
     pub headers: &'a [(&'static str, String)],
     pub auth: AuthScheme,
     pub credential: Option<&'a Credential>,
+    pub method: &'static str,
+    /// Empty where there is no body.
+    pub content_type: &'a str,
+    /// The whole body, or its beginning.
     pub body: Bytes,
+    /// What follows it.
+    pub rest: Option<Rest>,
     pub deadlines: Deadlines,
 }
 
@@ -66,6 +91,8 @@ pub struct Inbound<B> {
     pub retry_after_ms: Option<u64>,
     /// What the vendor calls an error, where it does so in a header.
     pub error_type: Option<String>,
+    /// `content-disposition`.
+    pub disposition: Option<String>,
     /// What the provider says is left of its own limits, where it says it.
     pub learned: Option<Box<Learned>>,
     /// `x-request-id`, or what the vendor calls it.

@@ -36,7 +36,7 @@ use crate::{
     resume::{self, Heir, Resumed},
     stage::{
         account::{Bill, CLIENT_GONE},
-        normalise::Opened,
+        normalise::{Opened, Shape},
     },
     tally::Tally,
 };
@@ -61,7 +61,8 @@ struct Flow<B> {
     out: BytesMut,
     bill: Box<Bill>,
     tally: Rc<Tally>,
-    heartbeat: Heartbeat,
+    /// `None` where it is no stream of events.
+    heartbeat: Option<Heartbeat>,
     phase: Phase<B>,
     /// What the request is counted with; `None` until its end is clear.
     status: Option<u16>,
@@ -152,13 +153,14 @@ where
     fn new(opened: Opened<B>, mut bill: Box<Bill>, tally: Rc<Tally>, heartbeat: Duration) -> Self {
         let cutter = bill.cutter();
         bill.wrote(opened.ready.len());
+        let is_events = opened.shape == Shape::Events;
         let mut flow = Self {
             body: opened.body,
             decoder: opened.decoder,
             out: opened.ready,
             bill,
             tally,
-            heartbeat: Heartbeat::new(heartbeat),
+            heartbeat: is_events.then(|| Heartbeat::new(heartbeat)),
             phase: Phase::Flowing,
             status: None,
             legacy: None,
@@ -260,8 +262,8 @@ where
             }
         }
         if !self.out.is_empty() {
-            self.heartbeat.wrote();
-            let is_dry = is_dry && self.heartbeat.poll(cx).is_pending();
+            self.heartbeat.iter_mut().for_each(Heartbeat::wrote);
+            let is_dry = is_dry && self.poll_heartbeat(cx).is_pending();
             return (Poll::Ready(Some(spare::take(&mut self.out))), is_dry);
         }
         spare::give_back(&mut self.out);
@@ -269,10 +271,14 @@ where
             self.read_out(cx);
             return (Poll::Ready(None), false);
         }
-        match self.heartbeat.poll(cx) {
+        match self.poll_heartbeat(cx) {
             Poll::Ready(()) => (Poll::Ready(Some(Bytes::from_static(encode::HEARTBEAT))), false),
             Poll::Pending => (Poll::Pending, true),
         }
+    }
+
+    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.heartbeat.as_mut().map_or(Poll::Pending, |heartbeat| heartbeat.poll(cx))
     }
 
     /// Takes what has come behind the end, so that the provider's connection can serve again; does not
@@ -369,7 +375,10 @@ where
     }
 
     fn tell(&mut self, error: &PublicError) {
-        encode::data(&error.to_json(), &mut self.out);
+        // in bytes there is no place for words: that they end early says it
+        if self.heartbeat.is_some() {
+            encode::data(&error.to_json(), &mut self.out);
+        }
         self.close(error.status());
     }
 

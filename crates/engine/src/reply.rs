@@ -6,13 +6,17 @@ use bytes::Bytes;
 use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
 use nexus_providers::tongue::Words;
 
-use crate::{keeping::Keeping, relay::Relay, repeat::flight::Listener, telling::Telling};
+use crate::{
+    keeping::Keeping, relay::Relay, repeat::flight::Listener, stage::normalise::Media, telling::Telling,
+};
 
 /// An answer to the client. The status is 200; everything else is a denial.
 pub struct Reply<B> {
     pub request: RequestId,
     pub decision: Decision,
     pub sharing: Sharing,
+    /// From the request's arrival until its answer began, in microseconds.
+    pub took_us: u64,
     /// What is left of the caller's own limits; `None` where it has none.
     pub left: Option<Left>,
     /// Whoever is to hear a stream.
@@ -25,7 +29,7 @@ pub struct Reply<B> {
 impl<B> Reply<B> {
     /// What is said of the caller and of its tongue comes last.
     pub(crate) fn new(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
-        Self { request, decision, sharing, left: None, keeping: None, telling: None, body }
+        Self { request, decision, sharing, took_us: 0, left: None, keeping: None, telling: None, body }
     }
 }
 
@@ -56,6 +60,8 @@ pub enum ReplyBody<B> {
     Whole(Bytes),
     /// `text/event-stream`
     Stream(Relay<B>),
+    /// Bytes of whatever they are, as they come; they are whole where the relay's status is 200 in the end.
+    Bytes(Media, Relay<B>),
     /// The same, of an answer that several hear.
     Heard(Box<Listener>),
     /// The same, of an answer that was kept: all events at once.

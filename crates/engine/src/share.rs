@@ -73,7 +73,8 @@ pub async fn share<T: Transport>(
                         Ok(Reply::new(request, decision, sharing, ReplyBody::Whole(body)))
                     }
                     Ok(Began::Stream(decision)) => {
-                        Ok(Reply::new(request, decision, sharing, ReplyBody::Heard(Box::new(listener))))
+                        let body = ReplyBody::Heard(Box::new(listener));
+                        Ok(Reply::new(request, decision, sharing, body))
                     }
                     Err(Silent::Refused(refused)) => Err(refused),
                     Err(Silent::Again { .. }) => {
@@ -156,7 +157,7 @@ async fn led<T: Transport>(
             relayed(&engine, relay, lead).await;
         }
         // nothing is shared within what is shared
-        Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_), .. }) => {}
+        Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_) | ReplyBody::Bytes(..), .. }) => {}
         Err(refused) => lead.fail(End::Failed(refused)),
     }
 }

@@ -24,6 +24,8 @@ use crate::{
 pub struct Limits {
     /// The largest request body taken, in bytes.
     pub request_body_bytes: usize,
+    /// The largest upload that is passed on piece by piece, in bytes.
+    pub upload_bytes: u64,
     /// The largest whole answer taken from a provider, in bytes.
     pub answer_body_bytes: usize,
     /// How long a client may take to send its body, in milliseconds.

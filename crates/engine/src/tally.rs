@@ -34,6 +34,11 @@ impl Tally {
         self.opened_us
     }
 
+    /// How long ago the request came, in microseconds.
+    pub fn elapsed_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_sub(self.opened_us)
+    }
+
     /// The request is now on its way to this target.
     pub fn heads_for(&self, meters: &Arc<TargetMeters>) {
         *self.target.borrow_mut() = Some(Arc::clone(meters));

@@ -7,10 +7,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use nexus_core::{
     capabilities::Capabilities,
-    catalogue::{Catalogue, Route, Target, WILDCARD},
-    flow::line::Line,
+    catalogue::{Catalogue, Resolved, Route, Target, WILDCARD},
+    flow::{Limits, line::Line},
     health::breaker::State,
     id::{ProviderId, RouteId},
+    need::Fit,
     refusal::Refusal,
     snapshot::Snapshot,
 };
@@ -50,6 +51,8 @@ pub fn informed(catalogue: Catalogue) -> Catalogue {
 pub struct World {
     pub snapshot: Snapshot,
     backends: HashMap<RouteId, Backend>,
+    /// The route of what names no model to each provider, by the provider's name.
+    homes: HashMap<Arc<str>, Arc<Route>>,
     pools: HashMap<ProviderId, Credentials>,
 }
 
@@ -62,12 +65,14 @@ impl World {
         meters: &Meters,
     ) -> (Self, Vec<String>) {
         let mut backends = HashMap::new();
+        let mut homes = HashMap::new();
         let mut unspoken = Vec::new();
         for route in snapshot.catalogue.all() {
             for target in &route.targets {
                 match backend(route, target, &pools, meters) {
                     Some(backend) => {
                         backends.insert(target.route, backend);
+                        home(target, &mut homes, &mut backends, &pools, meters);
                     }
                     None => unspoken.push(target.provider.name.to_string()),
                 }
@@ -80,7 +85,13 @@ impl World {
             snapshot.catalogue = std::mem::take(&mut snapshot.catalogue).only(is_spoken);
         }
         snapshot.catalogue = informed(std::mem::take(&mut snapshot.catalogue));
-        (Self { snapshot, backends, pools }, unspoken)
+        (Self { snapshot, backends, homes, pools }, unspoken)
+    }
+
+    /// Where requests go that name no model, under this name for the ledger.
+    pub fn home(&self, name: &str) -> Option<Resolved> {
+        let route = self.homes.get(self.snapshot.default_provider.as_ref()?)?;
+        Some(Resolved { name: name.into(), route: Arc::clone(route), rule: Arc::default() })
     }
 
     /// A target of a route of this world, by its place, and what stands behind it.
@@ -160,6 +171,39 @@ impl World {
     /// The opened credentials of a provider.
     pub fn pool(&self, provider: ProviderId) -> Option<&Credentials> {
         self.pools.get(&provider)
+    }
+}
+
+/// Gives the target's provider a route for what names no model.
+fn home(
+    target: &Target,
+    homes: &mut HashMap<Arc<str>, Arc<Route>>,
+    backends: &mut HashMap<RouteId, Backend>,
+    pools: &HashMap<ProviderId, Credentials>,
+    meters: &Meters,
+) {
+    let provider = &target.provider;
+    if homes.contains_key(&provider.name) {
+        return;
+    }
+    // no route has the id of a provider
+    let own = Target {
+        route: RouteId(provider.id.0),
+        real_model: WILDCARD.into(),
+        region: None,
+        limits: Limits::default(),
+        tier: 0,
+        weight: 1,
+        fit: Fit::default(),
+        cost_multiplier_ppm: None,
+        capabilities: Capabilities::default(),
+        health: Arc::default(),
+        ..target.clone()
+    };
+    let route = Route::new(WILDCARD.into(), 0, vec![Arc::new(own)]);
+    if let Some(backend) = route.targets.first().and_then(|own| backend(&route, own, pools, meters)) {
+        backends.insert(RouteId(provider.id.0), backend);
+        homes.insert(Arc::clone(&provider.name), Arc::new(route));
     }
 }
 

@@ -7,7 +7,7 @@ use nexus_engine::{
     identity,
     port::{Clock, Dice},
 };
-use nexus_store::Store;
+use nexus_store::{Store, repo::setting};
 
 use crate::{
     admin::{
@@ -26,6 +26,7 @@ pub struct File {
     pub rules: Vec<settings::Rule>,
     pub prices: Vec<settings::Price>,
     pub quotas: Vec<settings::Quota>,
+    pub default_provider: Option<String>,
 }
 
 impl File {
@@ -36,6 +37,7 @@ impl File {
             rules: std::mem::take(&mut settings.rules),
             prices: std::mem::take(&mut settings.prices),
             quotas: std::mem::take(&mut settings.quotas),
+            default_provider: settings.default_provider.take(),
         }
     }
 
@@ -90,7 +92,8 @@ impl Workshop<'_> {
     }
 
     /// At the start of a node.
-    pub fn start(&self, file: File) -> Result<(), StartError> {
+    pub fn start(&self, mut file: File) -> Result<(), StartError> {
+        let default_provider = file.default_provider.take();
         let differences = self.apply(file, Run::Real, ActorId::System, "config.start")?;
         for rule in differences.rules {
             if rule.change != Fate::Unchanged {
@@ -116,6 +119,22 @@ impl Workshop<'_> {
                 tracing::info!(provider = name, ?change, "a provider was applied from the configuration");
             }
         }
-        Ok(())
+        match default_provider {
+            Some(name) => self.take_what_names_no_model(name),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a provider the one that takes what names no model.
+    fn take_what_names_no_model(&self, name: String) -> Result<(), StartError> {
+        change::change(self.store, self.clock.unix_ms(), |conn| {
+            let before = setting::find_chosen(conn, setting::DEFAULT_PROVIDER)?;
+            if before.as_deref() == Some(name.as_str()) {
+                return Ok(((), None));
+            }
+            setting::choose(conn, setting::DEFAULT_PROVIDER, &name)?;
+            let deed = Deed::of("setting.update", "setting", setting::DEFAULT_PROVIDER).by(ActorId::System);
+            Ok(((), Some(deed.from(&before).to(&name))))
+        })
     }
 }

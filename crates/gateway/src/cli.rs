@@ -201,6 +201,8 @@ pub enum Config {
     },
     /// Print the reference of every setting, as Markdown.
     Reference,
+    /// Print which operations of OpenAI's API are served, as Markdown.
+    Coverage,
     /// List every URL that is served, each with the permission it needs.
     Urls,
     /// Print the database's providers and models as a configuration file, with variables in place of keys.

@@ -15,7 +15,7 @@ use actix_web::{
     Error, HttpResponse,
     dev::{Service, ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     web,
 };
 use nexus_core::{host::Hosts, id::RequestId};
@@ -92,7 +92,9 @@ impl Entrance {
     }
 
     /// Lets a request through to `inner`.
-    pub fn pass<S>(&self, request: ServiceRequest, inner: &S) -> Passage<S::Future>
+    ///
+    /// One that asks for a head only is answered as if it asked for all; the body stays here.
+    pub fn pass<S>(&self, mut request: ServiceRequest, inner: &S) -> Passage<S::Future>
     where
         S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
     {
@@ -104,6 +106,9 @@ impl Entrance {
         if self.is_for_another(&request) {
             let response = (self.tell)(dialect, Trouble::Misdirected);
             return Passage::Turned(Some(request.into_response(response)));
+        }
+        if *request.method() == Method::HEAD {
+            request.head_mut().method = Method::GET;
         }
         match bug::caught(|| inner.call(request)) {
             Some(answer) => Passage::Open { answer, dialect, tell: Rc::clone(&self.tell) },

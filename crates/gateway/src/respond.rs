@@ -3,6 +3,7 @@
 
 pub mod events;
 mod limits;
+mod whole;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -18,12 +19,13 @@ use nexus_engine::{
     denial::Denial,
     keeping::Keeping,
     reply::{Decision, Reply, ReplyBody, Sharing},
+    stage::normalise::Media,
     telling::Telling,
 };
 use nexus_providers::tongue::{Tongue, Words};
 use nexus_wire::error::{ErrorCode, PublicError};
 
-use self::events::Events;
+use self::{events::Events, whole::Whole};
 use crate::worker::Worker;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +34,8 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const DECISION: HeaderName = HeaderName::from_static("x-nexus-decision");
 const CACHE: HeaderName = HeaderName::from_static("x-nexus-cache");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// As OpenAI says it: how long it took until the answer began.
+const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer.
@@ -46,9 +50,11 @@ where
             ReplyBody::Stream(relay) => events(reply.request).body(Events::new(relay, None, keeping)),
             ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener, None, keeping)),
             ReplyBody::Kept(body) => events(reply.request).body(body),
+            ReplyBody::Bytes(media, relay) => bytes(reply.request, &media).body(Whole::new(relay)),
         },
         Some(telling) => told(&telling, reply.request, reply.decision.words, reply.body, keeping, worker),
     };
+    response.headers_mut().insert(PROCESSING_MS, HeaderValue::from(reply.took_us / 1000));
     if let Some((name, word)) = sharing(reply.sharing) {
         response.headers_mut().insert(name, word);
     }
@@ -86,6 +92,8 @@ where
             events(id).body(Events::new(telling.stream(listener, words), tongue, keeping))
         }
         ReplyBody::Kept(body) => events(id).body(telling.kept(&body, words)),
+        // only chats are told in another tongue
+        ReplyBody::Bytes(media, relay) => bytes(id, &media).body(Whole::new(relay)),
     };
     name(&mut response, tongue, id);
     response
@@ -97,6 +105,24 @@ fn name(response: &mut HttpResponse, tongue: Option<&'static dyn Tongue>, id: Re
     if let Some((header, id)) = header.zip(HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(HeaderName::from_static(header), id);
     }
+}
+
+/// How an answer begins that is bytes of whatever they are.
+fn bytes(id: RequestId, media: &Media) -> HttpResponseBuilder {
+    let mut response = begin(StatusCode::OK, id);
+    let told = [
+        (header::CONTENT_TYPE, Some(&media.content_type)),
+        (header::CONTENT_DISPOSITION, media.disposition.as_ref()),
+    ];
+    for (name, value) in told {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value.as_str()).ok()) {
+            response.insert_header((name, value));
+        }
+    }
+    // what a provider calls a page must not become one under this name
+    response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    response.insert_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")));
+    response
 }
 
 /// How an answer begins that is a stream of events.

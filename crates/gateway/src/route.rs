@@ -8,6 +8,8 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
+use nexus_wire::surface::{self, How, SURFACE};
+
 use crate::{
     admin,
     api::{estimate, fallback, me, models, operation, organization, probes, session_keys},
@@ -74,7 +76,7 @@ pub struct Url {
 #[rustfmt::skip]
 pub fn table() -> Vec<Url> {
     let url = |method, path, access, route| Url { method, path, access, route };
-    vec![
+    let mut urls = vec![
         url(Method::POST, "/v1/chat/completions", Access::Key, || web::post().to(operation::complete_chat)),
         url(Method::POST, "/v1/embeddings", Access::Key, || web::post().to(operation::embed)),
         url(Method::POST, "/v1/messages", Access::Key, || web::post().to(operation::converse)),
@@ -94,7 +96,28 @@ pub fn table() -> Vec<Url> {
 
         url(Method::GET, "/console", Access::Browser, || web::get().to(console::enter)),
         url(Method::GET, "/console/{path:.*}", Access::Browser, || web::get().to(console::show)),
-    ]
+    ];
+    urls.extend(SURFACE.iter().filter_map(of_surface));
+    urls
+}
+
+/// The URL of an operation of OpenAI's API that has no handler of its own above.
+fn of_surface(row: &surface::Row) -> Option<Url> {
+    let (access, route): (_, fn() -> Route) = match (row.how, row.method) {
+        (How::Native, _) => return None,
+        (How::Relayed, _) => (Access::Key, || web::post().to(operation::pass)),
+        (How::Refused(_), surface::Method::Get) => (Access::Anyone, || web::get().to(fallback::not_served)),
+        (How::Refused(_), surface::Method::Post) => (Access::Anyone, || web::post().to(fallback::not_served)),
+        (How::Refused(_), surface::Method::Delete) => {
+            (Access::Anyone, || web::delete().to(fallback::not_served))
+        }
+    };
+    let method = match row.method {
+        surface::Method::Get => Method::GET,
+        surface::Method::Post => Method::POST,
+        surface::Method::Delete => Method::DELETE,
+    };
+    Some(Url { method, path: row.path, access, route })
 }
 
 /// A listener's URLs.
@@ -128,4 +151,33 @@ pub fn urls() -> Vec<(Method, String, &'static str)> {
 /// The monitoring listener: `/metrics`, and nothing else.
 pub fn monitoring(config: &mut ServiceConfig) {
     config.route("/metrics", web::get().to(probes::metrics)).default_service(web::to(fallback::nothing_here));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// A path with its places unnamed.
+    fn plain(path: &str) -> String {
+        let plain = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+        plain.collect::<Vec<_>>().join("/")
+    }
+
+    #[test]
+    fn every_operation_of_openais_api_has_a_url_and_none_has_two() {
+        let mut served = HashSet::new();
+        for url in table() {
+            assert!(served.insert((url.method.to_string(), plain(url.path))), "{} {}", url.method, url.path);
+        }
+        for row in SURFACE {
+            assert!(
+                served.contains(&(row.method.to_string(), plain(row.path))),
+                "{} {}",
+                row.method,
+                row.path
+            );
+        }
+    }
 }

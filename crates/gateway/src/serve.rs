@@ -284,6 +284,7 @@ fn limits(settings: &Settings) -> Limits {
     let timeouts = settings.timeouts;
     Limits {
         request_body_bytes: settings.server.max_body_bytes,
+        upload_bytes: settings.server.max_upload_bytes,
         answer_body_bytes: ANSWER_BYTES_MAX,
         request_body_ms: REQUEST_BODY_MS,
         attempts: ATTEMPTS_MAX,

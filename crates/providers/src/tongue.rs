@@ -113,7 +113,7 @@ pub fn of(operation: Operation) -> Option<&'static dyn Tongue> {
     match operation {
         Operation::Messages => Some(&Messages),
         Operation::Responses => Some(&Responses),
-        Operation::ChatCompletions | Operation::Embeddings => None,
+        _ => None,
     }
 }
 

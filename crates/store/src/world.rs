@@ -28,7 +28,7 @@ use crate::{
         provider::{ProviderRow, SealedText},
         quota,
         route::RouteRow,
-        rule,
+        rule, setting,
     },
     row::readable,
     schema::{model_routes, provider_credentials, service_providers, world_revision},
@@ -91,6 +91,7 @@ pub fn load(
     let (teams, disabled_teams) = access::teams(conn, previous)?;
     let snapshot = Snapshot {
         catalogue,
+        default_provider: setting::find_chosen(conn, setting::DEFAULT_PROVIDER)?.map(Into::into),
         revoked_keys: access::revoked_keys(conn, now_ms)?,
         disabled_teams,
         teams,

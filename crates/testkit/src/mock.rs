@@ -13,6 +13,7 @@ mod generate;
 mod messages;
 mod ollama;
 mod oracle;
+mod passed;
 mod render;
 mod reply;
 mod schema;
@@ -302,6 +303,9 @@ impl Shared {
             ("POST", path) if path.ends_with(":predict") => self.embed(Surface::Generate, request),
             ("POST", path) if path.ends_with("/v2/embed") => self.embed(Surface::Cohere, request),
             ("POST", path) if path.ends_with("/api/embed") => self.embed(Surface::Ollama, request),
+            ("POST", path) if passed::is_asked(path) => {
+                Arc::new(passed::answer(path, &request.body, &lock(&self.replies).script))
+            }
             ("GET", path) if path.ends_with("/models") => Arc::new(Reply::json(&models())),
             ("GET", path) if MODELS.iter().any(|model| path.ends_with(&format!("/models/{model}"))) => {
                 Arc::new(Reply::json(&model(path.rsplit('/').next().unwrap_or_default()).to_string()))

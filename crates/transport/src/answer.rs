@@ -8,15 +8,16 @@ use nexus_core::fault::{Class, Fault};
 use nexus_engine::port::Inbound;
 use nexus_providers::limits::Hearing;
 
-/// The headers that are read. From the seventh on, what the vendors call the id of a request: the first of these
+/// The headers that are read. From the eighth on, what the vendors call the id of a request: the first of these
 /// names that stands there is taken.
-const READ: [&str; 12] = [
+const READ: [&str; 13] = [
     "content-type",
     "content-encoding",
     "retry-after-ms",
     "retry-after",
     "date",
     "x-amzn-errortype",
+    "content-disposition",
     "x-request-id",
     "request-id",
     "x-amzn-requestid",
@@ -38,7 +39,7 @@ pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, F
             hearing.hear(header.name, text(header.value).unwrap_or_default());
         }
     }
-    let [content_type, coding, after_ms, after, date, error_type, ids @ ..] =
+    let [content_type, coding, after_ms, after, date, error_type, disposition, ids @ ..] =
         values.map(|value| value.and_then(text));
     let id = ids.into_iter().flatten().next();
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
@@ -53,6 +54,7 @@ pub(crate) fn read(status: u16, headers: &[Header<'_>]) -> Result<Inbound<()>, F
         content_type: content_type.map(str::to_owned),
         retry_after_ms: retry_after_ms(after_ms, after, date),
         error_type: error_type.map(str::to_owned),
+        disposition: disposition.map(str::to_owned),
         learned: hearing.and_then(|hearing| hearing.learned(date.and_then(unix_us))).map(Box::new),
         provider_request_id: id.map(str::to_owned),
         body: (),

@@ -38,6 +38,13 @@ enum Stage {
 /// The head of an answer, or why it is no answer.
 type Head = Result<Inbound<()>, Fault>;
 
+/// Why no answer began.
+pub(crate) enum Ended {
+    Broken(Broken),
+    /// The request's own body broke off.
+    Cut(Fault),
+}
+
 /// One request over one connection.
 pub(crate) struct Exchange {
     peer: Rc<Peer>,
@@ -73,19 +80,25 @@ impl Exchange {
     }
 
     /// Ready once the head of the answer is whole.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<Head>, Broken>> {
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun<Head>, Ended>> {
         self.push(cx);
+        if let Some(fault) = self.request.take_cut() {
+            return Poll::Ready(Err(Ended::Cut(fault)));
+        }
         loop {
             match self.peer.space.poll_read(&mut self.connection.socket, cx, Room::default()) {
                 Poll::Ready(Ok(piece)) if !piece.is_empty() => {
-                    if let Some(begun) = self.opening.feed(piece, answer::read)? {
+                    if let Some(begun) = self.opening.feed(piece, answer::read).map_err(Ended::Broken)? {
                         return Poll::Ready(Ok(begun));
                     }
                 }
-                Poll::Ready(_) => return Poll::Ready(Err(self.opening.end(self.connection.has_served))),
+                Poll::Ready(_) => {
+                    let broken = self.opening.end(self.connection.has_served);
+                    return Poll::Ready(Err(Ended::Broken(broken)));
+                }
                 Poll::Pending => {
                     let due = ready!(self.connection.alarm.poll(cx, self.sent_at + self.limits.first_byte));
-                    return Poll::Ready(Err(self.limits.overdue_head(due)));
+                    return Poll::Ready(Err(Ended::Broken(self.limits.overdue_head(due))));
                 }
             }
         }
@@ -93,7 +106,8 @@ impl Exchange {
 
     /// Sends what the connection takes at this moment.
     fn push(&mut self, cx: &mut Context<'_>) {
-        let mut is_first = self.stage == Stage::Writing;
+        // a body that comes piece by piece is not written at once
+        let mut is_first = self.stage == Stage::Writing && !self.request.has_tail();
         while self.stage == Stage::Writing {
             match self.request.poll_write(&mut self.connection.socket, cx) {
                 Poll::Ready(Ok(1..)) => {
@@ -134,6 +148,7 @@ impl Exchange {
             content_type: head.content_type,
             retry_after_ms: head.retry_after_ms,
             error_type: head.error_type,
+            disposition: head.disposition,
             learned: head.learned,
             provider_request_id: head.provider_request_id,
             body: AnswerBody::new(flow, taken),

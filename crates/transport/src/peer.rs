@@ -18,7 +18,7 @@ use crate::{
     connection::Connection,
     egress::Reach,
     pool::{IDLE, Pool},
-    request,
+    request::Fixed,
     space::Space,
 };
 
@@ -41,8 +41,7 @@ impl Place {
 /// Whom connections lead to.
 pub(crate) struct Peer {
     pub(crate) place: Place,
-    /// See [`request::fixed_lines`].
-    pub(crate) fixed_lines: Box<[u8]>,
+    pub(crate) fixed: Fixed,
     pub(crate) space: Rc<Space>,
     waiting: Pool<Box<Connection>>,
     /// Whether a task sees to it that connections do not wait too long.
@@ -101,7 +100,7 @@ impl Peers {
         known.retain(|_, peer| Rc::strong_count(peer) > 1 || !peer.waiting.is_empty());
         let peer = Rc::new(Peer {
             place: place.clone(),
-            fixed_lines: request::fixed_lines(&provider.endpoint.authority())?,
+            fixed: Fixed::of(&provider.endpoint.authority())?,
             space: Rc::clone(&self.space),
             waiting: Pool::default(),
             is_watched: Cell::default(),

@@ -4,21 +4,26 @@
 //! Nothing the application sent gets here but through a dialect. A value that is not one line of printable
 //! ASCII is refused, and the refusal does not repeat it.
 
+mod tail;
+
 use std::{
     io::{self, IoSlice, Write},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use nexus_core::fault::{Class, Fault};
-use nexus_engine::port::Outbound;
+use nexus_engine::port::{Outbound, Rest};
 use tokio::io::AsyncWrite;
 
+use self::tail::{Part, Tail};
 use crate::access::Shown;
 
 /// What `user-agent` says.
 pub(crate) const SOFTWARE: &str = concat!("nexus/", env!("CARGO_PKG_VERSION"));
+/// The type of nearly every body.
+const JSON: &str = nexus_engine::port::JSON;
 /// What a dialect must not name: these are decided here.
 const OURS: [&str; 7] = [
     "host",
@@ -34,32 +39,44 @@ const SMALL_BODY: usize = 16 * 1024;
 
 /// A request, and how much of it is sent.
 pub(crate) struct Request {
-    /// The head, and a small body with it.
+    /// The head, and a small body with it; later what stands before a part of the body.
     head: Vec<u8>,
-    /// A large body.
+    /// A large body, or the part of it that is on its way.
     body: Bytes,
     sent: usize,
+    /// What is still to come of the body.
+    tail: Option<Tail>,
+    /// Why the body broke off.
+    cut: Option<Fault>,
 }
 
 impl Request {
-    /// Puts a request together in an empty `buffer`. `fixed` comes from [`fixed_lines`].
+    /// Puts a request together in an empty `buffer`; `rest` is what is still to come of its body.
     pub(crate) fn new(
         mut buffer: Vec<u8>,
-        fixed: &[u8],
+        fixed: &Fixed,
         outbound: &Outbound<'_>,
+        rest: Option<Rest>,
         shown: &Shown<'_>,
     ) -> Result<Self, Fault> {
         let endpoint = &outbound.provider.endpoint;
         let is_small = outbound.body.len() <= SMALL_BODY;
         buffer.reserve(1024 + if is_small { outbound.body.len() } else { 0 });
-        buffer.extend_from_slice(b"POST ");
+        buffer.extend_from_slice(outbound.method.as_bytes());
+        buffer.push(b' ');
         for part in [&endpoint.base_path, outbound.path] {
             if !part.bytes().all(may_stand_in_path) {
                 return Err(Fault::new(Class::BadRequest, "the request path is no valid URI path"));
             }
             buffer.extend_from_slice(part.as_bytes());
         }
-        buffer.extend_from_slice(fixed);
+        match outbound.content_type {
+            JSON => buffer.extend_from_slice(&fixed.json),
+            other => {
+                buffer.extend_from_slice(&fixed.bare);
+                put_content_type(&mut buffer, other)?;
+            }
+        }
         for (name, value) in outbound.headers {
             if !is_one_line(value) || !is_name(name) || OURS.contains(name) {
                 return Err(Fault::new(
@@ -70,15 +87,15 @@ impl Request {
             put_line(&mut buffer, name, &["", value]);
         }
         put_shown(&mut buffer, shown)?;
-        // a vector takes whatever is written to it
-        let _ = write!(buffer, "content-length: {}\r\n\r\n", outbound.body.len());
+        put_framing(&mut buffer, outbound, rest.as_ref());
+        let tail = rest.map(|rest| Tail::new(rest, !outbound.body.is_empty()));
         let body = if is_small {
             buffer.extend_from_slice(&outbound.body);
             Bytes::new()
         } else {
             outbound.body.clone()
         };
-        Ok(Self { head: buffer, body, sent: 0 })
+        Ok(Self { head: buffer, body, sent: 0, tail, cut: None })
     }
 
     /// Writes once: how much of it the socket took.
@@ -87,6 +104,12 @@ impl Request {
         io: &mut Io,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.is_all_taken() {
+            ready!(self.poll_part(cx))?;
+            if self.is_sent() {
+                return Poll::Ready(Ok(1));
+            }
+        }
         let head = self.head.get(self.sent..).unwrap_or_default();
         let body = self.body.get(self.sent.saturating_sub(self.head.len())..).unwrap_or_default();
         let io = Pin::new(io);
@@ -101,8 +124,37 @@ impl Request {
         written
     }
 
-    pub(crate) fn is_sent(&self) -> bool {
+    /// Puts the next part of the body in the place of what was taken; an error is a body that broke off.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(tail) = &mut self.tail else { return Poll::Ready(Ok(())) };
+        match ready!(tail.poll_part(cx)) {
+            Ok(Part { head, data }) => {
+                (self.head, self.body, self.sent) = (head, data, 0);
+                Poll::Ready(Ok(()))
+            }
+            Err(fault) => {
+                self.cut = Some(fault);
+                Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+            }
+        }
+    }
+
+    /// Whether some of the body comes while the request is on its way.
+    pub(crate) fn has_tail(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    /// Why the body broke off, where it did.
+    pub(crate) fn take_cut(&mut self) -> Option<Fault> {
+        self.cut.take()
+    }
+
+    fn is_all_taken(&self) -> bool {
         self.sent >= self.head.len() + self.body.len()
+    }
+
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is_all_taken() && self.tail.as_ref().is_none_or(Tail::has_ended)
     }
 
     /// The buffer it was put together in. Nothing of the request is left to send.
@@ -113,16 +165,53 @@ impl Request {
 }
 
 /// What stands in every request to a peer behind its path.
-pub(crate) fn fixed_lines(host: &str) -> Result<Box<[u8]>, Fault> {
+pub(crate) struct Fixed {
+    /// With `content-type: application/json`.
+    json: Box<[u8]>,
+    bare: Box<[u8]>,
+}
+
+impl Fixed {
+    pub(crate) fn of(host: &str) -> Result<Self, Fault> {
+        Ok(Self { json: fixed_lines(host, JSON)?, bare: fixed_lines(host, "")? })
+    }
+}
+
+fn fixed_lines(host: &str, content_type: &str) -> Result<Box<[u8]>, Fault> {
     if !is_one_line(host) {
         return Err(Fault::new(Class::Connect, "the endpoint's host is no valid host name"));
     }
     let mut lines = b" HTTP/1.1\r\n".to_vec();
     put_line(&mut lines, "host", &[host]);
-    put_line(&mut lines, "content-type", &["application/json"]);
+    put_content_type(&mut lines, content_type)?;
     put_line(&mut lines, "user-agent", &[SOFTWARE]);
     put_line(&mut lines, "accept-encoding", &["identity"]);
     Ok(lines.into())
+}
+
+/// None is put where the type is empty.
+fn put_content_type(buffer: &mut Vec<u8>, content_type: &str) -> Result<(), Fault> {
+    if !is_one_line(content_type) {
+        return Err(Fault::new(Class::BadRequest, "the content type is not one line of printable ASCII"));
+    }
+    if !content_type.is_empty() {
+        put_line(buffer, "content-type", &[content_type]);
+    }
+    Ok(())
+}
+
+/// How the body is framed, up to its first byte. A vector takes whatever is written to it.
+fn put_framing(buffer: &mut Vec<u8>, outbound: &Outbound<'_>, rest: Option<&Rest>) {
+    let begun = outbound.body.len();
+    let _ = match rest.map(|rest| rest.len) {
+        None if begun == 0 && outbound.content_type.is_empty() && outbound.method != "POST" => {
+            write!(buffer, "\r\n")
+        }
+        None => write!(buffer, "content-length: {begun}\r\n\r\n"),
+        Some(Some(len)) => write!(buffer, "content-length: {}\r\n\r\n", (begun as u64).saturating_add(len)),
+        Some(None) if begun == 0 => write!(buffer, "transfer-encoding: chunked\r\n\r\n"),
+        Some(None) => write!(buffer, "transfer-encoding: chunked\r\n\r\n{begun:x}\r\n"),
+    };
 }
 
 fn put_shown(buffer: &mut Vec<u8>, shown: &Shown<'_>) -> Result<(), Fault> {
@@ -191,11 +280,14 @@ mod tests {
             headers: case.extra,
             auth: case.auth,
             credential: None,
+            method: "POST",
+            content_type: JSON,
             body: case.body.clone(),
+            rest: None,
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         };
-        let fixed = fixed_lines("one.example").unwrap();
-        shown(case.auth, case.secret, |shown| Request::new(Vec::new(), &fixed, &outbound, shown))
+        let fixed = Fixed::of("one.example").unwrap();
+        shown(case.auth, case.secret, |shown| Request::new(Vec::new(), &fixed, &outbound, None, shown))
     }
 
     fn text(request: &Request) -> &str {

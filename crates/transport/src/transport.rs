@@ -6,7 +6,7 @@
 use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use nexus_core::fault::{Class, Fault};
-use nexus_engine::port::{Clock, Inbound, Outbound, Transport};
+use nexus_engine::port::{Clock, Inbound, Outbound, Rest, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     connector::Connector,
     deadline::Limits,
     egress::Reach,
-    exchange::Exchange,
+    exchange::{Ended, Exchange},
     network::System,
     peer::Peers,
     request::Request,
@@ -58,7 +58,7 @@ impl HttpTransport {
             site: request.site,
             endpoint: &request.provider.endpoint,
             reach: Reach::of(request.provider),
-            method: "POST",
+            method: request.method,
             path: request.path,
             headers: request.headers,
             body: &request.body,
@@ -76,15 +76,20 @@ impl HttpTransport {
     async fn ask(
         &self,
         request: &Outbound<'_>,
+        mut rest: Option<Rest>,
         shown: &Shown<'_>,
         limits: Limits,
         whole_at: Instant,
     ) -> Result<Inbound<AnswerBody>, Fault> {
         let mut now = Instant::now();
         let peer = self.peers.of(request.provider)?;
-        let mut lent = poll_fn(|cx| Poll::Ready(peer.lend(now, cx))).await;
+        // what cannot be sent again goes over no connection that may have gone stale
+        let mut lent = match &rest {
+            Some(_) => None,
+            None => poll_fn(|cx| Poll::Ready(peer.lend(now, cx))).await,
+        };
         loop {
-            let written = Request::new(peer.space.lend(), &peer.fixed_lines, request, shown)?;
+            let written = Request::new(peer.space.lend(), &peer.fixed, request, rest.take(), shown)?;
             let connection = match lent.take() {
                 Some(connection) => connection,
                 None => {
@@ -98,8 +103,9 @@ impl HttpTransport {
             match poll_fn(|cx| exchange.poll_head(cx)).await {
                 Ok(begun) => return exchange.answer(begun),
                 // a fresh connection has not served, so this happens once at most
-                Err(broken) if broken.is_stale => {}
-                Err(broken) => return Err(broken.into()),
+                Err(Ended::Broken(broken)) if broken.is_stale => {}
+                Err(Ended::Broken(broken)) => return Err(broken.into()),
+                Err(Ended::Cut(fault)) => return Err(fault),
             }
         }
     }
@@ -108,17 +114,19 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     type Body = AnswerBody;
 
-    /// Asks, and asks once more if the token that was shown turns out to be good no longer.
-    async fn send(&self, request: Outbound<'_>) -> Result<Inbound<AnswerBody>, Fault> {
+    /// Asks, and asks once more if the token that was shown turns out to be good no longer and the body is still there.
+    async fn send(&self, mut request: Outbound<'_>) -> Result<Inbound<AnswerBody>, Fault> {
         let limits = Limits::of(request.deadlines);
         let whole_at = Instant::now() + limits.whole;
+        let rest = request.rest.take();
         let shown = self.show(&request, whole_at).await?;
-        let answer = self.ask(&request, &shown, limits, whole_at).await?;
-        if !shown.is_outlived(answer.status) {
+        let is_repeatable = rest.is_none();
+        let answer = self.ask(&request, rest, &shown, limits, whole_at).await?;
+        if !shown.is_outlived(answer.status) || !is_repeatable {
             return Ok(answer);
         }
         let shown = self.show(&request, whole_at).await?;
-        let answer = self.ask(&request, &shown, limits, whole_at).await?;
+        let answer = self.ask(&request, None, &shown, limits, whole_at).await?;
         shown.is_outlived(answer.status);
         Ok(answer)
     }

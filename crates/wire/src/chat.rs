@@ -289,7 +289,7 @@ pub(crate) fn model(value: Option<&str>) -> Result<(String, &str), BodyError> {
     Ok((model, value))
 }
 
-fn flag(name: &str, value: Option<&str>) -> Result<bool, BodyError> {
+pub(crate) fn flag(name: &str, value: Option<&str>) -> Result<bool, BodyError> {
     match value {
         None | Some("null" | "false") => Ok(false),
         Some("true") => Ok(true),

@@ -23,6 +23,8 @@ pub enum ErrorCode {
     ModelNotFound,
     /// No such path.
     UnknownUrl,
+    /// OpenAI has the operation, and it is not served here.
+    NotServed,
     /// The path exists, the method does not.
     MethodNotAllowed,
     /// The request names a host that is not the gateway.
@@ -79,13 +81,14 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 23] = [
+    pub const ALL: [ErrorCode; 24] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::InvalidSignature,
         ErrorCode::Blocked,
         ErrorCode::PermissionDenied,
         ErrorCode::ModelNotFound,
         ErrorCode::UnknownUrl,
+        ErrorCode::NotServed,
         ErrorCode::MethodNotAllowed,
         ErrorCode::Misdirected,
         ErrorCode::InvalidRequest,
@@ -115,6 +118,7 @@ impl ErrorCode {
             Self::PermissionDenied => row(403, "permission_error", Some("permission_denied"), "this key may not do this; use a key of the level or with the models it needs"),
             Self::ModelNotFound => row(404, REQUEST, Some("model_not_found"), "the model does not exist or this key has no access to it; `GET /v1/models` lists what there is"),
             Self::UnknownUrl => row(404, REQUEST, Some("unknown_url"), "there is nothing at this URL; check the base URL, it ends with `/v1`"),
+            Self::NotServed => row(404, REQUEST, Some("operation_not_served"), "this operation of OpenAI's API is not served here"),
             Self::MethodNotAllowed => row(405, REQUEST, Some("method_not_allowed"), "this URL does not take this method"),
             Self::Misdirected => row(421, REQUEST, Some("misdirected_request"), "the gateway does not go by the name in `host`; call it by its own, or let whoever runs it add this one to `server.allowed_hosts`"),
             Self::InvalidRequest => row(400, REQUEST, None, "the request cannot be served as it stands"),
@@ -235,6 +239,7 @@ mod tests {
             (403, "permission_error", Some("permission_denied")),
             (404, "invalid_request_error", Some("model_not_found")),
             (404, "invalid_request_error", Some("unknown_url")),
+            (404, "invalid_request_error", Some("operation_not_served")),
             (405, "invalid_request_error", Some("method_not_allowed")),
             (421, "invalid_request_error", Some("misdirected_request")),
             (400, "invalid_request_error", None),

@@ -11,10 +11,12 @@ pub mod cut;
 pub mod embedding;
 pub mod error;
 pub mod models;
+pub mod passed;
 pub mod place;
 pub mod said;
 pub mod splice;
 pub mod sse;
+pub mod surface;
 pub mod usage;
 
 mod json;

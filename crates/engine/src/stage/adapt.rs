@@ -20,21 +20,23 @@ use nexus_core::{
 use nexus_providers::{
     dialect::{
         Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
-        openai::{decode_embeddings, encode_embeddings},
+        openai::{Passing, decode_embeddings, decode_passed, encode_embeddings, encode_passed},
     },
     tongue::{Own, OwnAsk, Terms, Words},
 };
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
     embedding::EmbeddingRequest,
+    passed::PassedRequest,
 };
 
 use self::batches::Batches;
 use crate::{
     estimate::Prompt,
     pipeline::Refused,
+    port::{JSON, Rest},
     stage::{
-        parse::{Asked, Foreign, Request},
+        parse::{Asked, Foreign, Request, form::Carried},
         resolve::Routed,
     },
     world::Backend,
@@ -52,6 +54,7 @@ pub struct Adapted<'a> {
     capabilities: &'a Capabilities,
     site: Site<'a>,
     said: Said<'a>,
+    carried: Option<&'a Carried>,
     is_asked: bool,
 }
 
@@ -64,6 +67,15 @@ enum Said<'a> {
     Embeddings { request: &'a EmbeddingRequest, path: String },
     /// Embeddings in the vendor's words.
     Batches(Batches<'a>),
+    /// Words that go through as they are.
+    Passed { request: &'a PassedRequest, path: String },
+}
+
+/// How an answer goes through that is not read whole.
+pub struct Passage {
+    pub decoder: Box<dyn StreamDecoder>,
+    /// Whether it is events, and not bytes of whatever they are.
+    pub is_events: bool,
 }
 
 /// What a whole answer comes to.
@@ -94,11 +106,17 @@ pub fn adapt<'a>(
                 (None, None) => return Err(Refused::There(unknown(&asked.call))),
             }
         }
+        Request::Passed(request) => {
+            let path = dialect.path_of(asked.call.operation, real_model, site);
+            let path = path.ok_or_else(|| Refused::There(unknown(&asked.call)))?;
+            Said::Passed { request, path }
+        }
     };
     let (call, body) = (&asked.call, &asked.body);
     let capabilities = &target.capabilities;
+    let carried = asked.carried.as_deref();
     let mut adapted =
-        Adapted { call, body, dialect, real_model, capabilities, site, said, is_asked: false };
+        Adapted { call, body, dialect, real_model, capabilities, site, said, carried, is_asked: false };
     let first = adapted.ask()?.ok_or_else(|| Refused::There(unknown(call)))?;
     Ok((adapted, first))
 }
@@ -185,6 +203,11 @@ impl Adapted<'_> {
                 headers: Vec::new(),
                 body: encode_embeddings(self.body, request, self.real_model),
             }),
+            Said::Passed { request, path } => Ok(Encoded {
+                path: path.clone(),
+                headers: Vec::new(),
+                body: encode_passed(self.body, request, self.real_model),
+            }),
         };
         encoded.map(Some).map_err(refused)
     }
@@ -195,6 +218,7 @@ impl Adapted<'_> {
             Said::Chat { .. } | Said::Own { .. } => Prompt::Chat(self.body.clone()),
             Said::Embeddings { .. } => Prompt::Embeddings(self.body.clone()),
             Said::Batches(batches) => batches.prompt(),
+            Said::Passed { .. } => Prompt::Passed(self.body.clone()),
         }
     }
 
@@ -204,6 +228,29 @@ impl Adapted<'_> {
             Said::Own { .. } => EVENTS,
             _ => self.dialect.stream_media(),
         })
+    }
+
+    /// How an answer of this media type goes through without being read whole; `None` where it is read.
+    pub fn passing(&self, media: Option<&str>) -> Option<Passage> {
+        let Said::Passed { request, .. } = &self.said else { return None };
+        let (decoder, is_events) = match media {
+            Some("application/json") | None => return None,
+            Some("text/event-stream") => (Passing::events(self.call, request), true),
+            Some(_) => (Passing::bytes(self.call, request), false),
+        };
+        Some(Passage { decoder: Box::new(decoder), is_events })
+    }
+
+    /// The type of the body, and what of it is still to come.
+    ///
+    /// # Errors
+    /// If that has been sent already.
+    pub fn carried(&self) -> Result<(&str, Option<Rest>), Fault> {
+        let Some(carried) = self.carried else { return Ok((JSON, None)) };
+        if carried.is_spent() {
+            return Err(Fault::new(Class::BadRequest, "the body was sent once and cannot be sent again"));
+        }
+        Ok((&carried.content_type, carried.take_rest()))
     }
 
     /// A decoder for one such answer.
@@ -225,6 +272,7 @@ impl Adapted<'_> {
             Said::Batches(batches) => {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
+            Said::Passed { request, .. } => decode_passed(self.call, request, body).map(Came::Whole),
         }
     }
 
@@ -239,7 +287,9 @@ impl Adapted<'_> {
     pub fn finish(&self) -> Bytes {
         match &self.said {
             Said::Batches(batches) => batches.finish(&self.call.alias),
-            Said::Chat { .. } | Said::Own { .. } | Said::Embeddings { .. } => Bytes::new(),
+            Said::Chat { .. } | Said::Own { .. } | Said::Embeddings { .. } | Said::Passed { .. } => {
+                Bytes::new()
+            }
         }
     }
 }

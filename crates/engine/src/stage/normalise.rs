@@ -25,6 +25,21 @@ pub enum Begun<B> {
     Stream(Opened<B>),
 }
 
+/// What is told of bytes that go through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Media {
+    pub content_type: String,
+    /// `content-disposition`
+    pub disposition: Option<String>,
+}
+
+/// What a stream is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Events,
+    Bytes(Media),
+}
+
 /// A stream whose first event has been seen, or which has been silent for a heartbeat's time.
 pub struct Opened<B> {
     pub body: B,
@@ -32,6 +47,7 @@ pub struct Opened<B> {
     /// What the client is to see of what has been read.
     pub ready: BytesMut,
     pub progress: Progress,
+    pub shape: Shape,
 }
 
 /// Reads the answer up to the point where it may be promised to the client.
@@ -44,6 +60,14 @@ where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin,
 {
     let media = inbound.content_type.as_deref().map(essence);
+    if let Some(passing) = adapted.passing(media.as_deref()) {
+        let patience = Duration::from_millis(limits.heartbeat_ms);
+        let content_type = inbound.content_type.unwrap_or_default();
+        let opened = open(inbound.body, passing.decoder, patience).await?;
+        let media = Media { content_type, disposition: inbound.disposition };
+        let shape = if passing.is_events { Shape::Events } else { Shape::Bytes(media) };
+        return Ok(Begun::Stream(Opened { shape, ..opened }));
+    }
     let streamed = adapted.stream_media();
     if streamed.is_some_and(|streamed| media.as_deref().is_none_or(|media| media == streamed)) {
         let patience = Duration::from_millis(limits.heartbeat_ms);
@@ -102,7 +126,10 @@ where
     loop {
         let piece = match select(body.next(), patience.as_mut()).await {
             Either::Left((piece, _)) => piece,
-            Either::Right(_) => return Ok(Opened { body, decoder, ready, progress: Progress::Waiting }),
+            Either::Right(_) => {
+                let (progress, shape) = (Progress::Waiting, Shape::Events);
+                return Ok(Opened { body, decoder, ready, progress, shape });
+            }
         };
         let progress = match piece.transpose()? {
             Some(piece) => decoder.feed(&piece, &mut ready)?,
@@ -112,7 +139,7 @@ where
             }
         };
         if progress != Progress::Waiting {
-            return Ok(Opened { body, decoder, ready, progress });
+            return Ok(Opened { body, decoder, ready, progress, shape: Shape::Events });
         }
     }
 }

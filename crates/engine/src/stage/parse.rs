@@ -2,6 +2,8 @@
 //!
 //! The head is read before the caller is known, the body only after: strangers cannot make us read.
 
+pub mod form;
+
 use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
@@ -11,17 +13,20 @@ use nexus_core::{
     id::{RequestId, Uuid},
     label::Labels,
     refusal::Refusal,
+    usage::Usage,
 };
 use nexus_keystore::bearer;
 use nexus_providers::{
-    dialect::Unsayable,
+    dialect::{Unsayable, openai::by_piece},
     tongue::{self, Retold, Terms, Told, Tongue},
 };
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
     embedding::EmbeddingRequest,
+    passed::{Form, PassedRequest},
 };
 
+use self::form::{Carried, Hold};
 use crate::{
     arrival::{BodyCut, BodyStream, Headers},
     estimate::Prompt,
@@ -54,8 +59,11 @@ fn after_bearer(authorization: &str) -> Option<&str> {
 #[derive(Debug)]
 pub struct Asked {
     pub call: Call,
+    /// The body, or of a large form its beginning.
     pub body: Bytes,
     pub request: Request,
+    /// How the body goes on its way where it is a form.
+    pub carried: Option<Box<Carried>>,
     /// What the application says of the call for the ledger.
     pub labels: Labels,
     /// What was said in another tongue than OpenAI's; `body` is that as a chat.
@@ -112,7 +120,23 @@ impl Asked {
         match self.request {
             Request::Chat(_) => Prompt::Chat(self.body.clone()),
             Request::Embeddings(_) => Prompt::Embeddings(self.body.clone()),
+            Request::Passed(_) => Prompt::Passed(self.body.clone()),
         }
+    }
+
+    /// Bytes of the body that may be tokens; what is in a form is none.
+    pub fn text_bytes(&self) -> u64 {
+        if self.carried.is_some() { 0 } else { self.body.len() as u64 }
+    }
+
+    /// Whether the body was sent and cannot be sent again.
+    pub fn is_spent(&self) -> bool {
+        self.carried.as_ref().is_some_and(|carried| carried.is_spent())
+    }
+
+    /// Whether the body can be sent once only.
+    pub fn is_single(&self) -> bool {
+        self.carried.as_ref().is_some_and(|carried| carried.is_single())
     }
 }
 
@@ -121,6 +145,8 @@ impl Asked {
 pub enum Request {
     Chat(ChatRequest),
     Embeddings(EmbeddingRequest),
+    /// Of an operation whose words go through as they are.
+    Passed(PassedRequest),
 }
 
 impl Request {
@@ -130,13 +156,31 @@ impl Request {
                 ChatRequest::read(body).map(Self::Chat)
             }
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
+            Operation::Completions
+            | Operation::Moderations
+            | Operation::ImageGenerations
+            | Operation::ImageEdits
+            | Operation::ImageVariations
+            | Operation::Speech
+            | Operation::Transcriptions
+            | Operation::Translations => PassedRequest::read(body).map(Self::Passed),
         }
     }
 
-    fn model(&self) -> &str {
+    /// The model that is named, if one is.
+    pub fn model(&self) -> Option<&str> {
         match self {
-            Self::Chat(request) => &request.model,
-            Self::Embeddings(request) => &request.model,
+            Self::Chat(request) => Some(&request.model),
+            Self::Embeddings(request) => Some(&request.model),
+            Self::Passed(request) => request.model.as_ref().map(|named| named.name.as_str()),
+        }
+    }
+
+    /// What is used by the piece: pictures, and characters read aloud.
+    pub fn pieces(&self, operation: Operation) -> Usage {
+        match self {
+            Self::Passed(request) => by_piece(operation, request, None),
+            Self::Chat(_) | Self::Embeddings(_) => Usage::default(),
         }
     }
 
@@ -145,6 +189,7 @@ impl Request {
         match self {
             Self::Chat(request) => request.max_tokens,
             Self::Embeddings(_) => Some(0),
+            Self::Passed(request) => Some(request.max_tokens.unwrap_or(0)),
         }
     }
 
@@ -153,6 +198,7 @@ impl Request {
         match self {
             Self::Chat(request) => request.n.unwrap_or(1),
             Self::Embeddings(_) => 1,
+            Self::Passed(request) => request.n.unwrap_or(1),
         }
     }
 
@@ -167,6 +213,7 @@ impl Request {
                 labels
             }
             Self::Embeddings(request) => Labels::default().for_user(request.user.as_deref()),
+            Self::Passed(request) => Labels::default().for_user(request.user.as_deref()),
         }
     }
 
@@ -175,6 +222,7 @@ impl Request {
         match self {
             Self::Chat(request) => (request.is_stream, request.wants_usage),
             Self::Embeddings(_) => (false, false),
+            Self::Passed(request) => (request.is_stream, false),
         }
     }
 }
@@ -185,9 +233,19 @@ pub async fn body<B: BodyStream>(
     operation: Operation,
     headers: &Headers<'_>,
     body: B,
+    hold: Hold,
     limits: &Limits,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
+    if operation.takes_forms()
+        && let Some(form) = headers.content_type.and_then(Form::of)
+    {
+        plain(headers)?;
+        let read = Box::pin(form::read(form, headers, body, hold, limits));
+        let (body, request, carried) = read.await?;
+        let asked = asked(request_id, operation, body, Request::Passed(request), headers, clock);
+        return Ok(Asked { carried: Some(Box::new(carried)), ..asked });
+    }
     let body = whole(headers, body, limits).await?;
     understood(request_id, operation, body, headers, clock)
 }
@@ -229,10 +287,15 @@ async fn whole<B: BodyStream>(headers: &Headers<'_>, body: B, limits: &Limits) -
     if !headers.content_type.is_none_or(is_json) {
         return Err(Refusal::UnsupportedMediaType);
     }
+    plain(headers)?;
+    collect(headers.content_length, body, limits).await
+}
+
+fn plain(headers: &Headers<'_>) -> Result<(), Refusal> {
     if headers.content_encoding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(bad_body("the request body is compressed; send it as it is, without `content-encoding`"));
     }
-    collect(headers.content_length, body, limits).await
+    Ok(())
 }
 
 fn understood(
@@ -251,18 +314,29 @@ fn understood(
         }
     };
     let request = Request::read(operation, &body).map_err(bad)?;
+    Ok(Asked { foreign, ..asked(request_id, operation, body, request, headers, clock) })
+}
+
+fn asked(
+    request_id: RequestId,
+    operation: Operation,
+    body: Bytes,
+    request: Request,
+    headers: &Headers<'_>,
+    clock: &dyn Clock,
+) -> Asked {
     let (is_stream, wants_usage) = request.streams();
     let call = Call {
         request: request_id,
         operation,
-        alias: request.model().to_owned(),
+        alias: request.model().unwrap_or(operation.as_str()).to_owned(),
         is_stream,
         wants_usage,
         asked_at_s: u64::try_from(clock.unix_ms()).unwrap_or_default() / 1000,
     };
     let mut labels = request.labels();
     labels.tag_each(headers.tags.unwrap_or_default());
-    Ok(Asked { call, body, request, labels, foreign })
+    Asked { call, body, request, carried: None, labels, foreign: None }
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -284,8 +358,7 @@ async fn collect<B: BodyStream>(declared: Option<u64>, body: B, limits: &Limits)
     match tokio::time::timeout(patience, gather(body, limit)).await {
         Ok(Ok(Some(bytes))) => Ok(bytes),
         Ok(Ok(None)) => Err(too_large()),
-        Ok(Err(BodyCut::Incomplete)) => Err(bad_body("the request body ended early; send it whole")),
-        Ok(Err(BodyCut::Malformed)) => Err(bad_body("the request body could not be read; check its coding")),
+        Ok(Err(how)) => Err(cut(how)),
         Err(_) => Err(bad_body("the request body took too long to arrive; send it faster")),
     }
 }
@@ -309,6 +382,13 @@ async fn gather<B: BodyStream>(mut body: B, limit: usize) -> Result<Option<Bytes
         return Ok(None);
     }
     Ok(Some(if more.is_empty() { first } else { more.freeze() }))
+}
+
+fn cut(how: BodyCut) -> Refusal {
+    bad_body(match how {
+        BodyCut::Incomplete => "the request body ended early; send it whole",
+        BodyCut::Malformed => "the request body could not be read; check its coding",
+    })
 }
 
 fn bad_body(message: &str) -> Refusal {

@@ -51,6 +51,10 @@ impl Directives {
 
 /// What the request may share; `None` is the usual case.
 pub fn wish(routed: &Routed, head: &Head<'_>, world: &World) -> Result<Option<Wish>, Refusal> {
+    if matches!(routed.asked.request, Request::Passed(_)) {
+        // its answer may be anything, and of any size
+        return Ok(None);
+    }
     let promise = match head.headers.idempotency_key {
         Some(key) => Some(promise(routed, key)?),
         None => None,
@@ -80,6 +84,7 @@ fn same(routed: &Routed, head: &Head<'_>, world: &World) -> Option<Same> {
     let is_deterministic = match &routed.asked.request {
         Request::Chat(request) => request.is_deterministic,
         Request::Embeddings(_) => true,
+        Request::Passed(_) => false,
     };
     let opts_in = || ttl_us.is_some() && head.others.header(OPT_IN) == Some("on");
     if !is_deterministic && !opts_in() {

@@ -161,14 +161,16 @@ async fn wants(
     };
     let output = output(asked);
     // no token is shorter than a byte: where even that fits easily, nothing need be counted
-    let mut most = Usage::text(asked.body.len() as u64, output);
+    let pieces = asked.request.pieces(asked.call.operation);
+    let mut most = pieces.plus(&Usage::text(asked.text_bytes(), output));
     let mut needs = Needs::from(amounts(&most)?);
     if !shared.quotas.is_roomy(claims, needs, now_ms) {
         let prompt = estimate::count(asked.prompt(), String::new()).await;
-        most = prompt.with(Quantity::Output, output);
+        most = pieces.plus(&prompt).with(Quantity::Output, output);
         needs = amounts(&most)?.into();
     }
-    if !asked.call.is_stream || claims.quotas().all(|quota| quota.mode != Mode::Cut) {
+    let is_passed = matches!(asked.request, Request::Passed(_));
+    if is_passed || !asked.call.is_stream || claims.quotas().all(|quota| quota.mode != Mode::Cut) {
         return Ok(Wants { needs, growth: None });
     }
     let choices = asked.request.choices();
@@ -225,8 +227,12 @@ fn limit_output(routed: &mut Routed) -> Result<(), Refusal> {
 
 /// The most tokens the request can be answered with.
 fn output(asked: &Asked) -> u64 {
-    let Request::Chat(request) = &asked.request else { return 0 };
-    request.max_tokens.unwrap_or(OUTPUT_TOKENS).saturating_mul(asked.request.choices())
+    let most = match &asked.request {
+        Request::Chat(request) => request.max_tokens.unwrap_or(OUTPUT_TOKENS),
+        Request::Embeddings(_) => 0,
+        Request::Passed(request) => request.max_tokens.unwrap_or(0),
+    };
+    most.saturating_mul(asked.request.choices())
 }
 
 /// The most that any model of the route gives out.
@@ -249,6 +255,7 @@ fn limited(body: &Bytes, limit: u64) -> Bytes {
 /// output is reasoning. `None` where one of the targets has no price.
 fn cost(routed: &Routed, world: &World, most: &Usage, now_ms: i64) -> Option<u64> {
     let (input, output) = (most.of(Quantity::Input), most.of(Quantity::Output));
+    let pieces = routed.asked.request.pieces(routed.asked.call.operation);
     let body = std::str::from_utf8(&routed.asked.body).unwrap_or_default();
     let tiers: &[Tier] = if body.contains("\"service_tier\"") { &Tier::ALL } else { &[Tier::Standard] };
     let mut prompts = vec![Quantity::Input];
@@ -261,7 +268,7 @@ fn cost(routed: &Routed, world: &World, most: &Usage, now_ms: i64) -> Option<u64
         let priced = Priced::find(&world.snapshot.prices, target, model, now_ms);
         for (prompt, tier) in prompts.iter().flat_map(|prompt| tiers.iter().map(move |tier| (*prompt, *tier))) {
             for output_as in [Quantity::Output, Quantity::Reasoning] {
-                let usage = Usage::default().with(prompt, input).with(output_as, output);
+                let usage = pieces.with(prompt, input).with(output_as, output);
                 dearest = dearest.max(priced.nano_usd(&usage, tier)?);
             }
         }

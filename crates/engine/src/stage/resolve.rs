@@ -32,7 +32,14 @@ pub struct Routed {
 /// Finds the route for the model that was asked for. One the caller may not call does not exist for it.
 pub fn resolve(asked: Asked, caller: Principal, world: &World) -> Result<Box<Routed>, Refusal> {
     let may_call = world.snapshot.rights(&caller).may_call(&asked.call.alias);
-    match world.snapshot.catalogue.resolve(&asked.call.alias, caller.team) {
+    let to = match asked.request.model() {
+        Some(model) => world.snapshot.catalogue.resolve(model, caller.team),
+        None => match world.home(&asked.call.alias) {
+            None => return Err(nameless()),
+            home => home,
+        },
+    };
+    match to {
         Some(to) if may_call => {
             let prices = Arc::clone(&world.snapshot.prices);
             Ok(Box::new(Routed { asked, caller, to, left: Vec::new(), prices, place: None, hold: None }))
@@ -66,5 +73,13 @@ impl Routed {
             }
             None => false,
         }
+    }
+}
+
+/// Nothing says where a request goes.
+fn nameless() -> Refusal {
+    Refusal::BadBody {
+        message: "the request names no `model`, and no `default_provider` is set that could take it".to_owned(),
+        param: Some("model".to_owned()),
     }
 }

@@ -200,11 +200,11 @@ impl<'a> Course<'a> {
 /// What a request is taken for where tokens are limited, before anybody has counted: its prompt, and the most that
 /// may be answered.
 pub fn tokens(asked: &Asked) -> u64 {
-    input_tokens(&asked.body).saturating_add(asked.request.max_output_tokens().unwrap_or(OUTPUT_TOKENS))
+    input_tokens(asked).saturating_add(asked.request.max_output_tokens().unwrap_or(OUTPUT_TOKENS))
 }
 
-fn input_tokens(body: &[u8]) -> u64 {
-    body.len() as u64 / BYTES_A_TOKEN
+fn input_tokens(asked: &Asked) -> u64 {
+    asked.text_bytes() / BYTES_A_TOKEN
 }
 
 /// What the request would cost at a target, by what is known before it is sent.
@@ -253,7 +253,7 @@ fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
         abilities: if routed.to.route.is_choosy { abilities(bearing::needs(body)) } else { Abilities::default() },
         input,
         output,
-        input_tokens: input_tokens(body),
+        input_tokens: input_tokens(&routed.asked),
         output_tokens: routed.asked.request.max_output_tokens(),
         team: routed.caller.team,
         tags: head.others.header(TAGS).unwrap_or_default(),

@@ -7,7 +7,7 @@ use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
     conceal::conceal,
-    port::{Deadlines, Inbound, Outbound, Transport},
+    port::{Deadlines, Inbound, Outbound, Rest, Transport},
     credentials::Credential,
     world::Backend,
 };
@@ -22,6 +22,7 @@ pub async fn send<T: Transport>(
     backend: &Backend,
     credential: Option<&Credential>,
     encoded: Encoded,
+    (content_type, rest): (&str, Option<Rest>),
     deadlines: Deadlines,
 ) -> Result<Inbound<T::Body>, Fault> {
     let outbound = Outbound {
@@ -31,7 +32,10 @@ pub async fn send<T: Transport>(
         headers: &encoded.headers,
         auth: backend.dialect.auth(),
         credential,
+        method: "POST",
+        content_type,
         body: encoded.body,
+        rest,
         deadlines,
     };
     let inbound = transport.send(outbound).await?;

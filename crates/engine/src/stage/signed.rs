@@ -6,7 +6,12 @@
 use nexus_core::{principal::Principal, refusal::Refusal, snapshot::Signing};
 use nexus_keystore::request_signature::{Proof, Request, Signed, Unfit, Wrong, verify};
 
-use crate::{arrival::Head, shared::Shared, stage::authenticate::deny, world::World};
+use crate::{
+    arrival::Head,
+    shared::Shared,
+    stage::{authenticate::deny, parse::form::Hold},
+    world::World,
+};
 
 /// A request whose head is signed as it must be; the body is still to be judged.
 #[must_use = "the body is not judged yet"]
@@ -14,6 +19,13 @@ pub struct Judged {
     /// `None` where no signature is wanted.
     signed: Option<Signed>,
     keyid: String,
+}
+
+impl Judged {
+    /// Whether the body must be here whole to be judged.
+    pub fn holds(&self) -> Hold {
+        if self.signed.is_some() { Hold::Whole } else { Hold::Beginning }
+    }
 }
 
 /// Judges the head.

@@ -210,6 +210,7 @@ impl FakeTransport {
             content_type: Some(media.to_owned()),
             retry_after_ms,
             error_type: None,
+            disposition: None,
             learned: None,
             provider_request_id: Some("upstream-1".to_owned()),
             body: FakeBody {
@@ -378,6 +379,7 @@ pub fn bench_of(
         meters: Arc::clone(exporter.meters()),
         limits: Limits {
             request_body_bytes: 4096,
+            upload_bytes: 1 << 20,
             answer_body_bytes,
             request_body_ms: 1000,
             attempts: 3,

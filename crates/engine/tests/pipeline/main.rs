@@ -68,7 +68,9 @@ pub async fn send(
 pub async fn text(reply: Reply<FakeBody>) -> String {
     let bytes = match reply.body {
         ReplyBody::Whole(bytes) => bytes.to_vec(),
-        ReplyBody::Stream(relay) => relay.map(|piece| piece.to_vec()).concat().await,
+        ReplyBody::Stream(relay) | ReplyBody::Bytes(_, relay) => {
+            relay.map(|piece| piece.to_vec()).concat().await
+        }
         ReplyBody::Heard(listener) => listener.map(|piece| piece.to_vec()).concat().await,
         ReplyBody::Kept(bytes) => bytes.to_vec(),
     };

@@ -10,7 +10,7 @@ use nexus_store::repo::{
     content,
     usage::{
         Only,
-        requests::{self, Asked, Attempt, PassedOver, Found, Request},
+        requests::{self, Asked, Attempt, Found, PassedOver, Request},
     },
 };
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::id::RequestId;
 use nexus_engine::identity;
 use nexus_providers::tongue;
-use nexus_wire::error::{ErrorCode, PublicError};
+use nexus_wire::{
+    error::{ErrorCode, PublicError},
+    surface::{How, Row, SURFACE},
+};
 
 use crate::{respond, worker::Worker};
 
@@ -12,6 +15,22 @@ pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> Htt
     let path: String = request.path().chars().take(200).collect();
     let message = format!("there is nothing at `{} {path}`; the base URL ends with `/v1`", request.method());
     error(&request, &worker, PublicError::new(ErrorCode::UnknownUrl).with_message(message))
+}
+
+/// An operation of OpenAI's API that is not served: why, and what to do instead.
+pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
+    let path: String = request.path().chars().take(200).collect();
+    let (method, pattern) = (request.method().as_str(), request.match_pattern().unwrap_or_default());
+    let here = |row: &&Row| row.method.as_str() == method && row.path == pattern;
+    let why = SURFACE.iter().find(here).map_or("", |row| match row.how {
+        How::Refused(why) => why,
+        How::Native | How::Relayed => "",
+    });
+    error(
+        &request,
+        &worker,
+        PublicError::new(ErrorCode::NotServed).with_message(format!("`{method} {path}`: {why}")),
+    )
 }
 
 pub async fn method_not_allowed(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {

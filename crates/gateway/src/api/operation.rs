@@ -5,6 +5,7 @@ use nexus_core::call::Operation;
 use nexus_engine::{arrival::Arrival, pipeline};
 use nexus_providers::tongue::{self, messages::Messages};
 
+use super::fallback;
 use crate::{inbound, respond, worker::Worker};
 
 /// `POST /v1/chat/completions`, whole or streamed, as the body asks.
@@ -52,6 +53,27 @@ pub async fn count_tokens(
         Err(denial) => respond::denial_in(tongue, &denial, &worker).await,
     }
 }
+
+/// An operation whose words go through to a provider that speaks OpenAI's.
+pub async fn pass(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
+    let path = request.path().strip_prefix("/v1").unwrap_or_default();
+    match PASSED.into_iter().find(|operation| operation.path() == path) {
+        Some(operation) => serve(operation, &request, payload, &worker).await,
+        None => fallback::unknown_url(request, worker).await,
+    }
+}
+
+/// The operations whose words go through.
+const PASSED: [Operation; 8] = [
+    Operation::Completions,
+    Operation::Moderations,
+    Operation::ImageGenerations,
+    Operation::ImageEdits,
+    Operation::ImageVariations,
+    Operation::Speech,
+    Operation::Transcriptions,
+    Operation::Translations,
+];
 
 async fn serve(
     operation: Operation,

@@ -5,6 +5,7 @@ use std::path::Path;
 use nexus_config::{load::Flags, reference};
 use nexus_core::role::ActorId;
 use nexus_engine::port::Clock as _;
+use nexus_wire::surface::coverage_markdown;
 use serde_json::json;
 
 use super::change;
@@ -30,6 +31,7 @@ pub fn run(command: Config) -> Result<(), StartError> {
             say(boot::settings(config.as_deref(), &Flags::default())?.to_yaml_redacted().trim_end());
         }
         Config::Reference => say(reference::reference_markdown().trim_end()),
+        Config::Coverage => say(coverage_markdown().trim_end()),
         Config::Urls => {
             for (method, path, access) in route::urls() {
                 say(&format!("{method:<6}  {access:<15}  {path}"));

@@ -70,8 +70,9 @@ impl Listener {
                     .route("/admin/v1/bug", web::get().to(stumble))
                     .route(
                         "/v1/stream",
-                        web::get()
-                            .to(|| async { HttpResponse::Ok().body(Events::new(Stumbling(false), None, None)) }),
+                        web::get().to(|| async {
+                            HttpResponse::Ok().body(Events::new(Stumbling(false), None, None))
+                        }),
                     )
             });
             let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,6 @@
 //! Limits of keys, teams and providers over the wire: what clients are told, what is refused, and that a team which
 //! floods a provider delays nobody but itself. Prints what it measured.
+#![allow(clippy::print_stdout, reason = "the figures are there to be read")]
 
 use nexus_testkit::{
     Mock, Options,
@@ -205,7 +206,9 @@ fn a_request_for_a_full_model_holds_up_no_other_of_its_team_at_the_same_provider
             "{metrics}"
         );
         mock.stop();
-        hung.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in hung {
+            thread.join().unwrap();
+        }
     });
 }
 

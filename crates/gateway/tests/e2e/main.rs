@@ -32,6 +32,7 @@ mod lifecycle;
 mod messages;
 mod money;
 mod node;
+mod passed;
 mod people;
 mod pools;
 mod pricing;

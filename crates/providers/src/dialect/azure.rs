@@ -90,7 +90,9 @@ impl Dialect for Azure {
     fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {
         match operation {
             Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
-            Operation::Embeddings => Some(path(dated_version(site), "embeddings", deployment)),
+            // what Azure has under another name
+            Operation::Moderations => None,
+            other => Some(path(dated_version(site), other.path().trim_start_matches('/'), deployment)),
         }
     }
 

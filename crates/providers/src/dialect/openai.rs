@@ -6,6 +6,7 @@
 mod adjust;
 mod embedding;
 mod going_on;
+mod passed;
 mod repeat;
 mod stream;
 
@@ -25,7 +26,10 @@ use nexus_wire::{
     usage::TokenUsage,
 };
 
-pub use self::embedding::{decode_embeddings, encode_embeddings};
+pub use self::{
+    embedding::{decode_embeddings, encode_embeddings},
+    passed::{Passing, by_piece, decode_passed, encode_passed},
+};
 use super::{
     Ask, AuthScheme, COUNTED_TEXT_MAX, Consumed, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
     bad_answer, member::Row,
@@ -75,7 +79,7 @@ impl Dialect for Vendor {
     fn path_of(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<String> {
         match operation {
             Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
-            Operation::Embeddings => Some("/embeddings".to_owned()),
+            other => Some(other.path().to_owned()),
         }
     }
 

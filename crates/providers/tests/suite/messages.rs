@@ -361,7 +361,7 @@ fn encoded_own(
     body: &str,
 ) -> (String, Vec<(&'static str, String)>, String) {
     let options: Options = [("project", "p1")].into_iter().collect();
-    let site = Site { region: None, options: &options };
+    let site = Site { region: None, options: &options, base_path: "" };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let ask = OwnAsk {
         call: &own_call(is_stream),

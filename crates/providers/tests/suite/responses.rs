@@ -177,7 +177,7 @@ fn whatever_a_vendor_streams_is_one_response_wherever_it_is_cut() {
 
 fn encoded_own(id: &str, version: Option<&str>) -> Option<(String, String)> {
     let options: Options = version.map(|version| ("api_version", version)).into_iter().collect();
-    let site = Site { region: None, options: &options };
+    let site = Site { region: None, options: &options, base_path: "" };
     let body = Bytes::from_static(br#"{ "input":[ {"model":"alias"}], "model" : "alias","x":1.0 }"#);
     let ask = OwnAsk {
         call: &own_call(false),

@@ -15,7 +15,8 @@ use nexus_core::{
     policy::Policy,
     price::Tier,
     usage::{
-        Cost, Doubt, Outcome, Passed, PassedOver, Pricing, Quantity, Repeat, Source, Trace, Usage, UsageRecord,
+        Cost, Doubt, Outcome, Passed, PassedOver, Pricing, Quantity, Repeat, Source, Trace, Usage,
+        UsageRecord,
     },
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -302,6 +303,14 @@ enum OperationMirror {
     Embeddings,
     Messages,
     Responses,
+    Completions,
+    Moderations,
+    ImageGenerations,
+    ImageEdits,
+    ImageVariations,
+    Speech,
+    Transcriptions,
+    Translations,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -565,7 +574,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_an_attempt_and_whom_it_passed_over_is_kept_and_absent_in_a_record_of_the_fourth_version() {
+    fn what_is_known_of_an_attempt_and_whom_it_passed_over_is_kept_and_absent_in_a_record_of_the_fourth_version()
+     {
         for policy in Policy::ALL.map(Some).into_iter().chain([None]) {
             let route = policy.map(|policy| policy.as_str().into());
             let trace = Trace { policy, route, before_us: 7, request_bytes: 300, answer_bytes: u64::MAX };

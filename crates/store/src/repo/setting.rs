@@ -8,6 +8,9 @@ use crate::{connection::AnyConnection, error::StoreError, repo::Removed, schema:
 /// What the names of settings people set begin with in rows.
 const CHOSEN: &str = "setting/";
 
+/// The setting with the name of the provider that takes what names no model.
+pub const DEFAULT_PROVIDER: &str = "default_provider";
+
 /// The text of this name.
 pub fn find(conn: &mut AnyConnection, name: &str) -> Result<Option<String>, StoreError> {
     Ok(upsert::setting(conn, name)?)

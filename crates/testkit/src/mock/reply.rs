@@ -191,6 +191,14 @@ impl Reply {
         Self::plain(200, body)
     }
 
+    /// Bytes of whatever they are, in chunks that leave one by one.
+    pub(crate) fn of_media(content_type: &str, parts: &[&str]) -> Self {
+        let head = head(Surface::Chat, 200, content_type, "transfer-encoding: chunked\r\n");
+        let chunks = parts.iter().map(|part| format!("{:x}\r\n{part}\r\n", part.len()));
+        let all = std::iter::once(head).chain(chunks).chain(["0\r\n\r\n".to_owned()]);
+        Self { writes: all.map(|text| Write::of(text.into_bytes(), 0)).collect(), ..Self::default() }
+    }
+
     /// JSON under a status.
     pub(crate) fn plain(status: u16, body: &str) -> Self {
         Self::body(Surface::Chat, status, "application/json", "", body)

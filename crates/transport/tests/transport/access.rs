@@ -9,7 +9,7 @@ use nexus_core::{
     site::Site,
 };
 use nexus_engine::{
-    port::{Outbound, Transport},
+    port::{JSON, Outbound, Transport},
     world::Credential,
 };
 use nexus_keystore::secret::Secret;
@@ -81,6 +81,9 @@ impl Client {
             headers: &[],
             auth: AuthScheme::Google { scope: "scope-1" },
             credential: Some(&self.credential),
+            method: "POST",
+            content_type: JSON,
+            rest: None,
             body: Bytes::from(format!("{{\"number\":{}}}", self.asked.get())),
             deadlines: PATIENT,
         };

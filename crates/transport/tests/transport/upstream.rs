@@ -14,7 +14,7 @@ use nexus_core::{
     site::Site,
 };
 use nexus_engine::{
-    port::{Clock, Deadlines, Inbound, Outbound, Transport},
+    port::{Clock, Deadlines, Inbound, JSON, Outbound, Transport},
     world::Credential,
 };
 use nexus_keystore::secret::Secret;
@@ -256,7 +256,10 @@ pub(crate) async fn head_of(
         headers: &[("accept", "application/json".to_owned())],
         auth: AuthScheme::Bearer,
         credential: Some(&credential),
+        method: "POST",
+        content_type: JSON,
         body,
+        rest: None,
         deadlines,
     };
     transport.send(outbound).await
