@@ -239,8 +239,8 @@ fn a_stream_that_breaks_off_is_gone_on_with_by_another_and_stays_one() {
         answer.header("x-nexus-decision").is_some_and(|said| said.contains("policy=priority")).then_some(())
     });
     let before = (a.counts().requests, b.counts().requests);
-    // more than is read at once: a cut in the first piece is a failure before the answer began
-    a.set_script("events=400+fault=cut_after_events:300").unwrap();
+    // one by one: a cut in the first piece that is read is a failure before the answer began
+    a.set_script("events=40+delay_ms=between:5+fault=cut_after_events:30").unwrap();
     let answer = node.chat(&app, &ask_stream("gpt"));
     let events = answer.events();
     assert_eq!(events.last().map(String::as_str), Some("[DONE]"), "{}", answer.text());

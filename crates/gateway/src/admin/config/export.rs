@@ -386,10 +386,9 @@ mod tests {
         })
     }
 
-    #[test]
-    fn what_is_exported_is_a_configuration_file() {
+    fn model(alias: &str) -> ExportedModel {
         let names = Names::from([(TEAM, "r: \"e\"d".to_owned())]);
-        let model = |alias: &str| ExportedModel {
+        ExportedModel {
             alias: alias.to_owned(),
             real_name: "a \"b\" \\ c: #d".to_owned(),
             weight: Some(2),
@@ -401,21 +400,29 @@ mod tests {
             cost_multiplier: Multiplier(1_250_000),
             region_weights: BTreeMap::from([("eu: west".to_owned(), 3)]),
             capabilities: Some(said()),
-        };
+        }
+    }
+
+    fn provider() -> ExportedProvider {
+        ExportedProvider {
+            name: "true".to_owned(),
+            kind: "openai".to_owned(),
+            endpoint: "https://{region}.openai.com/v1".to_owned(),
+            options: BTreeMap::from([("region".to_owned(), "no".to_owned())]),
+            api_key: Some("${TRUE_KEY}".to_owned()),
+            weight: 5,
+            rate_limit: None,
+            token_limit: Some(6),
+            max_concurrent: Some(5),
+            allow_private_network: false,
+            models: vec![model("*"), model("gpt")],
+        }
+    }
+
+    #[test]
+    fn what_is_exported_is_a_configuration_file() {
         let exported = Exported {
-            providers: vec![ExportedProvider {
-                name: "true".to_owned(),
-                kind: "openai".to_owned(),
-                endpoint: "https://{region}.openai.com/v1".to_owned(),
-                options: BTreeMap::from([("region".to_owned(), "no".to_owned())]),
-                api_key: Some("${TRUE_KEY}".to_owned()),
-                weight: 5,
-                rate_limit: None,
-                token_limit: Some(6),
-                max_concurrent: Some(5),
-                allow_private_network: false,
-                models: vec![model("*"), model("gpt")],
-            }],
+            providers: vec![provider()],
             rules: vec![ExportedRule::of("*", Some("r: \"e\"d".to_owned()), &rule())],
             left_out: vec!["something \"else\"".to_owned()],
             ..Exported::default()
@@ -451,12 +458,13 @@ mod tests {
     #[test]
     fn exported_prices_and_quotas_are_read_as_they_are() {
         let exported = Exported {
+            providers: vec![provider()],
             prices: vec![serde_json::from_value(price()).unwrap()],
             quotas: vec![serde_json::from_value(quota()).unwrap()],
             ..Exported::default()
         };
         for text in [exported.to_yaml(), exported.to_json()] {
-            let environment = Environment::from_pairs([("NONE", "")]);
+            let environment = Environment::from_pairs([("TRUE_KEY", "sk-1")]);
             let Ok(settings) = load::load_text("the export", &text, &environment, &Flags::default()) else {
                 panic!("{text}");
             };
