@@ -10,7 +10,7 @@ use nexus_core::{
     catalogue::{Catalogue, Resolved, Route, Target, WILDCARD},
     flow::{Limits, line::Line},
     health::breaker::State,
-    id::{ProviderId, RouteId},
+    id::{ProviderId, RouteId, Uuid},
     need::Fit,
     refusal::Refusal,
     snapshot::Snapshot,
@@ -186,9 +186,10 @@ fn home(
     if homes.contains_key(&provider.name) {
         return;
     }
-    // no route has the id of a provider
+    // no route has such an id: in it stands another version than in any that is made
+    let id = RouteId(Uuid::from_u128(!provider.id.0.as_u128()));
     let own = Target {
-        route: RouteId(provider.id.0),
+        route: id,
         real_model: WILDCARD.into(),
         region: None,
         limits: Limits::default(),
@@ -202,7 +203,7 @@ fn home(
     };
     let route = Route::new(WILDCARD.into(), 0, vec![Arc::new(own)]);
     if let Some(backend) = route.targets.first().and_then(|own| backend(&route, own, pools, meters)) {
-        backends.insert(RouteId(provider.id.0), backend);
+        backends.insert(id, backend);
         homes.insert(Arc::clone(&provider.name), Arc::new(route));
     }
 }

@@ -106,10 +106,10 @@ fn of_surface(row: &surface::Row) -> Option<Url> {
     let (access, route): (_, fn() -> Route) = match (row.how, row.method) {
         (How::Native, _) => return None,
         (How::Relayed, _) => (Access::Key, || web::post().to(operation::pass)),
-        (How::Refused(_), surface::Method::Get) => (Access::Anyone, || web::get().to(fallback::not_served)),
-        (How::Refused(_), surface::Method::Post) => (Access::Anyone, || web::post().to(fallback::not_served)),
+        (How::Refused(_), surface::Method::Get) => (Access::Key, || web::get().to(fallback::not_served)),
+        (How::Refused(_), surface::Method::Post) => (Access::Key, || web::post().to(fallback::not_served)),
         (How::Refused(_), surface::Method::Delete) => {
-            (Access::Anyone, || web::delete().to(fallback::not_served))
+            (Access::Key, || web::delete().to(fallback::not_served))
         }
     };
     let method = match row.method {

@@ -2,14 +2,18 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::id::RequestId;
-use nexus_engine::identity;
+use nexus_engine::{
+    denial::Denial,
+    identity,
+    pipeline::{self, Refused},
+};
 use nexus_providers::tongue;
 use nexus_wire::{
     error::{ErrorCode, PublicError},
     surface::{How, Row, SURFACE},
 };
 
-use crate::{respond, worker::Worker};
+use crate::{inbound, respond, worker::Worker};
 
 pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
     let path: String = request.path().chars().take(200).collect();
@@ -17,8 +21,14 @@ pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> Htt
     error(&request, &worker, PublicError::new(ErrorCode::UnknownUrl).with_message(message))
 }
 
-/// An operation of OpenAI's API that is not served: why, and what to do instead.
+/// An operation of OpenAI's API that is not served: why, and what to do instead. It is told to who has a key.
 pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
+    let engine = &worker.engine;
+    let head = inbound::head(&request, &worker);
+    if let Err(refusal) = pipeline::identify(engine, &head, &engine.shared.worlds.current()) {
+        let id = RequestId(identity::mint(&*engine.shared.clock, &*engine.dice));
+        return respond::denial(&Denial::new(id, Refused::Here(refusal)), &worker).await;
+    }
     let path: String = request.path().chars().take(200).collect();
     let (method, pattern) = (request.method().as_str(), request.match_pattern().unwrap_or_default());
     let here = |row: &&Row| row.method.as_str() == method && row.path == pattern;

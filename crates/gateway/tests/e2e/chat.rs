@@ -71,7 +71,7 @@ fn bad_requests_are_answered_in_openais_shape_with_the_member_named() {
         format!(r#"{{"model":"gpt","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(33 << 20));
     assert_eq!(node.chat(&key, &large).status, 413);
     for (method, path, status) in [
-        ("GET", "/v1/chat/completions", 405),
+        ("DELETE", "/v1/chat/completions", 405),
         ("GET", "/v1/nothing", 404),
         ("POST", "/", 404),
         ("DELETE", "/v1/models", 405),

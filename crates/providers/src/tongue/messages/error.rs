@@ -92,6 +92,7 @@ mod tests {
             (403, "permission_error"),
             (404, "not_found_error"),
             (404, "not_found_error"),
+            (404, "not_found_error"),
             (405, REQUEST),
             (421, REQUEST),
             (400, REQUEST),
