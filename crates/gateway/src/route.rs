@@ -120,11 +120,17 @@ fn of_surface(row: &surface::Row) -> Option<Url> {
     Some(Url { method, path: row.path, access, route })
 }
 
+/// A path with its places unnamed: two that are alike are one resource.
+pub fn plain(path: &str) -> String {
+    let plain = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    plain.collect::<Vec<_>>().join("/")
+}
+
 /// A listener's URLs.
 pub fn routes(part: Part, config: &mut ServiceConfig) {
     let mut urls: Vec<Url> = table().into_iter().filter(|url| part.has(url.access)).collect();
     while let Some(path) = urls.first().map(|url| url.path) {
-        let (here, others) = urls.into_iter().partition(|url| url.path == path);
+        let (here, others) = urls.into_iter().partition(|url| plain(url.path) == plain(path));
         config.service(resource(path, here));
         urls = others;
     }
@@ -158,12 +164,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-
-    /// A path with its places unnamed.
-    fn plain(path: &str) -> String {
-        let plain = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
-        plain.collect::<Vec<_>>().join("/")
-    }
 
     #[test]
     fn every_operation_of_openais_api_has_a_url_and_none_has_two() {

@@ -13,7 +13,7 @@ use nexus_wire::{
     surface::{How, Row, SURFACE},
 };
 
-use crate::{inbound, respond, worker::Worker};
+use crate::{inbound, respond, route::plain, worker::Worker};
 
 pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
     let path: String = request.path().chars().take(200).collect();
@@ -31,7 +31,7 @@ pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> Http
     }
     let path: String = request.path().chars().take(200).collect();
     let (method, pattern) = (request.method().as_str(), request.match_pattern().unwrap_or_default());
-    let here = |row: &&Row| row.method.as_str() == method && row.path == pattern;
+    let here = |row: &&Row| row.method.as_str() == method && plain(row.path) == plain(&pattern);
     let why = SURFACE.iter().find(here).map_or("", |row| match row.how {
         How::Refused(why) => why,
         How::Native | How::Relayed => "",

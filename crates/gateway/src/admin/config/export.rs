@@ -374,7 +374,7 @@ mod tests {
 
     fn price() -> serde_json::Value {
         serde_json::json!({
-            "real_name": "a \"b\" \\ c: #d\u{2028}", "provider": "true", "kind": "relative", "multiplier": "0.5",
+            "real_name": "a \"b\" \\ c:\u{2028} #d", "provider": "true", "kind": "relative", "multiplier": "0.5",
             "rates": [{ "quantity": "output", "tier": "batch", "from_tokens": 7, "nano_usd_per_million": 1 }],
         })
     }

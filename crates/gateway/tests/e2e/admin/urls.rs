@@ -59,7 +59,9 @@ fn nobody_comes_in_without_a_key_but_to_be_probed_and_to_sign_in() {
             (&[("x-forwarded-for", "127.0.0.1"), ("x-nexus-team", "red")], ""),
         ] {
             let answer = node.request(method, path, headers, body);
-            assert_eq!(answer.status, 401, "{method} {path} ({access}) {headers:?}: {}", answer.text());
+            // in the end this address has shown too many bad keys
+            let is_out = matches!(answer.status, 401 | 429);
+            assert!(is_out, "{method} {path} ({access}) {headers:?}: {}", answer.text());
         }
     }
     assert!(mock.requests().is_empty());
