@@ -35,6 +35,7 @@ ABOUT_ANOTHER_MEMBER = [
     ("is_free", "must be true for a price of nothing"),
     ("subject_value", "is no id"),
     ("subject_value", "is no pattern"),
+    ("subject_value", "there is no "),
     # the JSON of an account is more than a pattern can say
     ("api_key", "is not 1 to "),
     ("rolling_seconds", "must be there for a rolling window"),
@@ -45,7 +46,7 @@ ABOUT_ANOTHER_MEMBER = [
     ("subject_value", "must be absent for the whole platform"),
     ("team", "there is no team "),
     ("teams", "there is no team "),
-    ("provider", "there is no provider of this name"),
+    ("provider", "there is no provider "),
     ("rules", "lead an alias back to itself"),
     ("rates", "a relative price has a `multiplier`"),
     ("multiplier", "must be given for a relative price"),
