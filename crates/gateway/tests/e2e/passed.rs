@@ -201,8 +201,12 @@ fn a_head_is_answered_without_its_body_and_answers_say_how_long_they_took() {
 #[test]
 fn what_is_not_served_says_why_and_what_is_unknown_looks_like_openais() {
     let (_mock, site) = mocked(&[]);
+    let (_, key) = site.key("app");
     let node = site.start();
-    let answer = node.request("GET", "/v1/organization/projects/p_1/users", &[], "");
+    let path = "/v1/organization/projects/p_1/users";
+    assert_eq!(node.request("GET", path, &[], "").status, 401);
+    let bearer = format!("Bearer {key}");
+    let answer = node.request("GET", path, &[("authorization", bearer.as_str())], "");
     let error = &answer.json()["error"];
     assert_eq!((answer.status, &error["code"]), (404, &json!("operation_not_served")));
     assert!(error["message"].as_str().unwrap().contains("/admin/v1"), "{error}");
