@@ -51,7 +51,7 @@ class Whole(unittest.TestCase):
 
     def test_a_tool_is_called_and_its_result_taken(self):
         messages = [{"role": "user", "content": "weather in Lisbon?"}]
-        asked = ask(messages=messages, tools=[WEATHER], tool_choice={"type": "any"})
+        asked = ask(messages=messages, tools=[WEATHER], tool_choice={"type": "auto"})
         self.assertEqual(asked.stop_reason, "tool_use")
         call = next(block for block in asked.content if block.type == "tool_use")
         self.assertEqual(call.name, "weather")
@@ -97,10 +97,12 @@ class Stream(unittest.TestCase):
         self.assertEqual(kinds, ["message_start", *blocks, "message_delta", "message_stop"])
 
     def test_a_tool_call_streams_in_pieces(self):
-        with stream(tools=[WEATHER], tool_choice={"type": "tool", "name": "weather"}) as events:
+        with stream(tools=[WEATHER]) as events:
             message = events.get_final_message()
         self.assertEqual(message.stop_reason, "tool_use")
-        self.assertIn("city", message.content[0].input)
+        # thoughts may stand before it
+        call = next(block for block in message.content if block.type == "tool_use")
+        self.assertIn("city", call.input)
 
     def test_an_answer_that_breaks_off_is_an_error_and_never_passes_for_whole(self):
         for model in ["dies", "cut"]:
