@@ -30,6 +30,7 @@ ABOUT_ANOTHER_MEMBER = [
     ("role", "is for admin keys"),
     ("name", "stands there twice"),
     ("alias", "stands there twice"),
+    ("real_name", "stands there twice"),
     ("value", "is not from "),
     ("api_key", "is missing: the endpoint leads to another server"),
     ("is_free", "must be true for a price of nothing"),
