@@ -29,6 +29,11 @@ export async function admin(method, path, body, headers = {}) {
   return text && JSON.parse(text);
 }
 
+let taken = 0;
+
+/** How many calls were taken so far: the requests that the ledger has in the end. */
+export const callsTaken = () => taken;
+
 /** One call as an application makes it; gives the status. */
 export async function call({ key = KEY, model = "nexus-gpt4", stream = false, user } = {}) {
   const response = await fetch(`${URL}/v1/chat/completions`, {
@@ -37,6 +42,7 @@ export async function call({ key = KEY, model = "nexus-gpt4", stream = false, us
     body: JSON.stringify({ model, stream, user, messages: [{ role: "user", content: `hello ${Math.random()}` }] }),
   });
   await response.text();
+  if (response.status !== 401) taken += 1;
   return response.status;
 }
 
