@@ -37,8 +37,8 @@ use segment::{Create, SegmentFile};
 pub struct JournalOptions {
     /// The longest a record waits to be safe from the death of the machine. Default 50 ms.
     pub sync_interval: Duration,
-    /// Where a segment ends and the next begins. Default 4 MiB: a shipped segment leaves
-    /// its memory to the next while that is warm.
+    /// Where a segment ends and the next begins. Default 4 MiB: small, so that what is
+    /// shipped and deleted soon frees its pages for the next.
     pub segment_bytes: u64,
 }
 
