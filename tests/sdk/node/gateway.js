@@ -42,7 +42,7 @@ export function client(options = {}) {
   return new OpenAI({ baseURL: `${URL}/v1`, apiKey: KEY, maxRetries: 0, timeout: 30_000, ...options });
 }
 
-const LACKS = new Set((process.env.NEXUS_LACKS ?? "").split(",").filter(Boolean));
+export const LACKS = new Set((process.env.NEXUS_LACKS ?? "").split(",").filter(Boolean));
 
 /** A test of what not every dialect can say; where one cannot, the request is refused by the member's name. */
 export function needs(feature, param, run) {

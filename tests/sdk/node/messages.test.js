@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import Anthropic from "@anthropic-ai/sdk";
 
-import { ADMIN_KEY, ALIAS, HELLO, KEY, URL } from "./gateway.js";
+import { ADMIN_KEY, ALIAS, HELLO, KEY, LACKS, URL } from "./gateway.js";
 
 const WEATHER = {
   name: "weather",
@@ -20,6 +20,9 @@ const client = (options = {}) =>
 const ask = (request, from = client()) =>
   from.messages.create({ model: ALIAS, messages: HELLO, max_tokens: 100, ...request });
 
+/** The call in a message; thoughts may stand before it. */
+const called = (message) => message.content.find((block) => block.type === "tool_use");
+
 for (const prompt of ["hello", "你好，世界", '🙂 \u0000 "quoted" \\ \n line']) {
   test(`the message says what was asked under the alias: ${JSON.stringify(prompt)}`, async () => {
     const message = await ask({ messages: [{ role: "user", content: prompt }] });
@@ -32,9 +35,9 @@ for (const prompt of ["hello", "你好，世界", '🙂 \u0000 "quoted" \\ \n li
 
 test("a tool is called and its result taken", async () => {
   const messages = [{ role: "user", content: "weather in Lisbon?" }];
-  const asked = await ask({ messages, tools: [WEATHER], tool_choice: { type: "auto" } });
+  const asked = await ask({ messages, tools: [WEATHER] });
   assert.equal(asked.stop_reason, "tool_use");
-  const call = asked.content.find((block) => block.type === "tool_use");
+  const call = called(asked);
   assert.equal(call.name, "weather");
   assert.ok("city" in call.input);
   const result = { type: "tool_result", tool_use_id: call.id, content: "sunny" };
@@ -62,10 +65,20 @@ test("a tool call streams in pieces", async () => {
   const request = { model: ALIAS, messages: HELLO, max_tokens: 100, tools: [WEATHER] };
   const message = await client().messages.stream(request).finalMessage();
   assert.equal(message.stop_reason, "tool_use");
-  // thoughts may stand before it
-  const call = message.content.find((block) => block.type === "tool_use");
-  assert.ok("city" in call.input);
+  assert.ok("city" in called(message).input);
 });
+
+for (const tool_choice of [{ type: "any" }, { type: "tool", name: "weather" }]) {
+  test(`a tool is called that must be, or it is said that it cannot: ${tool_choice.type}`, async () => {
+    const request = { model: ALIAS, messages: HELLO, max_tokens: 100, tools: [WEATHER], tool_choice };
+    if (LACKS.has("forced_tools")) {
+      await assert.rejects(ask(request), (error) => error.status === 400 && error.message.includes("tool_choice"));
+      return;
+    }
+    assert.equal(called(await ask(request)).name, "weather");
+    assert.equal(called(await client().messages.stream(request).finalMessage()).name, "weather");
+  });
+}
 
 for (const model of ["dies", "cut"]) {
   test(`an answer that breaks off is an error and never passes for whole: ${model}`, async () => {

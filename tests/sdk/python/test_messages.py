@@ -4,7 +4,7 @@ import unittest
 
 import anthropic
 
-from gateway import ADMIN_KEY, ALIAS, KEY, URL
+from gateway import ADMIN_KEY, ALIAS, KEY, LACKS, URL
 
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {
@@ -32,6 +32,11 @@ def stream(model=ALIAS, messages=HELLO, **options):
     return client().messages.stream(model=model, messages=messages, max_tokens=100, **options)
 
 
+def called(message):
+    """The call in a message; thoughts may stand before it."""
+    return next(block for block in message.content if block.type == "tool_use")
+
+
 class Whole(unittest.TestCase):
     def test_the_message_says_what_was_asked_under_the_alias(self):
         for prompt in ["hello", "你好，世界", "🙂 \u0000 \"quoted\" \\ \n line"]:
@@ -51,9 +56,9 @@ class Whole(unittest.TestCase):
 
     def test_a_tool_is_called_and_its_result_taken(self):
         messages = [{"role": "user", "content": "weather in Lisbon?"}]
-        asked = ask(messages=messages, tools=[WEATHER], tool_choice={"type": "auto"})
+        asked = ask(messages=messages, tools=[WEATHER])
         self.assertEqual(asked.stop_reason, "tool_use")
-        call = next(block for block in asked.content if block.type == "tool_use")
+        call = called(asked)
         self.assertEqual(call.name, "weather")
         self.assertIn("city", call.input)
         messages.append({"role": "assistant", "content": asked.content})
@@ -100,9 +105,19 @@ class Stream(unittest.TestCase):
         with stream(tools=[WEATHER]) as events:
             message = events.get_final_message()
         self.assertEqual(message.stop_reason, "tool_use")
-        # thoughts may stand before it
-        call = next(block for block in message.content if block.type == "tool_use")
-        self.assertIn("city", call.input)
+        self.assertIn("city", called(message).input)
+
+    def test_a_tool_is_called_that_must_be_or_it_is_said_that_it_cannot(self):
+        for choice in [{"type": "any"}, {"type": "tool", "name": "weather"}]:
+            with self.subTest(choice=choice):
+                if "forced_tools" in LACKS:
+                    with self.assertRaises(anthropic.BadRequestError) as caught:
+                        ask(tools=[WEATHER], tool_choice=choice)
+                    self.assertIn("tool_choice", str(caught.exception))
+                    continue
+                self.assertEqual(called(ask(tools=[WEATHER], tool_choice=choice)).name, "weather")
+                with stream(tools=[WEATHER], tool_choice=choice) as events:
+                    self.assertEqual(called(events.get_final_message()).name, "weather")
 
     def test_an_answer_that_breaks_off_is_an_error_and_never_passes_for_whole(self):
         for model in ["dies", "cut"]:

@@ -46,5 +46,5 @@ pub(crate) const DIALECTS: &[Dialect] = &[
         lacks: &["choices", "embeddings"],
     },
     Dialect { kind: "cohere", base: "/v2", lacks: &["choices"], ..OPENAI },
-    Dialect { kind: "ollama-native", base: "", lacks: &["choices"], ..OPENAI },
+    Dialect { kind: "ollama-native", base: "", lacks: &["choices", "forced_tools"], ..OPENAI },
 ];
