@@ -14,3 +14,4 @@ mod messages;
 mod recordings;
 mod reference;
 mod responses;
+mod tongue;

@@ -1,7 +1,7 @@
 //! Anthropic's Messages as a tongue of clients: requests become chats, chats' answers messages, and what comes of a pair of
 //! translations is what went in.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fs, path::Path};
 
 use bytes::{Bytes, BytesMut};
 use nexus_core::{
@@ -11,7 +11,7 @@ use nexus_core::{
 };
 use nexus_providers::{
     dialect::{Ask, Progress},
-    tongue::{OwnAsk, Terms, Told, Tongue, Words, messages::Messages},
+    tongue::{OwnAsk, Terms, Tongue, Words, messages::Messages},
 };
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*};
@@ -20,16 +20,8 @@ use serde_json::{Value, json};
 use crate::{
     drive::{self, call, files, vendor},
     golden,
+    tongue::{self, as_chats},
 };
-
-fn told(sent: &[u8]) -> Told {
-    Told {
-        request: drive::REQUEST,
-        alias: drive::ALIAS.to_owned(),
-        asked_at_s: drive::ASKED_AT_S,
-        sent: Bytes::copy_from_slice(sent),
-    }
-}
 
 fn own_call(is_stream: bool) -> Call {
     Call { operation: Operation::Messages, ..call(is_stream, is_stream) }
@@ -37,10 +29,7 @@ fn own_call(is_stream: bool) -> Call {
 
 /// What a client is told of the pieces of a stream.
 fn spoken(words: Words, pieces: &[&[u8]]) -> String {
-    let mut speaker = Messages.speaker(&told(b"{}"), words);
-    let mut out = BytesMut::new();
-    pieces.iter().for_each(|piece| speaker.feed(piece, &mut out));
-    String::from_utf8(out.to_vec()).unwrap()
+    tongue::spoken(&Messages, &tongue::told(b"{}"), words, pieces)
 }
 
 /// The events of a stream, each named as its data says.
@@ -108,38 +97,13 @@ fn message(name: &str, shown: &str) -> Value {
 
 #[test]
 fn requests_become_chats_in_plain_terms_and_in_full() {
-    golden::check("messages-request", |_, _, body| {
-        let read = |terms| {
-            let retold = Messages.read(body, terms)?;
-            ChatRequest::read(&retold.chat)?;
-            Ok(retold)
-        };
-        let [plain, thoughts, full] = match [Terms::Plain, Terms::Thoughts, Terms::Full].map(read) {
-            [Ok(plain), Ok(thoughts), Ok(full)] => [plain, thoughts, full],
-            [Err(error), ..] => {
-                let error: nexus_wire::chat::BodyError = error;
-                return format!("refused: {}: {}", error.param.as_deref().unwrap_or("-"), error.message);
-            }
-            _ => panic!("what is taken in plain terms is taken in full"),
-        };
-        let mut seen = String::from_utf8(plain.chat.to_vec()).unwrap();
-        for (name, other) in [("thoughts", &thoughts), ("full", &full)] {
-            if other.chat != plain.chat {
-                assert!(plain.has_more, "it is said that there is more");
-                write!(seen, "\n== {name}\n{}", str::from_utf8(&other.chat).unwrap()).unwrap();
-            }
-        }
-        if let Some(unsayable) = plain.unsayable {
-            write!(seen, "\n== cannot be said: {}: {}", unsayable.param, unsayable.message).unwrap();
-        }
-        seen
-    });
+    golden::check("messages-request", |_, _, body| as_chats(&Messages, body));
 }
 
 #[test]
 fn whole_answers_become_messages() {
     golden::check("messages-whole", |_, _, body| {
-        String::from_utf8(Messages.whole(&told(b"{}"), body).unwrap().to_vec()).unwrap()
+        String::from_utf8(Messages.whole(&tongue::told(b"{}"), body).unwrap().to_vec()).unwrap()
     });
 }
 
@@ -250,7 +214,7 @@ fn a_recorded_answer_comes_through_both_translations_as_it_was() {
             (message(name, &theirs), message(name, &spoken(Words::Chat, &[chunks.shown.as_bytes()])))
         } else {
             let decoded = drive::decode(anthropic, body).unwrap();
-            let ours = Messages.whole(&told(b"{}"), &decoded.body).unwrap();
+            let ours = Messages.whole(&tongue::told(b"{}"), &decoded.body).unwrap();
             (serde_json::from_slice(body).unwrap(), serde_json::from_slice::<Value>(&ours).unwrap())
         };
         assert_eq!(in_order(&ours["content"]), in_order(&theirs["content"]), "{name}");
@@ -516,7 +480,7 @@ proptest! {
             }
             // and an answer that says the same is the same message
             let answer = json!({"id": "x", "choices": [{"message": messages[1], "finish_reason": "tool_calls"}]});
-            let back = Messages.whole(&told(b"{}"), answer.to_string().as_bytes()).unwrap();
+            let back = Messages.whole(&tongue::told(b"{}"), answer.to_string().as_bytes()).unwrap();
             let back: Value = serde_json::from_slice(&back).unwrap();
             prop_assert_eq!(essence(&back["content"]), essence(&body["messages"][1]["content"]));
         }

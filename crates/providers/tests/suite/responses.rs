@@ -1,7 +1,7 @@
 //! OpenAI's Responses as a tongue of clients: requests become chats, chats' answers responses, and a vendor that speaks it
 //! itself is asked and answers as it is.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fs, path::Path};
 
 use bytes::{Bytes, BytesMut};
 use nexus_core::{
@@ -11,23 +11,20 @@ use nexus_core::{
 };
 use nexus_providers::{
     dialect::Progress,
-    tongue::{Own, OwnAsk, Terms, Told, Tongue, Words, responses::Responses},
+    tongue::{Own, OwnAsk, Told, Tongue, Words, responses::Responses},
 };
-use nexus_wire::chat::ChatRequest;
 use serde_json::{Value, json};
 
 use crate::{
     drive::{self, call, files, vendor},
     golden,
+    tongue::{self, as_chats},
 };
 
 fn told() -> Told {
-    Told {
-        request: drive::REQUEST,
-        alias: drive::ALIAS.to_owned(),
-        asked_at_s: drive::ASKED_AT_S,
-        sent: Bytes::from_static(br#"{"model":"m","input":"hi","instructions":"be brief","tools":[{"type":"function","name":"f","parameters":{}}]}"#),
-    }
+    tongue::told(
+        br#"{"model":"m","input":"hi","instructions":"be brief","tools":[{"type":"function","name":"f","parameters":{}}]}"#,
+    )
 }
 
 fn own_call(is_stream: bool) -> Call {
@@ -38,11 +35,9 @@ fn own() -> &'static dyn Own {
     vendor("openai").own(Operation::Responses, "m", Site::PLAIN).unwrap()
 }
 
+/// What a client is told of the pieces of a stream.
 fn spoken(words: Words, pieces: &[&[u8]]) -> String {
-    let mut speaker = Responses.speaker(&told(), words);
-    let mut out = BytesMut::new();
-    pieces.iter().for_each(|piece| speaker.feed(piece, &mut out));
-    String::from_utf8(out.to_vec()).unwrap()
+    tongue::spoken(&Responses, &told(), words, pieces)
 }
 
 /// The events of a stream, each named as its data says and numbered without gaps.
@@ -93,32 +88,7 @@ fn response(name: &str, shown: &str) -> Value {
 
 #[test]
 fn requests_become_chats_in_plain_terms_and_in_full() {
-    golden::check("responses-request", |_, _, body| {
-        let read = |terms| {
-            let retold = Responses.read(body, terms)?;
-            ChatRequest::read(&retold.chat)?;
-            Ok(retold)
-        };
-        let [plain, thoughts, full] = match [Terms::Plain, Terms::Thoughts, Terms::Full].map(read) {
-            [Ok(plain), Ok(thoughts), Ok(full)] => [plain, thoughts, full],
-            [Err(error), ..] => {
-                let error: nexus_wire::chat::BodyError = error;
-                return format!("refused: {}: {}", error.param.as_deref().unwrap_or("-"), error.message);
-            }
-            _ => panic!("what is taken in plain terms is taken in full"),
-        };
-        let mut seen = String::from_utf8(plain.chat.to_vec()).unwrap();
-        for (name, other) in [("thoughts", &thoughts), ("full", &full)] {
-            if other.chat != plain.chat {
-                assert!(plain.has_more, "it is said that there is more");
-                write!(seen, "\n== {name}\n{}", str::from_utf8(&other.chat).unwrap()).unwrap();
-            }
-        }
-        if let Some(unsayable) = plain.unsayable {
-            write!(seen, "\n== cannot be said: {}: {}", unsayable.param, unsayable.message).unwrap();
-        }
-        seen
-    });
+    golden::check("responses-request", |_, _, body| as_chats(&Responses, body));
 }
 
 #[test]
