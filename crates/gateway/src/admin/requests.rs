@@ -14,6 +14,7 @@ use nexus_store::repo::{
     },
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -55,6 +56,15 @@ pub struct RequestFilter {
     /// The application's own name of its user.
     #[param(nullable = false, max_length = 256)]
     user: Option<String>,
+    /// The region the first provider was asked in.
+    #[param(nullable = false, max_length = 256)]
+    region: Option<String>,
+    /// The first attempt took so many milliseconds at least.
+    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
+    took_ms: Option<i64>,
+    /// The first attempt took less than so many milliseconds.
+    #[param(nullable = false, minimum = 0, maximum = 253_402_300_799_i64)]
+    took_below_ms: Option<i64>,
 }
 
 impl RequestFilter {
@@ -139,6 +149,9 @@ pub struct AttemptBody {
     bearer: String,
     /// The provider's own id for it.
     provider_request_id: Option<String>,
+    /// The provider's own words on what was used.
+    #[schema(value_type = Option<Object>)]
+    raw_usage: Option<Box<RawValue>>,
     /// How its target was chosen.
     policy: Option<String>,
     /// The alias of the route it took, where that is not the one that was asked for.
@@ -198,6 +211,7 @@ impl AttemptBody {
             service_tier: one.service_tier,
             bearer: one.bearer,
             provider_request_id: one.provider_request_id,
+            raw_usage: one.raw_usage.and_then(|text| RawValue::from_string(text).ok()),
             policy: one.kept.policy.map(Cow::into_owned),
             route: one.kept.route,
             before_us: one.kept.before_us,
@@ -232,6 +246,10 @@ impl RequestBody {
     }
 }
 
+fn us(ms: i64) -> i64 {
+    ms.saturating_mul(1000)
+}
+
 /// Newest first. A page may have fewer rows than asked for where few of those that were looked through fit;
 /// `has_more` says whether it is the last.
 pub async fn list(call: Call<Walk<RequestFilter>>) -> Result<Listing<RequestBody>, Problem> {
@@ -242,9 +260,10 @@ pub async fn list(call: Call<Walk<RequestFilter>>) -> Result<Listing<RequestBody
     let Found { requests, next } = match filter.only(call.caller.reach) {
         None => Found::default(),
         Some(only) => {
-            let (user, page) = (filter.user.clone(), call.query.exact_page());
+            let (user, region, page) = (filter.user.clone(), filter.region.clone(), call.query.exact_page());
+            let took_us = (filter.took_ms.map(us), filter.took_below_ms.map(us));
             let time_ms = from_s.saturating_mul(1000)..until_s.saturating_mul(1000);
-            let asked = Asked { only, user, time_ms, page };
+            let asked = Asked { only, user, region, took_us, time_ms, page };
             call.read(move |conn| requests::list(conn, &asked)).await?
         }
     };

@@ -52,6 +52,10 @@ pub enum ByWord {
     Status,
     /// Usage with several tags stands under each.
     Tag,
+    /// The provider's region that was asked; of at most 48 hours, as `latency`.
+    Region,
+    /// How long attempts took: the power of two of milliseconds they reached, `0` below one.
+    Latency,
 }
 
 impl From<ByWord> for By {
@@ -66,6 +70,8 @@ impl From<ByWord> for By {
             ByWord::Operation => By::Operation,
             ByWord::Status => By::Status,
             ByWord::Tag => By::Tag,
+            ByWord::Region => By::Region,
+            ByWord::Latency => By::Latency,
         }
     }
 }
@@ -204,7 +210,7 @@ pub async fn show(call: Call<Filter<UsageFilter>>) -> Result<Told<UsageBody>, Pr
         held(from, until, OF_ROWS_MAX_S)?;
         if call.read(archived_until).await?.is_some_and(|archived_ms| archived_ms >= from_ms) {
             let why =
-                "the attempts of this time are in the archive; ask by the hour or by the day, without labels";
+                "the attempts of this time are in the archive; ask by the hour or by the day, and not by labels, regions or latency";
             return Err(Problem::new(Kind::BadRequest, why));
         }
     }

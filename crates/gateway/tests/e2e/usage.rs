@@ -73,8 +73,22 @@ fn usage_is_told_apart_by_whatever_is_asked_and_exported_with_the_same_sums() {
     assert!(row["latency"]["p50_ms"].as_u64() <= row["latency"]["p99_ms"].as_u64());
     assert!(row["prompt_tokens"].as_u64().unwrap() > 0 && row["first_token"]["p50_ms"].is_u64());
     assert_eq!(rows("?model=other"), json!([]));
+    let latencies = rows("?by=latency&and_by=region");
+    let requests = latencies.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap());
+    assert_eq!(requests.sum::<u64>(), 3, "{latencies}");
+    for (query, found) in [("took_ms=0", 3), ("took_below_ms=0", 0), ("region=eastus", 0)] {
+        let log = api.get(&format!("/requests?{query}")).json();
+        assert_eq!(log["data"].as_array().unwrap().len(), found, "{query}");
+        assert!(found == 0 || log["data"][0]["attempts"][0]["raw_usage"]["total_tokens"].is_u64(), "{log}");
+    }
+    assert_problem(&api.get("/requests?took_ms=-1"), 400, "bad_request");
     for wrong in
-        ["?interval=minute&from=0&until=99999", "?by=user&interval=hour&from=0&until=999999", "?status=99"]
+        [
+            "?interval=minute&from=0&until=99999",
+            "?by=user&interval=hour&from=0&until=999999",
+            "?by=latency&from=0&until=999999",
+            "?status=99",
+        ]
     {
         assert_problem(&api.get(&format!("/usage{wrong}")), 400, "bad_request");
     }

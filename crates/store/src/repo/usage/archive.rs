@@ -120,7 +120,7 @@ impl Line {
         let Self { attempt: one, corrections, .. } = self;
         let times = (one.started_at, one.attempt_number, one.first_token_us, one.duration_us);
         let money = (one.cost_nano_usd, one.pricing, one.bearer);
-        let said = (one.end_user, one.tags);
+        let said = (one.end_user, one.tags, one.region);
         let row = (one.attempt_id, one.context_id, one.outcome, one.quantities, times, money, said);
         let mut attempt = Attempt::from(row);
         if let Some(last) = corrections.last() {

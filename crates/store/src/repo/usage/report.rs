@@ -36,6 +36,10 @@ pub enum By {
     Status,
     /// Usage with several tags stands under each.
     Tag,
+    /// The provider's region that was asked.
+    Region,
+    /// How long it took: the power of two of milliseconds it reached, 0 below one.
+    Latency,
 }
 
 impl By {
@@ -45,6 +49,11 @@ impl By {
             By::Tag => Some(Kind::Tag),
             _ => None,
         }
+    }
+
+    /// Whether only the attempts' own rows say it.
+    fn is_of_rows(self) -> bool {
+        matches!(self, By::Region | By::Latency)
     }
 }
 
@@ -75,7 +84,8 @@ impl Wanted {
         let labels = self.by.iter().filter(|by| by.label().is_some()).count();
         let is_plain = self.by.len() == 1 && self.only == (Only { team: self.only.team, ..Only::default() });
         let is_by_day = matches!(self.step, Step::Day | Step::Total);
-        self.step == Step::Minute || labels > 0 && !(is_plain && is_by_day)
+        let is_of_rows = self.by.iter().any(|by| by.is_of_rows());
+        self.step == Step::Minute || is_of_rows || labels > 0 && !(is_plain && is_by_day)
     }
 }
 
@@ -122,6 +132,8 @@ impl Context {
                 By::Operation => Some(self.operation.clone()),
                 By::Status => Some(self.status.to_string()).filter(|status| status != "0"),
                 By::User => attempt.and_then(|attempt| attempt.user.clone()),
+                By::Region => attempt.and_then(|attempt| attempt.region.clone()),
+                By::Latency => attempt.map(|attempt| octave_ms(attempt.fact.duration_us).to_string()),
                 By::Tag => None,
             };
             let tags = attempt.map(|attempt| attempt.tags.as_slice()).unwrap_or_default();
@@ -136,6 +148,12 @@ impl Context {
         }
         groups
     }
+}
+
+/// The power of two of milliseconds that a time reaches.
+fn octave_ms(us: u64) -> u64 {
+    let ms = us.div_euclid(1_000);
+    ms.checked_ilog2().and_then(|octave| 1_u64.checked_shl(octave)).unwrap_or(0)
 }
 
 type Contexts = HashMap<String, Context>;

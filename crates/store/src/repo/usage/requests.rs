@@ -41,6 +41,10 @@ pub struct Asked {
     pub only: Only,
     /// The application's own name of its user.
     pub user: Option<String>,
+    /// The provider's region.
+    pub region: Option<String>,
+    /// How long the attempt took; what is `None` is no bound, the end is not included.
+    pub took_us: (Option<i64>, Option<i64>),
     /// When they began, Unix milliseconds; the end is not included.
     pub time_ms: Range<i64>,
     pub page: Page,
@@ -95,6 +99,8 @@ pub struct Attempt {
     pub service_tier: String,
     pub bearer: String,
     pub provider_request_id: Option<String>,
+    /// The provider's own words on what was used, as JSON.
+    pub raw_usage: Option<String>,
     pub kept: Kept,
 }
 
@@ -159,7 +165,7 @@ impl Kept {
 
 type Names = (String, String, String, String, String, String, String);
 type Counts = (i64, i64, i64, i64, i64);
-type Said = (Option<String>, Option<String>, Option<String>, Option<String>);
+type Said = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
 type Told = (Option<i64>, Option<String>, Option<String>, Option<String>);
 type Context = (Option<String>, String, String, String, String, String, bool);
 
@@ -181,7 +187,7 @@ macro_rules! columns {
             a::attempt_id,
             (a::request_id, a::outcome, a::quantities, a::source, a::pricing, a::service_tier, a::bearer),
             (a::attempt_number, a::status, a::started_at, a::duration_us, a::cost_nano_usd),
-            (a::doubt, a::region, a::provider_request_id, a::price_rule),
+            (a::doubt, a::region, a::provider_request_id, a::price_rule, a::raw_usage),
             (a::first_token_us, a::end_user, a::tags, a::trace),
             (
                 c::team_id,
@@ -223,6 +229,16 @@ pub fn list(conn: &mut AnyConnection, asked: &Asked) -> Result<Found, StoreError
     let mut query = only!(query, &asked.only);
     if let Some(user) = &asked.user {
         query = query.filter(a::end_user.eq(user.clone()));
+    }
+    if let Some(region) = &asked.region {
+        query = query.filter(a::region.eq(region.clone()));
+    }
+    let (least_us, below_us) = asked.took_us;
+    if let Some(least_us) = least_us {
+        query = query.filter(a::duration_us.ge(least_us));
+    }
+    if let Some(below_us) = below_us {
+        query = query.filter(a::duration_us.lt(below_us));
     }
     let rows: Vec<Row> = query.load(conn)?;
     let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= asked.page.limit;
@@ -292,7 +308,7 @@ fn attempt(row: Row, corrected: &HashMap<String, Corrected>) -> Attempt {
     let Row { id, names, counts, said, told, context } = row;
     let (_, outcome, quantities, source, pricing, service_tier, bearer) = names;
     let (number, status, started_at_ms, duration_us, cost) = counts;
-    let (doubt, region, provider_request_id, rule) = said;
+    let (doubt, region, provider_request_id, rule, raw_usage) = said;
     let (first_token_us, _, _, trace) = told;
     let (.., provider, model, _) = context;
     let booked = Corrected::of_row(&(cost, pricing, rule));
@@ -317,6 +333,7 @@ fn attempt(row: Row, corrected: &HashMap<String, Corrected>) -> Attempt {
         service_tier,
         bearer,
         provider_request_id,
+        raw_usage,
         kept: trace.and_then(|trace| serde_json::from_str(&trace).ok()).unwrap_or_default(),
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Attempt {
     pub(super) fact: Fact,
     pub(super) user: Option<String>,
     pub(super) tags: Vec<String>,
+    pub(super) region: Option<String>,
 }
 
 impl Attempt {
@@ -45,7 +46,7 @@ pub(crate) fn first_id(at_ms: i64) -> String {
 
 type Times = (i64, i64, Option<i64>, i64);
 type Money = (i64, String, String);
-type Said = (Option<String>, Option<String>);
+type Said = (Option<String>, Option<String>, Option<String>);
 type Row = (String, String, String, String, Times, Money, Said);
 
 /// Calls with every attempt that began within this time, oldest first.
@@ -70,7 +71,7 @@ pub(super) fn each(
                 a::quantities,
                 (a::started_at, a::attempt_number, a::first_token_us, a::duration_us),
                 (a::cost_nano_usd, a::pricing, a::bearer),
-                (a::end_user, a::tags),
+                (a::end_user, a::tags, a::region),
             ))
             .load(conn)?;
         let is_last = i64::try_from(rows.len()).unwrap_or(PAGE_ROWS) < PAGE_ROWS;
@@ -94,7 +95,7 @@ impl From<Row> for Attempt {
     fn from((id, context, outcome, quantities, times, money, said): Row) -> Self {
         let (started_at_ms, number, first_token_us, duration_us) = times;
         let (cost_nano_usd, pricing, bearer) = money;
-        let (user, tags) = said;
+        let (user, tags, region) = said;
         let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
         let tags = tags.unwrap_or_default();
         let is_repeated = Repeat::ALL.map(Repeat::as_str).contains(&outcome.as_str());
@@ -117,6 +118,7 @@ impl From<Row> for Attempt {
             },
             user,
             tags: tags.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
+            region,
         }
     }
 }

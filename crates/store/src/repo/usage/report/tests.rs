@@ -99,7 +99,7 @@ fn usage_is_told_apart_by_everything_it_can_be() {
         labels: labels("bob", "red"),
         ..record(2, 90_000, 2)
     };
-    let later = record(4, HOUR_MS, 4);
+    let later = UsageRecord { region: Some("eastus".into()), duration_us: 1_500_000, ..record(4, HOUR_MS, 4) };
     let (_folder, store) = booked(&[one.clone(), other, later]);
     let team = one.team.unwrap().to_string();
     let hour = 0..2 * HOUR_MS;
@@ -118,6 +118,9 @@ fn usage_is_told_apart_by_everything_it_can_be() {
             Step::Minute,
             vec![(0, "nexus-gpt4", 1), (60_000, "claude", 2), (HOUR_MS, "nexus-gpt4", 4)],
         ),
+        (vec![By::Region], Step::Total, vec![(0, "-", 3), (0, "eastus", 4)]),
+        (vec![By::Latency], Step::Hour, vec![(0, "8", 3), (HOUR_MS, "1024", 4)]),
+        (vec![By::Latency, By::Region], Step::Total, vec![(0, "1024/eastus", 4), (0, "8/-", 3)]),
         (vec![By::User], Step::Day, vec![(0, "ada", 1), (0, "bob", 2)]),
         (vec![By::User], Step::Hour, vec![(0, "ada", 1), (0, "bob", 2), (HOUR_MS, "-", 4)]),
         (vec![By::Tag], Step::Total, vec![(0, "blue", 1), (0, "red", 3)]),

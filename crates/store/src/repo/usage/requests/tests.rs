@@ -46,7 +46,7 @@ fn booked(records: &[UsageRecord]) -> (tempfile::TempDir, Store) {
 
 fn asked(only: Only) -> Asked {
     let page = Page { after: None, limit: 2 };
-    Asked { only, user: None, time_ms: BEGIN_MS..BEGIN_MS + 86_400_000, page }
+    Asked { only, user: None, region: None, took_us: (None, None), time_ms: BEGIN_MS..BEGIN_MS + 86_400_000, page }
 }
 
 /// Every page, as the ids' last digits.
@@ -75,6 +75,7 @@ fn requests_come_newest_first_by_what_their_first_attempts_say() {
     records.push(UsageRecord { started_at_ms: BEGIN_MS + 25, ..record(15, 2) });
     records[1].key = KeyId(sample::uuid(99));
     records[2].labels = Labels::default().for_user(Some("ada"));
+    (records[0].region, records[0].duration_us) = (Some("eastus".into()), 4_000);
     records.push(record(86_400_000, 1));
     let (_folder, store) = booked(&records);
     assert_eq!(walk(&store, asked(Only::default())), [30, 20, 15, 10]);
@@ -84,6 +85,11 @@ fn requests_come_newest_first_by_what_their_first_attempts_say() {
         [20]
     );
     assert_eq!(walk(&store, Asked { user: Some("ada".into()), ..asked(Only::default()) }), [30]);
+    assert_eq!(walk(&store, Asked { region: Some("eastus".into()), ..asked(Only::default()) }), [10]);
+    let took = |least, below| walk(&store, Asked { took_us: (least, below), ..asked(Only::default()) });
+    assert_eq!(took(None, Some(4_000)), [0_u64; 0]);
+    assert_eq!(took(Some(4_000), Some(4_001)), [10]);
+    assert_eq!(took(Some(4_001), None), [30, 20, 15]);
     assert_eq!(
         walk(&store, asked(Only { team: Some(TeamId(sample::uuid(5))), ..Only::default() })),
         [0_u64; 0]
@@ -97,6 +103,7 @@ fn requests_come_newest_first_by_what_their_first_attempts_say() {
     let attempts: Vec<_> = request.attempts.iter().map(|one| (one.number, one.outcome.as_str())).collect();
     assert_eq!(attempts, [(1, "internal"), (2, "answered")]);
     assert_eq!(request.attempts[1].cost_nano_usd, Some(1));
+    assert_eq!(request.attempts[1].raw_usage.as_deref(), Some(r#"{"total_tokens":1}"#));
     assert_eq!(request.attempts[1].kept.policy.as_deref(), Some("cheapest"));
     assert_eq!(show(15, Some(TeamId(sample::uuid(5)))), None, "it is another team's");
     assert_eq!(show(16, None), None);
