@@ -24,6 +24,7 @@ mod policy;
 mod pool;
 mod prices;
 pub mod problem;
+pub mod provider_kinds;
 pub mod providers;
 mod query;
 pub mod quotas;

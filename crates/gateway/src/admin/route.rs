@@ -16,7 +16,7 @@ use super::{
     health::{self, targets},
     keys, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    pool, prices, providers, quotas, reference, requests,
+    pool, prices, provider_kinds, providers, quotas, reference, requests,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
     rules, session, session_keys, settings, teams, usage, users, webhooks,
@@ -61,6 +61,7 @@ fn tenants() -> Vec<Row> {
 #[rustfmt::skip]
 fn provider_rows() -> Vec<Row> {
     vec![
+        get("/provider-kinds", Needs(Permission::ProvidersRead), "List the kinds of providers there are, and the options each takes", provider_kinds::list),
         get("/providers", Needs(Permission::ProvidersRead), "List providers", providers::list),
         post("/providers", Needs(Permission::ProvidersWrite), "Make a provider, and its first credential where a key is given", providers::create),
         get("/providers/{id}", Needs(Permission::ProvidersRead), "Show a provider", providers::show),

@@ -10,10 +10,7 @@ use nexus_core::{
     site::Options,
 };
 use nexus_engine::{identity, port::Clock as _};
-use nexus_providers::{
-    reference,
-    registry::{self, Kind},
-};
+use nexus_providers::{reference, registry};
 use nexus_store::{
     Store,
     repo::provider::{self, StoredProvider},
@@ -27,6 +24,7 @@ use crate::{
         check::Check,
         credentials::KeyText,
         problem::{Kind as ProblemKind, Problem},
+        provider_kinds::KindBody,
         providers::{
             self, ProviderBody, Trial, Verdict, check_kind, check_name, check_options, check_rate, check_way,
             check_weight, credentials, first_credential, read_endpoint, usual_endpoint,
@@ -63,7 +61,7 @@ pub fn run(command: Provider, place: &Place) -> Result<(), StartError> {
 fn kinds(output: Output) {
     match output {
         Output::Json => {
-            say(&json!(registry::kinds().map(|kind| as_json(&kind)).collect::<Vec<_>>()).to_string())
+            say(&json!(registry::kinds().map(|kind| KindBody::from(&kind)).collect::<Vec<_>>()).to_string())
         }
         Output::Text => {
             for kind in registry::kinds() {
@@ -71,22 +69,6 @@ fn kinds(output: Output) {
             }
         }
     }
-}
-
-fn as_json(kind: &Kind) -> serde_json::Value {
-    json!({
-        "kind": kind.id,
-        "name": kind.name,
-        "base_url": kind.base_url,
-        "key_variables": kind.key_variables,
-        "is_local": kind.is_local,
-        "options": kind.all_options().map(|known| json!({
-            "name": known.name,
-            "required": known.is_required,
-            "pattern": known.form.pattern(),
-            "meaning": known.meaning,
-        })).collect::<Vec<_>>(),
-    })
 }
 
 fn list(store: &Store, output: Output) -> Result<(), StartError> {

@@ -409,6 +409,11 @@ fn the_command_line_makes_lists_and_asks_providers() {
         &json!({ "endpoint": "https://{resource}.openai.azure.com", "options": { "resource": "acme" } }),
     );
     refused(&site, &[&azure[..7], &["x=1"]].concat(), "it takes `resource`, `api_version`");
+    let kinds: Value = serde_json::from_str(&site.run(&["provider", "kinds", "--output", "json"])).unwrap();
+    assert_eq!(api.get("/provider-kinds").json()["data"], kinds);
+    let azure = kinds.as_array().unwrap().iter().find(|kind| kind["kind"] == "azure").unwrap();
+    assert_says(azure, &json!({ "base_url": "https://{resource}.openai.azure.com", "is_local": false }));
+    assert_says(&azure["options"][0], &json!({ "name": "resource", "required": false }));
 }
 
 fn refused(site: &Site, arguments: &[&str], why: &str) {
