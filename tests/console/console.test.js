@@ -8,10 +8,19 @@ import { admin, call, callsTaken, HOSTILE, load, PERSON, until, URL } from "./ga
 /** Every page, and what on it shows that its data is there. */
 const PAGES = [
   { path: "overview", shows: ".figure-value >> nth=0" },
+  { path: "traffic", shows: ".heat-cell:not(.is-empty)" },
+  { path: "requests", shows: "tr[data-request]" },
   { path: "health", shows: ".cell.is-well" },
   { path: "cost?by=alias", shows: "tr[data-of=nexus-gpt4]" },
   { path: "keys", shows: "tr[data-key]" },
-  { path: "providers", shows: "tr[data-provider=mock]" },
+  { path: "providers", shows: "tr[data-name=mock]" },
+  { path: "teams", shows: "tr[data-name=dev]" },
+  { path: "users", shows: `tr[data-name='${PERSON.email}']` },
+  { path: "quotas", shows: "tr[data-name='a month of dev'] .meter" },
+  { path: "routes", shows: ".targets li" },
+  { path: "prices", shows: "tr[data-name=mock-gpt]" },
+  { path: "alerts", shows: "tr[data-name='on call']" },
+  { path: "settings", shows: "tr[data-name=audit_retention_days]" },
   { path: "anomalies", shows: "main .card" },
   { path: "audit", shows: "main tbody tr" },
 ];
@@ -26,6 +35,9 @@ before(async () => {
   for (const real_name of models) {
     await admin("POST", "/prices", { real_name, rates: [rate("input", 2_500_000_001), rate("output", 10_000_000_003)] });
   }
+  const [{ id: team }] = (await admin("GET", "/teams")).data.filter(({ name }) => name === "dev");
+  await admin("POST", "/quotas", { name: "a month of dev", subject: "team", subject_value: team, measure: "cost_nano_usd", window: "month", limit: 1_000_000_000, mode: "hard" });
+  await admin("POST", "/webhooks", { name: "on call", url: "https://hooks.example.com/nexus", kinds: [] });
   browser = await start();
   stop = load(2);
   await until("usage", async () => (await admin("GET", "/usage?by=operation")).rows[0]?.charged_nano_usd > 0);
@@ -129,6 +141,71 @@ test("the range in the URL is what everything on the page is about, and the keyb
   await close();
 });
 
+test("the request log is narrowed by the URL and goes on, and a request opened says where its time and money went", async () => {
+  const { page, wrongs, close } = await open(browser);
+  await signIn(page);
+  await goTo(page, "requests");
+  await page.fill("input[name=status]", "200");
+  await page.press("input[name=status]", "Enter");
+  await until("the filter in the URL", () => page.url().includes("status=200"));
+  await page.selectOption("select[name=provider]", "mock");
+  await page.waitForSelector("tr[data-request]");
+  await page.reload();
+  await page.waitForSelector("tr[data-request]");
+  assert.equal(await page.inputValue("select[name=provider]"), "mock");
+  const before = await page.locator("tr[data-request]").count();
+  await page.click(".more button");
+  await until("more rows", async () => (await page.locator("tr[data-request]").count()) > before);
+  const ids = await page.locator("tr[data-request]").evaluateAll((rows) => rows.map((row) => row.dataset.request));
+  assert.equal(new Set(ids).size, ids.length, "no request is shown twice");
+
+  await page.locator("tr[data-request] a").first().click();
+  await page.waitForSelector(".stretch.is-answering");
+  const told = await admin("GET", `/requests/${page.url().match(/requests\/([0-9a-f-]+)/)[1]}`);
+  const [attempt] = told.attempts;
+  await page.locator(".price-lines .note", { hasText: "a million" }).first().waitFor();
+  for (const [quantity, n] of Object.entries(attempt.quantities)) {
+    const line = page.locator(".price-lines tr", { hasText: quantity === "input" ? "Input" : "Output" });
+    assert.equal(await line.locator("td").first().textContent(), n.toLocaleString("en-US"));
+  }
+  await assertAccessible(page, "a request");
+  await shoot(page, "request-light");
+  await page.click("text=← Request log");
+  await until("the same list", () => page.url().includes("provider=mock"));
+  await page.fill(".find", told.id);
+  await page.waitForSelector(".waterfall");
+  await goTo(page, "requests/00000000-0000-7000-8000-000000000000");
+  await page.waitForSelector(".trouble");
+  assert.deepEqual(wrongs, []);
+  await close();
+});
+
+test("a cell of the heat map says its numbers and leads to its requests, also by keyboard", async () => {
+  const { page, wrongs, close } = await open(browser);
+  await signIn(page);
+  for (const by of ["alias", "model", "provider", "team", "region", "latency"]) {
+    await goTo(page, `traffic?range=1h&by=${by}`);
+    await page.waitForSelector(".heat-cell:not(.is-empty)");
+  }
+  for (const measure of ["errors", "latency", "cost"]) {
+    await goTo(page, `traffic?range=1h&measure=${measure}`);
+    await page.waitForSelector(".heat-cell:not(.is-empty)");
+  }
+  await goTo(page, "traffic?range=1h&by=latency");
+  const cell = page.locator(".heat-cell:not(.is-empty)").first();
+  await cell.hover();
+  await page.locator(".heat-values", { hasText: "Requests" }).waitFor();
+  await page.locator(".heat-cell[tabindex='0']").focus();
+  await page.keyboard.press("ArrowRight");
+  await page.waitForSelector(".heat-cell[data-at='0 1']:focus");
+  await cell.click();
+  await page.waitForSelector("tr[data-request]");
+  const query = new globalThis.URL(page.url()).searchParams;
+  assert.ok(query.get("from") && query.get("until") && query.get("took"), page.url());
+  assert.deepEqual(wrongs, []);
+  await close();
+});
+
 test("a key is made, copied, seen to be used without a reload, and revoked", async () => {
   const { page, wrongs, close } = await open(browser);
   await signIn(page);
@@ -168,7 +245,7 @@ test("a provider is asked whether it answers", async () => {
   const { page, wrongs, close } = await open(browser);
   await signIn(page);
   await goTo(page, "providers");
-  await page.click("tr[data-provider=mock] button:has-text('Test')");
+  await page.click("tr[data-name=mock] button:has-text('Test')");
   await page.locator("dialog .badge-good", { hasText: "It answers" }).waitFor();
   await assertAccessible(page, "the test of a provider");
   assert.deepEqual(wrongs, []);

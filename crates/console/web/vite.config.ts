@@ -36,7 +36,11 @@ function compressed(): Plugin {
 }
 
 /** A gateway that runs already, for `vite preview` while the console is worked on. */
-const gateway = process.env["NEXUS_URL"] ?? "http://127.0.0.1:8080";
+const gateway = {
+  target: process.env["NEXUS_URL"] ?? "http://127.0.0.1:8080",
+  // a session is only for pages of the host that is asked
+  changeOrigin: false,
+};
 
 export default defineConfig({
   base: "/console/",

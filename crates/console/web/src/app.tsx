@@ -1,7 +1,7 @@
 // The frame around every page: where one can go, the time it is about, and who is signed in.
 
 import type { ComponentType, JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { Icon, type IconName } from "./part/icon.tsx";
 import { Preferences } from "./part/preferences.tsx";
 import { RangePicker } from "./part/range-picker.tsx";
@@ -12,7 +12,16 @@ import { HealthPage } from "./page/health.tsx";
 import { Keys } from "./page/keys.tsx";
 import { Overview } from "./page/overview.tsx";
 import { Providers } from "./page/providers.tsx";
+import { Requests } from "./page/requests.tsx";
 import { SignIn } from "./page/sign-in.tsx";
+import { Traffic } from "./page/traffic.tsx";
+import { Alerts } from "./page/alerts.tsx";
+import { Prices } from "./page/prices.tsx";
+import { Quotas } from "./page/quotas.tsx";
+import { Routes } from "./page/routes.tsx";
+import { Settings } from "./page/settings.tsx";
+import { Teams } from "./page/teams.tsx";
+import { Users } from "./page/users.tsx";
 import { address, go, href } from "./state/address.ts";
 import { forgetLive } from "./state/live.ts";
 import { forget } from "./state/query.ts";
@@ -31,15 +40,52 @@ interface Page {
   may?: () => boolean;
 }
 
-const PAGES: readonly Page[] = [
-  { path: "overview", word: "overview", icon: "overview", page: Overview, hasRange: true },
-  { path: "health", word: "health", icon: "health", page: HealthPage, hasRange: false, may: isOfPlatform },
-  { path: "cost", word: "cost", icon: "cost", page: Cost, hasRange: true },
-  { path: "keys", word: "keys", icon: "keys", page: Keys, hasRange: false },
-  { path: "providers", word: "providers", icon: "providers", page: Providers, hasRange: false, may: isOfPlatform },
-  { path: "anomalies", word: "anomalies", icon: "anomalies", page: Anomalies, hasRange: false },
-  { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
+/** Pages that belong together. */
+interface Section {
+  word: Word;
+  pages: readonly Page[];
+}
+
+const SECTIONS: readonly Section[] = [
+  {
+    word: "section.watch",
+    pages: [
+      { path: "overview", word: "overview", icon: "overview", page: Overview, hasRange: true },
+      { path: "traffic", word: "traffic", icon: "traffic", page: Traffic, hasRange: true },
+      { path: "requests", word: "log", icon: "requests", page: Requests, hasRange: true },
+      { path: "health", word: "health", icon: "health", page: HealthPage, hasRange: false, may: isOfPlatform },
+      { path: "cost", word: "cost", icon: "cost", page: Cost, hasRange: true },
+      { path: "anomalies", word: "anomalies", icon: "anomalies", page: Anomalies, hasRange: false },
+      { path: "alerts", word: "alerts", icon: "alerts", page: Alerts, hasRange: false },
+    ],
+  },
+  {
+    word: "section.who",
+    pages: [
+      { path: "keys", word: "keys", icon: "keys", page: Keys, hasRange: false },
+      { path: "teams", word: "teams", icon: "teams", page: Teams, hasRange: false },
+      { path: "users", word: "users", icon: "users", page: Users, hasRange: false, may: mayAudit },
+      { path: "quotas", word: "quotas", icon: "quotas", page: Quotas, hasRange: false },
+    ],
+  },
+  {
+    word: "section.where",
+    pages: [
+      { path: "providers", word: "providers", icon: "providers", page: Providers, hasRange: false, may: isOfPlatform },
+      { path: "routes", word: "routes", icon: "routes", page: Routes, hasRange: false },
+      { path: "prices", word: "prices", icon: "prices", page: Prices, hasRange: false },
+    ],
+  },
+  {
+    word: "section.system",
+    pages: [
+      { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
+      { path: "settings", word: "settings", icon: "settings", page: Settings, hasRange: false, may: isOfPlatform },
+    ],
+  },
 ];
+
+const PAGES = SECTIONS.flatMap(({ pages }) => pages);
 
 function present(): Page | undefined {
   const { page } = address.value;
@@ -85,16 +131,9 @@ function Frame(): JSX.Element {
           <img src="/console/icon.svg" alt="" width={28} height={28} />
           <span>NexusAI</span>
         </a>
-        <ul>
-          {PAGES.filter((one) => one.may?.() ?? true).map((one) => (
-            <li key={one.path}>
-              <a href={href(one.path)} aria-current={one === page ? "page" : undefined}>
-                <Icon name={one.icon} />
-                {t(one.word)}
-              </a>
-            </li>
-          ))}
-        </ul>
+        {SECTIONS.map((section) => (
+          <NavSection key={section.word} of={section} now={page} />
+        ))}
         <a class="nav-foot" href="/admin/v1/reference" target="_blank" rel="noreferrer">
           <Icon name="external" />
           {t("reference")}
@@ -117,6 +156,27 @@ function Frame(): JSX.Element {
           {page ? <page.page key={page.path} /> : <p class="empty">{t("nowhere.note")}</p>}
         </main>
       </div>
+    </div>
+  );
+}
+
+function NavSection({ of, now }: { of: Section; now: Page | undefined }): JSX.Element | null {
+  const id = useId();
+  const pages = of.pages.filter((one) => one.may?.() ?? true);
+  if (pages.length === 0) return null;
+  return (
+    <div class="nav-section">
+      <p id={id}>{t(of.word)}</p>
+      <ul aria-labelledby={id}>
+        {pages.map((one) => (
+          <li key={one.path}>
+            <a href={href(one.path)} aria-current={one === now ? "page" : undefined}>
+              <Icon name={one.icon} />
+              {t(one.word)}
+            </a>
+          </li>
+        ))}
+      </ul>
     </div>
   );
 }

@@ -97,6 +97,7 @@ async function json<T>(method: string, path: string, ask?: Ask): Promise<T> {
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> => json("GET", path, { query, signal });
 export const post = <T>(path: string, body: unknown = undefined): Promise<T> => json("POST", path, { body });
 export const patch = <T>(path: string, version: number, body: unknown): Promise<T> => json("PATCH", path, { version, body });
+export const put = <T>(path: string, body: unknown, version?: number): Promise<T> => json("PUT", path, { version, body });
 export const remove = (path: string): Promise<void> => json("DELETE", path);
 
 /** A page of a list. */

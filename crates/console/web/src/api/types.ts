@@ -9,6 +9,11 @@ export interface User {
   name: string;
   role: Role;
   team_id: string | null;
+  is_active: boolean;
+  has_password: boolean;
+  oidc_issuer: string | null;
+  last_login_at: number | null;
+  version: number;
 }
 
 export interface Session {
@@ -46,7 +51,7 @@ export interface Usage {
   rows: UsageRow[];
 }
 
-export type UsageBy = "team" | "key" | "user" | "alias" | "provider" | "model" | "operation" | "status" | "tag";
+export type UsageBy = "team" | "key" | "user" | "alias" | "provider" | "model" | "operation" | "status" | "tag" | "region" | "latency";
 
 export interface Spread {
   p50: number | null;
@@ -89,10 +94,23 @@ export interface Health {
   targets: Target[];
 }
 
+export interface Scope {
+  models?: string[] | null;
+  providers?: string[] | null;
+  addresses?: string[] | null;
+}
+
 export interface Team {
   id: string;
   name: string;
   is_active: boolean;
+  scope: Scope;
+  shield: "off" | "flag" | "block";
+  rate_limit: number | null;
+  token_limit: number | null;
+  max_concurrent: number | null;
+  content_ttl_seconds: number | null;
+  version: number;
 }
 
 export type KeyState = "active" | "disabled" | "expired" | "revoked" | "retired";
@@ -103,7 +121,7 @@ export interface Key {
   team_id: string | null;
   name: string;
   role: Role | null;
-  scope: { models?: string[] | null; providers?: string[] | null; addresses?: string[] | null };
+  scope: Scope;
   form: "jwt" | "opaque";
   rate_limit: number | null;
   token_limit: number | null;
@@ -130,10 +148,12 @@ export interface Provider {
   name: string;
   kind: string;
   endpoint: string;
+  options: Record<string, string>;
   weight: number;
   rate_limit: number | null;
   token_limit: number | null;
   max_concurrent: number | null;
+  allow_private_network: boolean;
   is_active: boolean;
   version: number;
 }
@@ -175,4 +195,88 @@ export interface AuditRow {
   outcome: "ok" | "denied" | "failed";
   detail: string | null;
   hash: string;
+}
+
+export interface ProviderKind {
+  kind: string;
+  name: string;
+  base_url: string;
+  is_local: boolean;
+  options: { name: string; required: boolean; pattern: string; meaning: string }[];
+}
+
+export interface Credential {
+  id: string;
+  name: string;
+  last_four: string | null;
+  weight: number;
+  rate_limit: number | null;
+  is_active: boolean;
+  version: number;
+  created_at: number;
+}
+
+/** How a credential fares, on the node that answers. */
+export interface Condition {
+  credential_id: string;
+  state: "good" | "out" | "resting";
+  reason: string | null;
+  since: number | null;
+  probe_at: number | null;
+  rests: { model: string; until: number }[];
+}
+
+export interface Route {
+  id: string;
+  alias: string;
+  provider_id: string;
+  real_name: string;
+  weight: number | null;
+  tier: number;
+  cost_multiplier: string;
+  rate_limit: number | null;
+  token_limit: number | null;
+  max_concurrent: number | null;
+  region_weights: Record<string, number>;
+  is_active: boolean;
+  version: number;
+}
+
+export interface Rule {
+  id: string;
+  alias: string;
+  team_id: string | null;
+  stands_for: string | null;
+  policy: string;
+  affinity: boolean;
+  fallbacks: Record<string, string[]>;
+  cache_ttl_s: number | null;
+  hedge_percent: number | null;
+  continue: boolean;
+  version: number;
+}
+
+export interface Candidate {
+  model_route_id: string;
+  provider: string;
+  real_name: string;
+  region: string | null;
+  tier: number;
+  weight: number;
+  against: string | null;
+  breaker: Breaker;
+  score: number | null;
+  in_flight: number;
+  cost_nano_usd: string | null;
+  requests_left: number | null;
+  tokens_left: number | null;
+}
+
+export interface Explanation {
+  alias: string;
+  policy: string;
+  chosen: number | null;
+  is_forced: boolean;
+  because: string | null;
+  candidates: Candidate[];
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseUsd, perMille, roughly, usd } from "./money.ts";
+import { fine, parseUsd, perMille, roughly, usd } from "./money.ts";
 
 test("an amount is written to the last nano-dollar", () => {
   const cases: [bigint, string][] = [
@@ -45,4 +45,15 @@ test("an amount is read as it is written, and nothing finer", () => {
     ["", undefined],
   ];
   for (const [text, nano] of cases) assert.equal(parseUsd(text), nano, text);
+});
+
+test("a part of a nano-dollar is written too", () => {
+  const cases: [bigint, string][] = [
+    [0n, "$0.00"],
+    [2_500_000_001n, "$0.000002500000001"],
+    [1_000_000n, "$0.000000001"],
+    [10_000_000_500_000n, "$0.0100000005"],
+    [1_500_000_000_000_001n, "$1.500000000000001"],
+  ];
+  for (const [exact, text] of cases) assert.equal(fine(exact, "en"), text);
 });

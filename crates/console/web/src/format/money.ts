@@ -48,3 +48,11 @@ export function parseUsd(text: string): bigint | undefined {
   if (!found?.[1]) return undefined;
   return BigInt(found[1]) * NANO + BigInt((found[2] ?? "").padEnd(NANO_DIGITS, "0"));
 }
+
+/** Millionths of a nano-dollar as dollars, exact. */
+export function fine(exact: bigint, locale: string): string {
+  const [nano, rest] = [exact / 1_000_000n, exact % 1_000_000n];
+  if (rest === 0n) return usd(nano, locale);
+  const { head, tail } = dollars(nano, locale);
+  return head + tail.padEnd(NANO_DIGITS - CENT_DIGITS, "0") + rest.toString().padStart(6, "0").replace(/0+$/, "");
+}

@@ -27,12 +27,20 @@ export function percent(share: number): string {
 /** A length of time; a dash where nobody knows it. */
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  if (value < 1000) return `${count(Math.round(value))} ms`;
+  if (value < 1000) return `${value.toLocaleString(tag(), { maximumFractionDigits: value < 10 ? 1 : 0 })} ms`;
   return `${(value / 1000).toLocaleString(tag(), { maximumFractionDigits: value < 10_000 ? 2 : 1 })} s`;
 }
 
 export function dateTime(at: number): string {
   return new Date(at * 1000).toLocaleString(tag(), { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/** A moment in a list: the time of today, else with its date. */
+export function time(at: number): string {
+  const [date, today] = [new Date(at * 1000), new Date()];
+  const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false } as const;
+  if (date.toDateString() === today.toDateString()) return date.toLocaleTimeString(tag(), clock);
+  return date.toLocaleString(tag(), { month: "short", day: "numeric", ...clock });
 }
 
 /** A moment on an axis: the time of day, or the date where points are days. */
@@ -61,4 +69,10 @@ export function ago(at: number, now = Date.now() / 1000): string {
   const seconds = at - now;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return new Intl.RelativeTimeFormat(tag(), { numeric: "auto", style: "short" }).format(Math.round(seconds / size), unit);
+}
+
+export function bytes(value: number): string {
+  const power = value < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(value) / 10));
+  const unit = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"][power] ?? "byte";
+  return (value / 1024 ** power).toLocaleString(tag(), { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 });
 }

@@ -6,6 +6,8 @@ import { post } from "../api/http.ts";
 import type { Anomaly } from "../api/types.ts";
 import { ago, count, dateTime } from "../format/number.ts";
 import { Badge, Card, Choice, Empty, Trouble, Waiting } from "../part/card.tsx";
+import { Evidence } from "../part/evidence.tsx";
+import { More } from "../part/more.tsx";
 import { address, ask } from "../state/address.ts";
 import { nameOf, useNames, type Names } from "../state/names.ts";
 import { usePages } from "../state/pages.ts";
@@ -30,13 +32,7 @@ export function Anomalies(): JSX.Element {
         </Card>
       )}
       {rows.data?.map((anomaly) => <One key={anomaly.id} of={anomaly} names={names} />)}
-      {rows.more && (
-        <p class="more">
-          <button type="button" class="button" onClick={rows.more}>
-            {t("more")}
-          </button>
-        </p>
-      )}
+      <More of={rows} />
     </>
   );
 }
@@ -72,20 +68,5 @@ function One({ of, names }: { of: Anomaly; names: Names }): JSX.Element {
       <Evidence of={of.evidence} />
       {problem !== undefined && <Trouble problem={problem} />}
     </Card>
-  );
-}
-
-/** What was seen, member by member. */
-function Evidence({ of }: { of: unknown }): JSX.Element | null {
-  if (typeof of !== "object" || of === null) return null;
-  return (
-    <dl class="pairs">
-      {Object.entries(of).map(([name, value]) => (
-        <div key={name}>
-          <dt>{name.replaceAll("_", " ")}</dt>
-          <dd>{typeof value === "number" ? count(value) : typeof value === "string" ? value : JSON.stringify(value)}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }

@@ -6,12 +6,16 @@ import type { AuditRow } from "../api/types.ts";
 import { count, dateTime } from "../format/number.ts";
 import { Badge, Card, Choice, Empty, Table, Waiting } from "../part/card.tsx";
 import { Dialog } from "../part/dialog.tsx";
+import { More } from "../part/more.tsx";
+import { changes, Diff } from "../part/diff.tsx";
 import { Pair } from "../part/pair.tsx";
 import { presentRange } from "../part/range-picker.tsx";
 import { address, ask } from "../state/address.ts";
 import { nameOf, useNames, type Names } from "../state/names.ts";
 import { usePages } from "../state/pages.ts";
+import { isOfPlatform } from "../state/session.ts";
 import { named, t } from "../text/text.ts";
+import { Chain } from "./settings.tsx";
 
 const OUTCOMES = ["all", "ok", "denied", "failed"] as const;
 const TONES = { ok: "good", denied: "warn", failed: "bad" } as const;
@@ -32,6 +36,7 @@ export function Audit(): JSX.Element {
           <input type="search" aria-label={t("audit.action")} placeholder={t("audit.action_hint")} value={action} onChange={(event) => ask({ action: event.currentTarget.value || undefined })} />
         </div>
       </div>
+      {isOfPlatform() && <Chain />}
       <Waiting of={rows} />
       {rows.data && (
         <Card title={t("audit")} note={t("audit.note")}>
@@ -58,13 +63,7 @@ export function Audit(): JSX.Element {
               ))}
             </Table>
           )}
-          {rows.more && (
-            <p class="more">
-              <button type="button" class="button" onClick={rows.more}>
-                {t("more")}
-              </button>
-            </p>
-          )}
+          <More of={rows} />
         </Card>
       )}
       {opened && <Details of={opened} actor={actorOf(opened, names)} close={() => setOpened(undefined)} />}
@@ -80,7 +79,6 @@ function actorOf(row: AuditRow, names: Names): string {
 }
 
 function Details({ of, actor, close }: { of: AuditRow; actor: string; close: () => void }): JSX.Element {
-  const json = (value: unknown): string => JSON.stringify(value, undefined, 2);
   return (
     <Dialog title={`${of.action} · ${of.seq}`} close={close}>
       <dl class="pairs">
@@ -89,20 +87,22 @@ function Details({ of, actor, close }: { of: AuditRow; actor: string; close: () 
         <Pair word={t("audit.target")} value={`${of.target_kind ?? ""} ${of.target_id ?? ""}`} />
         {of.detail && <Pair word={t("audit.detail")} value={of.detail} />}
       </dl>
-      {of.before !== null && (
-        <>
-          <h3>{t("audit.before")}</h3>
-          <pre class="code">{json(of.before)}</pre>
-        </>
-      )}
-      {of.after !== null && (
-        <>
-          <h3>{t("audit.after")}</h3>
-          <pre class="code">{json(of.after)}</pre>
-        </>
-      )}
+      <What of={of} />
       <h3>{t("audit.hash")}</h3>
       <pre class="code">{of.hash}</pre>
     </Dialog>
+  );
+}
+
+/** What became another; of a thing that was made or deleted, all of it. */
+function What({ of }: { of: AuditRow }): JSX.Element {
+  if (of.before !== null && of.after !== null) return <Diff of={changes(of.before, of.after)} />;
+  const only = of.after ?? of.before;
+  if (only === null) return <></>;
+  return (
+    <>
+      <h3>{t(of.after === null ? "audit.before" : "audit.after")}</h3>
+      <pre class="code scroll">{JSON.stringify(only, undefined, 2)}</pre>
+    </>
   );
 }

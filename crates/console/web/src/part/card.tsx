@@ -74,8 +74,11 @@ export function Badge({ tone, children }: { tone: "good" | "bad" | "warn" | "pla
   return <span class={`badge badge-${tone}`}>{children}</span>;
 }
 
+/** The words above a table's columns. */
+export type Head = [string, ("number" | "wide" | "text")?][];
+
 /** A table that scrolls by itself where it is too wide, also by keyboard. */
-export function Table({ label, head, children }: { label: string; head: [string, ("number" | "wide" | "text")?][]; children: ComponentChildren }): JSX.Element {
+export function Table({ label, head, children }: { label: string; head: Head; children: ComponentChildren }): JSX.Element {
   return (
     <div class="table" role="region" aria-label={label} tabIndex={0}>
       <table>

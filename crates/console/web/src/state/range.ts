@@ -83,3 +83,9 @@ export function writeRange(range: { preset: Preset } | { from: number; until: nu
   if ("preset" in range) return { range: range.preset, from: undefined, until: undefined };
   return { range: undefined, from: String(range.from), until: String(range.until) };
 }
+
+/** The last day to the end of the present hour. */
+export function lastDay(): Range {
+  const until = (Math.floor(Date.now() / 1000 / HOUR) + 1) * HOUR;
+  return { from: until - DAY, until, interval: "hour", preset: undefined };
+}

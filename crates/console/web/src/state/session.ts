@@ -38,6 +38,16 @@ export function mayAudit(): boolean {
   return who.value?.kind !== "user" || who.value.user.role !== "viewer";
 }
 
+/** Whether somebody manages a team or more; of a key nobody knows. */
+export function mayManage(): boolean {
+  return who.value?.kind !== "user" || who.value.user.role === "team_admin" || who.value.user.role === "platform_admin";
+}
+
+/** Whether somebody manages the platform. */
+export function mayPlatform(): boolean {
+  return who.value?.kind !== "user" || who.value.user.role === "platform_admin";
+}
+
 export async function signIn(email: string, password: string): Promise<void> {
   entered(await post<Session>("/session", { email, password }));
 }

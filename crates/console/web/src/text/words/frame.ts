@@ -1,0 +1,81 @@
+// What stands around every page and what all of them say.
+
+import type { Words } from "../words.ts";
+
+export const frame = {
+  overview: ["Overview", "概览"],
+  "section.watch": ["Watch", "观察"],
+  "section.who": ["Who", "谁在用"],
+  "section.where": ["Where to", "去向"],
+  "section.system": ["System", "系统"],
+  "section.tools": ["Try", "试用"],
+  navigation: ["Navigation", "导航"],
+  reference: ["API reference", "API 参考"],
+  skip: ["Skip to content", "跳到内容"],
+  yes: ["yes", "是"],
+  no: ["no", "否"],
+  create: ["Create", "创建"],
+  save: ["Save", "保存"],
+  edit: ["Edit", "编辑"],
+  remove: ["Delete", "删除"],
+  "remove.title": ["Delete {name}", "删除 {name}"],
+  "remove.note": ["This cannot be taken back.", "此操作无法撤销。"],
+  diff: ["What becomes another", "将要更改的内容"],
+  "secret.once": ["Copy it now: it is shown this once and cannot be shown again.", "请立即复制：它只显示这一次，之后无法再次查看。"],
+  close: ["Close", "关闭"],
+  cancel: ["Cancel", "取消"],
+  copy: ["Copy", "复制"],
+  copied: ["Copied", "已复制"],
+  loading: ["Loading", "正在加载"],
+  nowhere: ["Not here", "没有此页"],
+  "nowhere.note": ["There is no such page. Choose one from the navigation.", "没有这个页面，请从导航中选择。"],
+
+  "problem.unknown": ["Something went wrong in the console itself.", "控制台自身出了问题。"],
+  "problem.unreachable": ["The gateway cannot be reached. It is asked again by itself.", "无法连接网关，将自动重试。"],
+  "problem.forbidden": ["Your role may not see or do this.", "您的角色无权查看或执行此操作。"],
+  "problem.status": ["The gateway answered with status {status}.", "网关返回了状态 {status}。"],
+
+  "theme.now": ["Colours: {theme}", "配色：{theme}"],
+  "theme.system": ["as the system", "跟随系统"],
+  "theme.light": ["light", "浅色"],
+  "theme.dark": ["dark", "深色"],
+
+  sign_in: ["Sign in", "登录"],
+  "sign_in.note": ["The console of this NexusAI gateway", "此 NexusAI 网关的控制台"],
+  "sign_in.way": ["Sign in with", "登录方式"],
+  "sign_in.password": ["Password", "密码"],
+  "sign_in.key": ["Admin key", "管理密钥"],
+  "sign_in.key_note": ["The key stays in this page's memory; reloading the page signs out.", "密钥只保存在本页内存中，刷新页面即退出登录。"],
+  "sign_in.wrong": ["The e-mail or the password is wrong.", "邮箱或密码不正确。"],
+  "sign_in.wrong_key": ["This is no admin key of this gateway.", "这不是此网关的管理密钥。"],
+  "sign_in.enter": ["Sign in", "登录"],
+  "sign_in.busy": ["Signing in…", "正在登录…"],
+  "sign_in.oidc": ["Single sign-on", "单点登录"],
+  "sign_in.first": ["The first time here?", "第一次使用？"],
+  "sign_in.first_note": ["Make the first person on the gateway's machine; the password is read from the standard input:", "在网关所在的机器上创建第一个用户；密码从标准输入读取："],
+  sign_out: ["Sign out", "退出登录"],
+  email: ["E-mail", "邮箱"],
+  password: ["Password", "密码"],
+  admin_key: ["Admin key", "管理密钥"],
+
+  "role.viewer": ["viewer", "查看者"],
+  "role.auditor": ["auditor", "审计员"],
+  "role.team_admin": ["team admin", "团队管理员"],
+  "role.platform_admin": ["platform admin", "平台管理员"],
+
+  range: ["Time range", "时间范围"],
+  "range.custom": ["Custom", "自定义"],
+  "range.from": ["From", "从"],
+  "range.until": ["Until", "到"],
+  "range.show": ["Show", "显示"],
+
+  "confirm.write": ["Write “{name}” to go on", "输入“{name}”以继续"],
+
+  name: ["Name", "名称"],
+
+  actions: ["Actions", "操作"],
+  search: ["Search", "搜索"],
+
+  more: ["Show more", "显示更多"],
+  at: ["When", "时间"],
+} as const satisfies Words;
