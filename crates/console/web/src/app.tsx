@@ -5,22 +5,25 @@ import { useEffect, useId, useState } from "preact/hooks";
 import { Icon, type IconName } from "./part/icon.tsx";
 import { Preferences } from "./part/preferences.tsx";
 import { RangePicker } from "./part/range-picker.tsx";
+import { Alerts } from "./page/alerts.tsx";
 import { Anomalies } from "./page/anomalies.tsx";
 import { Audit } from "./page/audit.tsx";
 import { Cost } from "./page/cost.tsx";
 import { HealthPage } from "./page/health.tsx";
 import { Keys } from "./page/keys.tsx";
+import { Mine } from "./page/mine.tsx";
 import { Overview } from "./page/overview.tsx";
-import { Providers } from "./page/providers.tsx";
-import { Requests } from "./page/requests.tsx";
-import { SignIn } from "./page/sign-in.tsx";
-import { Traffic } from "./page/traffic.tsx";
-import { Alerts } from "./page/alerts.tsx";
+import { Playground } from "./page/playground.tsx";
 import { Prices } from "./page/prices.tsx";
+import { Providers } from "./page/providers.tsx";
 import { Quotas } from "./page/quotas.tsx";
+import { Requests } from "./page/requests.tsx";
 import { Routes } from "./page/routes.tsx";
 import { Settings } from "./page/settings.tsx";
+import { Setup } from "./page/setup.tsx";
+import { SignIn } from "./page/sign-in.tsx";
 import { Teams } from "./page/teams.tsx";
+import { Traffic } from "./page/traffic.tsx";
 import { Users } from "./page/users.tsx";
 import { address, go, href } from "./state/address.ts";
 import { forgetLive } from "./state/live.ts";
@@ -45,6 +48,14 @@ interface Section {
   word: Word;
   pages: readonly Page[];
 }
+
+const TOOLS: readonly Page[] = [
+  { path: "playground", word: "play", icon: "play_ground", page: Playground, hasRange: false },
+  { path: "setup", word: "setup", icon: "setup", page: Setup, hasRange: false },
+];
+
+/** What the holder of an application key sees. */
+const HOLDERS: readonly Section[] = [{ word: "mine", pages: [{ path: "mine", word: "mine", icon: "keys", page: Mine, hasRange: false }, ...TOOLS] }];
 
 const SECTIONS: readonly Section[] = [
   {
@@ -77,6 +88,10 @@ const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    word: "section.tools",
+    pages: TOOLS,
+  },
+  {
     word: "section.system",
     pages: [
       { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
@@ -85,11 +100,14 @@ const SECTIONS: readonly Section[] = [
   },
 ];
 
-const PAGES = SECTIONS.flatMap(({ pages }) => pages);
+function sections(): readonly Section[] {
+  return who.value?.kind === "holder" ? HOLDERS : SECTIONS;
+}
 
 function present(): Page | undefined {
   const { page } = address.value;
-  return page === "" || page === "index.html" ? PAGES[0] : PAGES.find((one) => one.path === page.split("/")[0]);
+  const pages = sections().flatMap(({ pages }) => pages);
+  return page === "" || page === "index.html" ? pages[0] : pages.find((one) => one.path === page.split("/")[0]);
 }
 
 export function App(): JSX.Element {
@@ -131,7 +149,7 @@ function Frame(): JSX.Element {
           <img src="/console/icon.svg" alt="" width={28} height={28} />
           <span>NexusAI</span>
         </a>
-        {SECTIONS.map((section) => (
+        {sections().map((section) => (
           <NavSection key={section.word} of={section} now={page} />
         ))}
         <a class="nav-foot" href="/admin/v1/reference" target="_blank" rel="noreferrer">
@@ -183,7 +201,7 @@ function NavSection({ of, now }: { of: Section; now: Page | undefined }): JSX.El
 
 function Somebody(): JSX.Element {
   const somebody = who.value;
-  const name = somebody?.kind === "user" ? somebody.user.name || somebody.user.email : t("admin_key");
+  const name = somebody?.kind === "user" ? somebody.user.name || somebody.user.email : somebody?.kind === "holder" ? somebody.name : t("admin_key");
   const detail = somebody?.kind === "user" ? `${somebody.user.email} · ${t(`role.${somebody.user.role}`)}` : t("sign_in.key_note");
   return (
     <>

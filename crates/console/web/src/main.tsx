@@ -7,6 +7,7 @@ import "./style/pages.css";
 import "./style/requests.css";
 import "./style/heat.css";
 import "./style/admin.css";
+import "./style/play.css";
 
 const place = document.getElementById("console");
 if (place) render(<App />, place);

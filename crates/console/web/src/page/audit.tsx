@@ -102,7 +102,7 @@ function What({ of }: { of: AuditRow }): JSX.Element {
   return (
     <>
       <h3>{t(of.after === null ? "audit.before" : "audit.after")}</h3>
-      <pre class="code scroll">{JSON.stringify(only, undefined, 2)}</pre>
+      <pre class="code scroll" tabIndex={0}>{JSON.stringify(only, undefined, 2)}</pre>
     </>
   );
 }

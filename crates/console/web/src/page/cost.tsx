@@ -6,16 +6,18 @@ import { exchange, type Query } from "../api/http.ts";
 import type { UsageBy } from "../api/types.ts";
 import { byThing, byTime, total, usage, type Row, type Sums } from "../api/usage.ts";
 import { Chart, type Series } from "../chart/chart.tsx";
+import { Treemap } from "../chart/treemap.tsx";
 import { perMille, roughly, usd } from "../format/money.ts";
 import { count, language, percent } from "../format/number.ts";
 import { Badge, Card, Choice, Empty, Money, Table, Trouble, Waiting } from "../part/card.tsx";
 import { Icon } from "../part/icon.tsx";
 import { presentRange } from "../part/range-picker.tsx";
-import { address, ask } from "../state/address.ts";
+import { address, ask, href } from "../state/address.ts";
 import { nameOf, useNames, type Names } from "../state/names.ts";
 import { useQuery } from "../state/query.ts";
 import { DAY, HOUR, points, step, type Range } from "../state/range.ts";
 import { named, t } from "../text/text.ts";
+import { Budgets } from "./budgets.tsx";
 
 const DIMENSIONS = ["team", "key", "alias", "provider", "model", "operation", "user", "tag"] as const satisfies UsageBy[];
 type Dimension = (typeof DIMENSIONS)[number];
@@ -31,6 +33,8 @@ const NEXT: Record<Filtered, Dimension> = { team: "key", key: "alias", alias: "p
 const LABELS_BY_HOUR_MAX = 48 * HOUR;
 /** Series of a chart; all others are one. */
 const SERIES_MAX = 7;
+/** Boxes of the treemap; the table has all. */
+const PARTS_MAX = 40;
 
 function isLabel(by: Dimension): boolean {
   return by === "user" || by === "tag";
@@ -91,6 +95,7 @@ export function Cost(): JSX.Element {
       <Waiting of={rows} />
       {rows.data && <OverTime rows={rows.data.overTime} range={range} label={label} />}
       {rows.data && <Things rows={rows.data.whole} by={by} label={label} />}
+      <Budgets />
     </>
   );
 }
@@ -129,8 +134,12 @@ function Things({ rows, by, label }: { rows: Row[]; by: Dimension; label: (of: s
   const things = byThing(rows, (sums) => sums.charged);
   const all = total(rows);
   const next = by in NEXT ? NEXT[by as Filtered] : undefined;
+  const lead = (of: string | null): (() => void) | undefined => (next && of ? () => ask({ [by]: of, by: next }) : undefined);
+  const parts = things.slice(0, PARTS_MAX).map(({ of, sums }) => ({ key: String(of), name: label(of), value: Number(sums.charged), text: usd(sums.charged, language()), open: lead(of) }));
+  const note = by === "tag" ? t("cost.tags_note") : all.unpriced > 0 ? <a href={href("prices")}>{t("cost.unpriced_note", { n: count(all.unpriced) })}</a> : undefined;
   return (
-    <Card title={t(`by.${by}`)} note={by === "tag" ? t("cost.tags_note") : undefined}>
+    <Card title={t(`by.${by}`)} note={note}>
+      {all.charged > 0n && <Treemap parts={parts} label={t("cost.treemap")} />}
       <Table
         label={t("cost.table")}
         head={[[t(`by.${by}`)], [t("cost.charged"), "number"], [t("cost.share"), "number"], [t("requests"), "number"], [t("tokens"), "number"], [t("cost.unpriced"), "number"], [t("cost.absorbed"), "number"]]}
@@ -138,8 +147,8 @@ function Things({ rows, by, label }: { rows: Row[]; by: Dimension; label: (of: s
         {things.map(({ of, sums }) => (
           <tr key={String(of)} data-of={of ?? ""}>
             <td class="cell-name">
-              {next && of ? (
-                <button type="button" class="link" onClick={() => ask({ [by]: of, by: next })}>
+              {lead(of) ? (
+                <button type="button" class="link" onClick={lead(of)}>
                   {label(of)}
                 </button>
               ) : (

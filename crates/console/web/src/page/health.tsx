@@ -2,18 +2,20 @@
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { get, post } from "../api/http.ts";
-import type { Health, Span, Target } from "../api/types.ts";
+import { get, list } from "../api/http.ts";
+import type { Condition, Health, Provider, Span, Target } from "../api/types.ts";
+import { Spark } from "../chart/spark.tsx";
 import { count, milliseconds, percent } from "../format/number.ts";
-import { Badge, Card, Choice, Empty, Trouble, Waiting } from "../part/card.tsx";
-import { Dialog } from "../part/dialog.tsx";
-import { Pair } from "../part/pair.tsx";
-import { health, useLive } from "../state/live.ts";
-import { changed, useQuery } from "../state/query.ts";
-import { named, t } from "../text/text.ts";
+import { Badge, Card, Choice, Empty, Waiting } from "../part/card.tsx";
+import { Meter } from "../part/meter.tsx";
+import { href } from "../state/address.ts";
+import { health, targetKey, trends, useLive } from "../state/live.ts";
+import { useQuery } from "../state/query.ts";
+import { t } from "../text/text.ts";
+import { TargetDetails } from "./target.tsx";
 
-const SPANS = ["last_minute", "last_five_minutes", "last_hour", "last_day"] as const;
-type SpanName = (typeof SPANS)[number];
+export const SPANS = ["last_minute", "last_five_minutes", "last_hour", "last_day"] as const;
+export type SpanName = (typeof SPANS)[number];
 
 /** What says at a glance how a target is. */
 type State = "well" | "shaky" | "resting" | "half_open" | "open" | "idle";
@@ -27,10 +29,14 @@ const TONES: Record<State, "good" | "warn" | "bad" | "plain"> = {
   idle: "plain",
 };
 
+/** Providers whose pools are asked for, and how often. */
+const POOLS_MAX = 50;
+const POOLS_FRESH_MS = 5000;
+
 /** Below it a target that answers is shaky. */
 const WELL_SHARE = 0.95;
 
-function share(span: Span): number | undefined {
+export function share(span: Span): number | undefined {
   return span.requests === 0 ? undefined : span.answered / span.requests;
 }
 
@@ -45,6 +51,7 @@ function stateOf(target: Target, span: SpanName): State {
 export function HealthPage(): JSX.Element {
   useLive();
   const first = useQuery("health", (signal) => get<Health>("/health/providers", {}, signal));
+  const pools = useQuery("pools", loadPools, POOLS_FRESH_MS);
   const [span, setSpan] = useState<SpanName>("last_five_minutes");
   const [opened, setOpened] = useState<Target | undefined>(undefined);
   const now = health.value ?? first.data;
@@ -63,7 +70,7 @@ export function HealthPage(): JSX.Element {
         </Card>
       )}
       {rows.map(([provider, targets]) => (
-        <Card key={provider} title={provider} note={summary(targets, span)}>
+        <Card key={provider} title={provider} note={summary(targets, span)} actions={<Keys of={pools.data?.get(provider)} />}>
           <ul class="cells">
             {targets.map((target) => (
               <li key={`${target.real_name} ${target.region ?? ""}`}>
@@ -73,8 +80,35 @@ export function HealthPage(): JSX.Element {
           </ul>
         </Card>
       ))}
-      {shown && <Details target={shown} close={() => setOpened(undefined)} />}
+      {shown && <TargetDetails target={shown} close={() => setOpened(undefined)} />}
     </>
+  );
+}
+
+interface Pool {
+  id: string;
+  conditions: Condition[];
+}
+
+/** The pools of all providers, by their names. */
+async function loadPools(signal: AbortSignal): Promise<Map<string, Pool>> {
+  const providers = (await list<Provider>("/providers", {}, signal)).filter((provider) => provider.is_active);
+  const pools = providers.slice(0, POOLS_MAX).map(async ({ id, name }): Promise<[string, Pool]> => {
+    const { data } = await get<{ data: Condition[] }>(`/providers/${id}/pool`, {}, signal);
+    return [name, { id, conditions: data }];
+  });
+  return new Map(await Promise.all(pools));
+}
+
+/** How many of a provider's keys take requests. */
+function Keys({ of }: { of: Pool | undefined }): JSX.Element | null {
+  if (!of || of.conditions.length === 0) return null;
+  const good = of.conditions.filter(({ state }) => state === "good").length;
+  const all = of.conditions.length;
+  return (
+    <a class="plain" href={href(`providers/${of.id}`)}>
+      <Badge tone={good === all ? "good" : good === 0 ? "bad" : "warn"}>{t("health.keys", { good: count(good), all: count(all) })}</Badge>
+    </a>
   );
 }
 
@@ -108,6 +142,7 @@ function Cell({ target, span, open }: { target: Target; span: SpanName; open: ()
       <span class="cell-share" aria-hidden="true">
         <span style={{ width: `${(answered ?? 0) * 100}%` }} />
       </span>
+      <Spark values={trends.value.get(targetKey(target)) ?? []} width={240} height={26} tone={state === "open" ? "bad" : "1"} />
       <span class="cell-figures">
         <Small word={t("health.answered")} value={answered === undefined ? "–" : percent(answered)} />
         <Small word="p50" value={milliseconds(of.latency_ms.p50)} />
@@ -116,8 +151,20 @@ function Cell({ target, span, open }: { target: Target; span: SpanName; open: ()
         <Small word={t("requests")} value={count(of.requests)} />
         <Small word={t("live.under_way")} value={count(target.in_flight)} />
       </span>
+      {target.learned && <Left of={target.learned} />}
     </button>
   );
+}
+
+/** What the provider said last is left of its limits, of whichever there is less. */
+function Left({ of }: { of: NonNullable<Target["learned"]> }): JSX.Element | null {
+  const kinds = [
+    [t("health.requests_left"), of.requests_remaining, of.requests_limit],
+    [t("health.tokens_left"), of.tokens_remaining, of.tokens_limit],
+  ] as const;
+  const known = kinds.flatMap(([word, left, limit]) => (left === null || limit === null || limit === 0 ? [] : [{ word, left, limit }]));
+  const [least] = known.sort((a, b) => a.left / a.limit - b.left / b.limit);
+  return least ? <Meter used={1 - least.left / least.limit} text={`${least.word}: ${count(least.left)} / ${count(least.limit)}`} /> : null;
 }
 
 function Small({ word, value }: { word: string; value: string }): JSX.Element {
@@ -126,72 +173,5 @@ function Small({ word, value }: { word: string; value: string }): JSX.Element {
       <span>{word}</span>
       <b>{value}</b>
     </span>
-  );
-}
-
-function Details({ target, close }: { target: Target; close: () => void }): JSX.Element {
-  const [problem, setProblem] = useState<unknown>(undefined);
-  const reset = async (): Promise<void> => {
-    try {
-      await post(`/model-routes/${target.model_route_id}/reset`);
-      setProblem(undefined);
-      changed();
-    } catch (error) {
-      setProblem(error);
-    }
-  };
-  const { learned, check } = target;
-  const left = (remaining: number | null, limit: number | null): string =>
-    remaining === null ? "–" : limit === null ? count(remaining) : `${count(remaining)} / ${count(limit)}`;
-  return (
-    <Dialog title={`${target.provider} · ${target.real_name}`} close={close}>
-      <dl class="pairs">
-        <Pair word={t("health.breaker")} value={t(`health.${target.breaker}`)} />
-        {target.open_for_ms !== null && <Pair word={t("health.open_for")} value={milliseconds(target.open_for_ms)} />}
-        {target.resting_for_ms !== null && <Pair word={t("health.resting_for")} value={milliseconds(target.resting_for_ms)} />}
-        {learned && <Pair word={t("health.requests_left")} value={left(learned.requests_remaining, learned.requests_limit)} />}
-        {learned && <Pair word={t("health.tokens_left")} value={left(learned.tokens_remaining, learned.tokens_limit)} />}
-        {check && <Pair word={t("health.check")} value={check.fault ? named("fault", check.fault) : milliseconds(check.latency_ms)} />}
-        <Pair word={t("health.pace")} value={milliseconds(target.first_token_ms)} />
-      </dl>
-      <div class="table" role="region" aria-label={t("health.spans")} tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{t("health.span")}</th>
-              <th scope="col" class="number">{t("requests")}</th>
-              <th scope="col" class="number">{t("health.answered")}</th>
-              <th scope="col" class="number">p95</th>
-              <th scope="col">{t("health.faults")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {SPANS.map((span) => (
-              <SpanRow key={span} name={span} span={target[span]} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {problem !== undefined && <Trouble problem={problem} />}
-      <div class="dialog-actions">
-        <button type="button" class="button" disabled={target.breaker === "closed" && target.resting_for_ms === null} onClick={() => void reset()}>
-          {t("health.reset")}
-        </button>
-      </div>
-    </Dialog>
-  );
-}
-
-function SpanRow({ name, span }: { name: SpanName; span: Span }): JSX.Element {
-  const answered = share(span);
-  const faults = Object.entries(span.failed).map(([fault, n]) => `${named("fault", fault)} ${count(n)}`);
-  return (
-    <tr>
-      <th scope="row">{t(`health.${name}`)}</th>
-      <td class="number">{count(span.requests)}</td>
-      <td class="number">{answered === undefined ? "–" : percent(answered)}</td>
-      <td class="number">{milliseconds(span.latency_ms.p95)}</td>
-      <td>{faults.join(", ") || "–"}</td>
-    </tr>
   );
 }

@@ -41,7 +41,7 @@ export function Test({ of, credential, close }: { of: Provider; credential?: { i
     <Dialog title={t("provider.test_title", { name: credential ? `${of.name} · ${credential.name}` : of.name })} close={close}>
       <Waiting of={verdict} />
       {data && <Told of={data} />}
-      {data && data.models.length > 0 && <pre class="code scroll">{data.models.join("\n")}</pre>}
+      {data && data.models.length > 0 && <pre class="code scroll" tabIndex={0}>{data.models.join("\n")}</pre>}
     </Dialog>
   );
 }

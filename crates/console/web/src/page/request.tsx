@@ -107,7 +107,7 @@ function One({ of, asked, prices }: { of: Attempt; asked: string; prices: Target
       {of.raw_usage !== null && (
         <details class="raw">
           <summary>{t("request.raw")}</summary>
-          <pre class="code scroll">{JSON.stringify(of.raw_usage, undefined, 2)}</pre>
+          <pre class="code scroll" tabIndex={0}>{JSON.stringify(of.raw_usage, undefined, 2)}</pre>
         </details>
       )}
       {of.passed_over.length > 0 && (
@@ -146,9 +146,9 @@ function Said({ of }: { of: Request }): JSX.Element {
         <div class="stack">
           {content.is_cut && <p class="warning">{t("request.cut")}</p>}
           <h3>{t("tokens.prompt")}</h3>
-          <pre class="code scroll">{content.prompt}</pre>
+          <pre class="code scroll" tabIndex={0}>{content.prompt}</pre>
           <h3>{t("tokens.completion")}</h3>
-          <pre class="code scroll">{content.answer}</pre>
+          <pre class="code scroll" tabIndex={0}>{content.answer}</pre>
         </div>
       )}
     </Card>

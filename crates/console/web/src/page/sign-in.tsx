@@ -1,17 +1,28 @@
-// The door: a password, or an admin key.
+// The door: a password, an admin key, or an application key, which shows what is its own.
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Problem } from "../api/http.ts";
 import { Choice, Copy, why } from "../part/card.tsx";
 import { Preferences } from "../part/preferences.tsx";
-import { signIn, signInWithKey } from "../state/session.ts";
+import { signIn, signInAsHolder, signInWithKey } from "../state/session.ts";
 import { t } from "../text/text.ts";
 
 const FIRST = "nexus user create --email you@example.com --role platform_admin --password-stdin";
 
+const WAYS = ["password", "key", "holder"] as const;
+type Way = (typeof WAYS)[number];
+
+const WRONG = { password: "sign_in.wrong", key: "sign_in.wrong_key", holder: "sign_in.wrong_holder" } as const;
+const FIELDS = { password: "password", key: "admin_key", holder: "sign_in.holder" } as const;
+
+async function enter(way: Way, email: string, secret: string): Promise<void> {
+  if (way === "password") return signIn(email, secret);
+  return way === "key" ? signInWithKey(secret.trim()) : signInAsHolder(secret.trim());
+}
+
 export function SignIn(): JSX.Element {
-  const [way, setWay] = useState<"password" | "key">("password");
+  const [way, setWay] = useState<Way>("password");
   const [email, setEmail] = useState("");
   const [secret, setSecret] = useState("");
   const [isBusy, setBusy] = useState(false);
@@ -21,14 +32,14 @@ export function SignIn(): JSX.Element {
     setBusy(true);
     setProblem(undefined);
     try {
-      await (way === "password" ? signIn(email, secret) : signInWithKey(secret.trim()));
+      await enter(way, email, secret);
     } catch (error) {
       const isWrong = error instanceof Problem && error.status === 401;
-      setProblem(isWrong ? t(way === "password" ? "sign_in.wrong" : "sign_in.wrong_key") : why(error));
+      setProblem(isWrong ? t(WRONG[way]) : why(error));
       setBusy(false);
     }
   };
-  const choose = (next: "password" | "key"): void => {
+  const choose = (next: Way): void => {
     setWay(next);
     setSecret("");
     setProblem(undefined);
@@ -42,7 +53,7 @@ export function SignIn(): JSX.Element {
         <img src="/console/icon.svg" alt="" width={44} height={44} />
         <h1>{t("sign_in")}</h1>
         <p class="note">{t("sign_in.note")}</p>
-        <Choice label={t("sign_in.way")} of={["password", "key"] as const} now={way} word={(one) => t(`sign_in.${one}`)} choose={choose} />
+        <Choice label={t("sign_in.way")} of={WAYS} now={way} word={(one) => t(`sign_in.${one}`)} choose={choose} />
         <form onSubmit={(event) => void submit(event)}>
           {way === "password" && (
             <label class="field">
@@ -51,7 +62,7 @@ export function SignIn(): JSX.Element {
             </label>
           )}
           <label class="field">
-            <span>{way === "password" ? t("password") : t("admin_key")}</span>
+            <span>{t(FIELDS[way])}</span>
             <input
               type="password"
               name={way}
@@ -61,7 +72,8 @@ export function SignIn(): JSX.Element {
               onInput={(event) => setSecret(event.currentTarget.value)}
             />
           </label>
-          {way === "key" && <p class="note">{t("sign_in.key_note")}</p>}
+          {way === "holder" && <p class="note">{t("sign_in.holder_note")}</p>}
+          {way !== "password" && <p class="note">{t("sign_in.key_note")}</p>}
           {problem !== undefined && (
             <p class="trouble" role="alert">
               {problem}

@@ -17,7 +17,7 @@ function fields(names: Names, isNew: boolean): Field[] {
   const platform = isOfPlatform() ? [["", t("key.platform")] as const] : [];
   return [
     ...(isNew ? [{ name: "email", word: "email", isRequired: true } as const] : []),
-    { name: "name", word: "name" },
+    { name: "name", word: "name", isRequired: true },
     { name: "role", word: "user.role", of: roles.map((role) => [role, t(`role.${role}`)] as const) },
     { name: "team_id", word: "by.team", isNullable: true, of: [...platform, ...names.teams] },
     { name: "password", word: "password", kind: "secret", isNullable: true, note: isNew ? "user.password_new" : "user.password_note" },

@@ -22,6 +22,13 @@ const TRY_AGAIN_MS = 2000;
 export const health = signal<Health | undefined>(undefined);
 export const samples = signal<Sample[]>([]);
 export const isPaused = signal(false);
+/** Requests in the minute before, of each target, as `samples`. */
+export const trends = signal<ReadonlyMap<string, number[]>>(new Map());
+
+/** Names a target. */
+export function targetKey({ provider, real_name, region }: Health["targets"][number]): string {
+  return JSON.stringify([provider, real_name, region]);
+}
 
 let lookers = 0;
 let stop: AbortController | undefined;
@@ -40,6 +47,13 @@ function take(now: Health): void {
     failedPerMinute: sum((target) => failed(target.last_minute)),
   };
   samples.value = [...samples.value, sample].slice(-SAMPLES);
+  // what is no target any more goes
+  trends.value = new Map(
+    now.targets.map((target) => {
+      const key = targetKey(target);
+      return [key, [...(trends.value.get(key) ?? []), target.last_minute.requests].slice(-SAMPLES)];
+    }),
+  );
 }
 
 async function run(abort: AbortController): Promise<void> {
@@ -76,4 +90,5 @@ export function useLive(): void {
 export function forgetLive(): void {
   health.value = undefined;
   samples.value = [];
+  trends.value = new Map();
 }

@@ -1,16 +1,20 @@
 // Who is signed in. A session lives in a cookie no script can read; an admin key lives in this page's memory only.
 
 import { signal } from "@preact/signals";
+import { ask, type Me } from "../api/gateway.ts";
 import { get, onTurnedAway, post, Problem, prove, remove } from "../api/http.ts";
 import type { Session, User } from "../api/types.ts";
+import { takeOwnKey } from "./own-key.ts";
 
 /** `undefined`: not known yet. */
-export type Who = undefined | { kind: "nobody" } | { kind: "user"; user: User } | { kind: "key" };
+export type Who = undefined | { kind: "nobody" } | { kind: "user"; user: User } | { kind: "key" } | { kind: "holder"; name: string };
 
 export const who = signal<Who>(undefined);
 
 onTurnedAway(() => {
   prove(undefined);
+  takeOwnKey("");
+  takeOwnKey("");
   who.value = { kind: "nobody" };
 });
 
@@ -66,8 +70,16 @@ export async function signInWithKey(key: string): Promise<void> {
   who.value = { kind: "key" };
 }
 
+/** The holder of an application key sees what is the key's own. */
+export async function signInAsHolder(key: string): Promise<void> {
+  const me = await ask<Me>("/me", key);
+  takeOwnKey(key);
+  who.value = { kind: "holder", name: me.name ?? `…${key.slice(-4)}` };
+}
+
 export async function signOut(): Promise<void> {
   if (who.value?.kind === "user") await remove("/session");
   prove(undefined);
+  takeOwnKey("");
   who.value = { kind: "nobody" };
 }

@@ -13,9 +13,10 @@ import { requests } from "./words/requests.ts";
 import { routing } from "./words/routing.ts";
 import { system } from "./words/system.ts";
 import { traffic } from "./words/traffic.ts";
+import { tries } from "./words/try.ts";
 import { watch } from "./words/watch.ts";
 
 /** English, Chinese. */
 export type Words = Record<string, readonly [string, string]>;
 
-export const words = { ...frame, ...overview, ...traffic, ...requests, ...health, ...cost, ...keys, ...people, ...quotas, ...prices, ...routing, ...system, ...watch };
+export const words = { ...frame, ...overview, ...traffic, ...requests, ...health, ...cost, ...keys, ...people, ...quotas, ...prices, ...routing, ...system, ...tries, ...watch };

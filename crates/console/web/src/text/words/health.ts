@@ -30,6 +30,10 @@ export const health = {
   "health.check": ["Last check", "最近检查"],
   "health.pace": ["First token at present", "当前首个令牌"],
   "health.faults": ["What failed", "失败原因"],
+  "health.keys": ["{good} of {all} keys good", "{all} 个密钥中 {good} 个正常"],
+  "health.attempts": ["Latest attempts", "最近的尝试"],
+  "health.all_attempts": ["All of them", "全部"],
+  "health.ended": ["How it ended", "结果"],
   "health.reset": ["Reset the breaker", "重置熔断器"],
 
   "fault.rate_limited": ["rate limited", "限流"],
