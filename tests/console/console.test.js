@@ -43,7 +43,7 @@ before(async () => {
     await admin("POST", "/prices", { real_name, rates: [rate("input", 2_500_000_001), rate("output", 10_000_000_003)] });
   }
   const [{ id: team }] = (await admin("GET", "/teams")).data.filter(({ name }) => name === "dev");
-  await admin("POST", "/quotas", { name: "a month of dev", subject: "team", subject_value: team, measure: "cost_nano_usd", window: "month", limit: 1_000_000_000, mode: "hard" });
+  await admin("POST", "/quotas", { name: "a month of dev", subject: "team", subject_value: team, measure: "cost_nano_usd", window: "month", limit: 1_000_000_000, mode: "soft" });
   await admin("POST", "/webhooks", { name: "on call", url: "https://hooks.example.com/nexus", kinds: [] });
   browser = await start();
   stop = load(2);

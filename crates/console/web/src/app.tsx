@@ -152,10 +152,12 @@ function Frame(): JSX.Element {
         {sections().map((section) => (
           <NavSection key={section.word} of={section} now={page} />
         ))}
-        <a class="nav-foot" href="/admin/v1/reference" target="_blank" rel="noreferrer">
-          <Icon name="external" />
-          {t("reference")}
-        </a>
+        {who.value?.kind !== "holder" && (
+          <a class="nav-foot" href="/admin/v1/reference" target="_blank" rel="noreferrer">
+            <Icon name="external" />
+            {t("reference")}
+          </a>
+        )}
       </nav>
       {isOpen && <button type="button" class="veil" aria-label={t("close")} onClick={() => setOpen(false)} />}
       <div class="body">

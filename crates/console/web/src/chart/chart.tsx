@@ -29,7 +29,9 @@ interface Wish {
   height?: number;
 }
 
-const LEFT = 52;
+/** Room for an axis' labels: as much as the longest needs, in pixels a character. */
+const LEFT_LEAST = 52;
+const CHARACTER = 6.5;
 const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 22;
@@ -39,10 +41,12 @@ export function Chart(wish: Wish): JSX.Element {
   const { at, series, label, height = 220 } = wish;
   const [ref, width] = useWidth<HTMLDivElement>();
   const [shown, setShown] = useState<number | undefined>(undefined);
-  const inner = Math.max(0, width - LEFT - RIGHT);
+  const marks = axis(wish);
+  const left = Math.max(LEFT_LEAST, ...marks.map((mark) => wish.format(mark).length * CHARACTER + 12));
+  const inner = Math.max(0, width - left - RIGHT);
   const slot = at.length > 0 ? inner / at.length : 0;
   const move = (event: TargetedPointerEvent<HTMLDivElement>): void => {
-    const x = event.clientX - event.currentTarget.getBoundingClientRect().left - LEFT;
+    const x = event.clientX - event.currentTarget.getBoundingClientRect().left - left;
     const index = Math.floor(x / slot);
     setShown(index >= 0 && index < at.length ? index : undefined);
   };
@@ -64,40 +68,48 @@ export function Chart(wish: Wish): JSX.Element {
       onBlur={() => setShown(undefined)}
       onKeyDown={key}
     >
-      {inner > 0 && <Drawing {...wish} height={height} width={width} slot={slot} shown={shown} />}
-      {shown !== undefined && <Values {...wish} index={shown} x={LEFT + slot * (shown + 0.5)} width={width} />}
+      {inner > 0 && <Drawing {...wish} marks={marks} height={height} width={width} left={left} slot={slot} shown={shown} />}
+      {shown !== undefined && <Values {...wish} index={shown} x={left + slot * (shown + 0.5)} width={width} />}
       {series.length > 1 && <Legend series={series} />}
     </div>
   );
 }
 
-function Drawing(wish: Wish & { height: number; width: number; slot: number; shown: number | undefined }): JSX.Element {
-  const { kind, at, step, series, format, height, width, slot, shown } = wish;
+/** The values of all series at each point, as heights. */
+function heights({ kind, at, series }: Wish): [number, number][][] {
   const plain = series.map((one) => one.values.map((value) => value ?? 0));
-  const stacks = kind === "bars" ? stacked(plain, at.length) : [];
-  const most = kind === "bars" ? Math.max(0, ...(stacks.at(-1) ?? []).map(([, top]) => top)) : Math.max(0, ...plain.flat());
-  const marks = ticks(most, 4);
+  return kind === "bars" ? stacked(plain, at.length) : plain.map((values) => values.map((value) => [0, value]));
+}
+
+/** Where the axis has its marks: beyond the highest point. */
+function axis(wish: Wish): number[] {
+  return ticks(Math.max(0, ...heights(wish).flatMap((series) => series.map(([, top]) => top))), 4);
+}
+
+function Drawing(wish: Wish & { marks: number[]; height: number; width: number; left: number; slot: number; shown: number | undefined }): JSX.Element {
+  const { kind, at, step, series, format, marks, height, width, left, slot, shown } = wish;
+  const stacks = kind === "bars" ? heights(wish) : [];
   const room = height - TOP - BOTTOM;
   const y = (value: number): number => TOP + room - (value / (marks.at(-1) ?? 1)) * room;
   return (
     <svg width={width} height={height} aria-hidden="true" focusable="false">
       {marks.map((mark) => (
         <g key={mark}>
-          <line class="grid" x1={LEFT} x2={width - RIGHT} y1={y(mark)} y2={y(mark)} />
-          <text class="tick" x={LEFT - 8} y={y(mark) + 4} text-anchor="end">
+          <line class="grid" x1={left} x2={width - RIGHT} y1={y(mark)} y2={y(mark)} />
+          <text class="tick" x={left - 8} y={y(mark) + 4} text-anchor="end">
             {format(mark)}
           </text>
         </g>
       ))}
-      {labelled(at.length, width - LEFT - RIGHT, LABEL).map((index) => (
-        <text class="tick" key={index} x={LEFT + slot * (index + 0.5)} y={height - 4} text-anchor={index === 0 ? "start" : "middle"}>
+      {labelled(at.length, width - left - RIGHT, LABEL).map((index) => (
+        <text class="tick" key={index} x={left + slot * (index + 0.5)} y={height - 4} text-anchor={index === 0 ? "start" : "middle"}>
           {moment(at[index] ?? 0, step)}
         </text>
       ))}
-      {shown !== undefined && <rect class="shown" x={LEFT + slot * shown} width={slot} y={TOP} height={room} />}
+      {shown !== undefined && <rect class="shown" x={left + slot * shown} width={slot} y={TOP} height={room} />}
       {kind === "bars"
-        ? stacks.map((stack, index) => <path class={`fill ${tone(series[index])}`} key={index} d={bars(stack, slot, y)} />)
-        : series.map((one) => <Line key={one.name} series={one} slot={slot} y={y} shown={shown} />)}
+        ? stacks.map((stack, index) => <path class={`fill ${tone(series[index])}`} key={index} d={bars(stack, left, slot, y)} />)
+        : series.map((one) => <Line key={one.name} series={one} left={left} slot={slot} y={y} shown={shown} />)}
     </svg>
   );
 }
@@ -106,21 +118,21 @@ function tone(series: Series | undefined): string {
   return `tone-${series?.colour ?? 1}`;
 }
 
-function bars(stack: [number, number][], slot: number, y: (value: number) => number): string {
+function bars(stack: [number, number][], left: number, slot: number, y: (value: number) => number): string {
   const gap = slot > 6 ? Math.min(4, slot * 0.2) : slot > 2.5 ? 1 : 0;
   const width = (slot - gap).toFixed(2);
   return stack
     .map(([from, to], index) => {
       if (to <= from) return "";
-      const x = (LEFT + slot * index + gap / 2).toFixed(2);
+      const x = (left + slot * index + gap / 2).toFixed(2);
       return `M${x} ${y(from).toFixed(2)}V${y(to).toFixed(2)}h${width}V${y(from).toFixed(2)}z`;
     })
     .join("");
 }
 
-function Line(wish: { series: Series; slot: number; y: (value: number) => number; shown: number | undefined }): JSX.Element {
-  const { series, slot, y, shown } = wish;
-  const x = (index: number): number => LEFT + slot * (index + 0.5);
+function Line(wish: { series: Series; left: number; slot: number; y: (value: number) => number; shown: number | undefined }): JSX.Element {
+  const { series, left, slot, y, shown } = wish;
+  const x = (index: number): number => left + slot * (index + 0.5);
   const isKnown = (index: number): boolean => typeof series.values[index] === "number";
   const path = series.values
     .map((value, index) => (value === null ? "" : `${isKnown(index - 1) ? "L" : "M"}${x(index).toFixed(2)} ${y(value).toFixed(2)}`))

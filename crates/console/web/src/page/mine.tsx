@@ -35,7 +35,7 @@ export function Mine(): JSX.Element {
 
 function Head({ of }: { of: Me }): JSX.Element {
   return (
-    <Card title={of.name ?? t("key.unnamed")} note={of.team?.name ?? undefined} actions={<Badge tone="plain">{named("level", of.level)}</Badge>}>
+    <Card title={of.name ?? t("key.unnamed")} note={of.team?.name ?? undefined} actions={<Badge tone="plain">{of.level === "app" ? t("sign_in.holder") : named("level", of.level)}</Badge>}>
       <dl class="pairs">
         <div>
           <dt>{t("mine.today")}</dt>

@@ -33,7 +33,7 @@ export function Setup(): JSX.Element {
     <>
       <Card title={t("setup.url")} note={t("setup.url_note")}>
         <div class="filter-fields">
-          <label class="field">
+          <label class="field setup-url">
             <span>{t("setup.base")}</span>
             <input readOnly value={`${origin}/v1`} />
           </label>

@@ -21,6 +21,11 @@ export function changed(): void {
   changes.value += 1;
 }
 
+/** How many changes there were: what was known before one may be old. */
+export function changesSoFar(): number {
+  return changes.value;
+}
+
 /** Forgets everything: somebody else may come now. */
 export function forget(): void {
   known.clear();
