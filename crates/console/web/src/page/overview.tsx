@@ -15,6 +15,7 @@ import { useQuery } from "../state/query.ts";
 import { before, points, step, type Range } from "../state/range.ts";
 import { isOfPlatform } from "../state/session.ts";
 import { named, t } from "../text/text.ts";
+import { Begin } from "./begin.tsx";
 
 /** A page of the last hours is asked for anew more often than one of the last months. */
 const FRESH_MS = { minute: 5000, hour: 15_000, day: 60_000 } as const;
@@ -52,6 +53,7 @@ export function Overview(): JSX.Element {
   const both = useQuery(`overview ${range.from} ${range.until}`, (signal) => load(range, signal), FRESH_MS[range.interval]);
   return (
     <>
+      {isOfPlatform() && <Begin />}
       {isOfPlatform() && <Live />}
       <Waiting of={both} />
       {both.data && <Figures both={both.data} />}

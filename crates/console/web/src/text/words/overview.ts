@@ -3,6 +3,12 @@
 import type { Words } from "../words.ts";
 
 export const overview = {
+  begin: ["Before the first call", "开始之前"],
+  "begin.note": ["What a new gateway needs; this goes away once it is there", "新网关所需的步骤；完成后此卡片自动消失"],
+  "begin.provider": ["Add a provider with its key", "添加供应商及其密钥"],
+  "begin.route": ["Offer one of its models under a name", "以一个名称提供其模型"],
+  "begin.key": ["Make a key for an application", "为应用创建密钥"],
+  "begin.call": ["Point a client at the gateway", "让客户端连接网关"],
   live: ["Live", "实时"],
   "live.paused": ["Paused", "已暂停"],
   "live.rate": ["Requests a second", "每秒请求数"],
