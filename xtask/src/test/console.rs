@@ -37,7 +37,10 @@ fn browser(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     node::install(shell, &folder)?;
     let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
     let mut command = Command::new("node");
-    command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
+    command
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .current_dir(folder)
+        .envs(scenario.env());
     command.env("NEXUS_SCREENSHOTS", workspace.target.join("screenshots"));
     scenario.finish(&mut command, Tally::node)
 }

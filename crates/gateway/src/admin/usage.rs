@@ -209,8 +209,7 @@ pub async fn show(call: Call<Filter<UsageFilter>>) -> Result<Told<UsageBody>, Pr
     if wanted.needs_rows() {
         held(from, until, OF_ROWS_MAX_S)?;
         if call.read(archived_until).await?.is_some_and(|archived_ms| archived_ms >= from_ms) {
-            let why =
-                "the attempts of this time are in the archive; ask by the hour or by the day, and not by labels, regions or latency";
+            let why = "the attempts of this time are in the archive; ask by the hour or by the day, and not by labels, regions or latency";
             return Err(Problem::new(Kind::BadRequest, why));
         }
     }

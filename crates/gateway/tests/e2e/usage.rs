@@ -82,14 +82,12 @@ fn usage_is_told_apart_by_whatever_is_asked_and_exported_with_the_same_sums() {
         assert!(found == 0 || log["data"][0]["attempts"][0]["raw_usage"]["total_tokens"].is_u64(), "{log}");
     }
     assert_problem(&api.get("/requests?took_ms=-1"), 400, "bad_request");
-    for wrong in
-        [
-            "?interval=minute&from=0&until=99999",
-            "?by=user&interval=hour&from=0&until=999999",
-            "?by=latency&from=0&until=999999",
-            "?status=99",
-        ]
-    {
+    for wrong in [
+        "?interval=minute&from=0&until=99999",
+        "?by=user&interval=hour&from=0&until=999999",
+        "?by=latency&from=0&until=999999",
+        "?status=99",
+    ] {
         assert_problem(&api.get(&format!("/usage{wrong}")), 400, "bad_request");
     }
 

@@ -99,7 +99,8 @@ fn usage_is_told_apart_by_everything_it_can_be() {
         labels: labels("bob", "red"),
         ..record(2, 90_000, 2)
     };
-    let later = UsageRecord { region: Some("eastus".into()), duration_us: 1_500_000, ..record(4, HOUR_MS, 4) };
+    let later =
+        UsageRecord { region: Some("eastus".into()), duration_us: 1_500_000, ..record(4, HOUR_MS, 4) };
     let (_folder, store) = booked(&[one.clone(), other, later]);
     let team = one.team.unwrap().to_string();
     let hour = 0..2 * HOUR_MS;

@@ -46,7 +46,14 @@ fn booked(records: &[UsageRecord]) -> (tempfile::TempDir, Store) {
 
 fn asked(only: Only) -> Asked {
     let page = Page { after: None, limit: 2 };
-    Asked { only, user: None, region: None, took_us: (None, None), time_ms: BEGIN_MS..BEGIN_MS + 86_400_000, page }
+    Asked {
+        only,
+        user: None,
+        region: None,
+        took_us: (None, None),
+        time_ms: BEGIN_MS..BEGIN_MS + 86_400_000,
+        page,
+    }
 }
 
 /// Every page, as the ids' last digits.
