@@ -254,6 +254,53 @@ work("two models are asked beside each other, with what each took and cost", asy
   await page.locator(".button", { hasText: "Stop" }).waitFor({ state: "detached" });
 });
 
+work("what is unusual stands beside what is usual, and a key is throttled and revoked from there", async (page) => {
+  const { id: team_id } = await find("/teams", "dev");
+  const key = await admin("POST", "/keys", { level: "app", team_id, name: "busy" });
+  const at = Math.floor(Date.now() / 1000) - 60;
+  const evidence = { measure: HOSTILE[1], observed: 90, expected: 10, bound: 30, window_seconds: 60 };
+  const anomaly = { id: key.id, at, kind: "usage_rate", team_id, key_id: key.id, address: null, evidence, count: 3, acknowledged_at: null, acknowledged_by: null, version: 1 };
+  // a real one takes hours of usage before it
+  await page.route("**/admin/v1/anomalies?*", (route) => route.fulfill({ json: { data: [anomaly], has_more: false, next_cursor: null } }));
+  await goTo(page, "anomalies");
+  await page.waitForSelector(".normal");
+  await assertAccessible(page, "anomalies");
+  await shoot(page, "anomaly-light");
+  await page.click("text=Throttle");
+  await page.fill("dialog input[name=rate_limit]", "5");
+  await page.click("dialog button[type=submit]");
+  await until("the limit", async () => (await admin("GET", `/keys/${key.id}`)).rate_limit === 5);
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await page.click("text=Revoke");
+  await confirm(page, "busy");
+  await until("the end of the key", async () => (await admin("GET", `/keys/${key.id}`)).state === "revoked");
+});
+
+work("a new gateway says what is to be done before the first call", async (page) => {
+  const nothing = { json: { data: [], has_more: false, next_cursor: null } };
+  await page.route("**/admin/v1/model-routes?*", (route) => route.fulfill(nothing));
+  await goTo(page, "overview");
+  await page.waitForSelector(".begin .is-next");
+  assert.deepEqual(await page.locator(".begin .is-done").allTextContents(), ["Add a provider with its key", "Make a key for an application"]);
+  await assertAccessible(page, "what is to be done");
+  await shoot(page, "begin-light");
+  await page.unroute("**/admin/v1/model-routes?*");
+  await page.locator(".begin").waitFor({ state: "detached" });
+});
+
+work("a provider that fails is seen to be out, and leads to what was tried", async (page) => {
+  for (let calls = 0; calls < 12; calls += 1) await call({ model: "broken" });
+  await goTo(page, "health");
+  const cell = page.locator(".cell.is-open", { hasText: "status:500" });
+  await cell.waitFor();
+  await cell.click();
+  await page.locator("dialog td", { hasText: "internal error" }).first().waitFor();
+  await assertAccessible(page, "a target that is out");
+  await shoot(page, "target-light");
+  await page.click("dialog >> text=Reset the breaker");
+  await page.locator("dialog dd", { hasText: "Closed" }).waitFor();
+});
+
 work("a client is told the viewer's own base URL, and what it is told works", async (page) => {
   await goTo(page, "setup");
   await page.selectOption("select[name=setup-model]", "nexus-gpt4");
@@ -297,6 +344,48 @@ test("somebody with an application key sees the key's own limits, spend and call
   await page.waitForSelector("input[name=password]");
   assert.deepEqual(wrongs, []);
   await close();
+});
+
+for (const role of ["team_admin", "viewer"]) {
+  test(`who is ${role} of a team is shown the team's own, and asks for nothing that is refused`, async () => {
+    const { id: team_id } = await find("/teams", "dev");
+    await admin("POST", "/teams", { name: `not for a ${role}` });
+    const person = { ...GRACE, email: `${role}@example.com`, name: role, role, team_id };
+    await admin("POST", "/users", person);
+    const { page, wrongs, close } = await open(browser);
+    const refused = [];
+    page.on("response", (response) => {
+      if (response.status() === 403) refused.push(response.url());
+    });
+    await signIn(page, person);
+    const pages = await page.locator("nav li a").evaluateAll((links) => links.map((link) => link.pathname.replace("/console/", "")));
+    assert.ok(!pages.includes("providers") && !pages.includes("settings") && pages.includes("requests"), pages.join());
+    for (const path of pages) {
+      await goTo(page, path);
+      await page.waitForLoadState("networkidle");
+      assert.equal(await page.locator(".trouble").count(), 0, path);
+      assert.ok(!(await page.textContent("main")).includes(`not for a ${role}`), path);
+      const isManager = role === "team_admin" && ["keys", "users", "quotas"].includes(path);
+      assert.equal(await page.locator("main .button.primary").count() > 0, isManager || path === "playground" && role === "team_admin", path);
+    }
+    assert.deepEqual(refused, []);
+    assert.deepEqual(wrongs, []);
+    await close();
+  });
+}
+
+work("a key is changed, with what becomes another in sight", async (page) => {
+  const { id: team_id } = await find("/teams", "dev");
+  const { id } = await admin("POST", "/keys", { level: "app", team_id, name: "to be changed" });
+  await goTo(page, "keys?q=to+be+changed");
+  await page.locator(`tr[data-key="${id}"] >> text=Edit`).click();
+  await page.fill("dialog input[name=models]", "nexus-*");
+  await page.fill("dialog input[name=max_concurrent]", "3");
+  assert.equal(await page.locator(".diff tr").count(), 2);
+  await page.click("dialog button[type=submit]");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  const key = await admin("GET", `/keys/${id}`);
+  assert.deepEqual([key.max_concurrent, key.scope.models], [3, ["nexus-*"]]);
 });
 
 for (const look of [{ name: "phone", size: "phone" }, { name: "dark", dark: true }, { name: "chinese", locale: "zh-CN" }]) {

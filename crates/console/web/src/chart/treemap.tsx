@@ -34,7 +34,7 @@ export function Treemap({ parts, label }: { parts: Part[]; label: string }): JSX
             <b>{part.text}</b>
           </>
         );
-        const shared = { class: `treemap-box tone-${(index % 8) + 1}`, style: place, title: `${part.name}: ${part.text}` };
+        const shared = { class: `treemap-box tone-${(index % 8) + 1}${hasWords ? " has-words" : ""}`, style: place, title: `${part.name}: ${part.text}` };
         return part.open ? (
           <button type="button" key={part.key} {...shared} aria-label={`${part.name}: ${part.text}`} onClick={part.open}>
             {words}

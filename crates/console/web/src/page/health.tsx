@@ -125,7 +125,7 @@ function matrix(targets: Target[]): [string, Target[]][] {
 function summary(targets: Target[], span: SpanName): string {
   const requests = targets.reduce((total, target) => total + target[span].requests, 0);
   const open = targets.filter((target) => target.breaker === "open").length;
-  const models = t("health.models", { n: count(targets.length), requests: count(requests) });
+  const models = t(targets.length === 1 ? "health.model" : "health.models", { n: count(targets.length), requests: count(requests) });
   return open === 0 ? models : `${models} · ${t("health.open_count", { n: count(open) })}`;
 }
 

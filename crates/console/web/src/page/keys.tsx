@@ -9,10 +9,12 @@ import { ago, count, dateTime } from "../format/number.ts";
 import { Badge, Card, Choice, Empty, Money, Table, Trouble, Waiting } from "../part/card.tsx";
 import { Confirm } from "../part/dialog.tsx";
 import { Icon } from "../part/icon.tsx";
-import { address, ask } from "../state/address.ts";
+import { address, ask, href } from "../state/address.ts";
 import { changed, useQuery } from "../state/query.ts";
 import { DAY, HOUR } from "../state/range.ts";
+import { mayManage } from "../state/session.ts";
 import { t } from "../text/text.ts";
+import { EditKey } from "./edit-key.tsx";
 import { NewKey, Rotate, Secret } from "./new-key.tsx";
 
 const LEVELS = ["app", "admin", "session"] as const;
@@ -49,7 +51,7 @@ async function loadUsed(signal: AbortSignal): Promise<Map<string, Row>> {
   return new Map(rows.flatMap((row) => (row.of === null ? [] : [[row.of, row] as const])));
 }
 
-type Doing = { kind: "new" } | { kind: "rotate"; key: Key } | { kind: "revoke"; key: Key } | { kind: "secret"; key: MintedKey };
+type Doing = { kind: "new" } | { kind: "edit"; key: Key } | { kind: "rotate"; key: Key } | { kind: "revoke"; key: Key } | { kind: "secret"; key: MintedKey };
 
 export function Keys(): JSX.Element {
   const { query } = address.value;
@@ -70,15 +72,18 @@ export function Keys(): JSX.Element {
         <Choice label={t("key.level")} of={LEVELS} now={level} word={(one) => t(`level.${one}`)} choose={(one) => ask({ level: one === "app" ? undefined : one })} />
         <div class="toolbar-end">
           <input type="search" aria-label={t("search")} placeholder={t("search")} value={sought} onInput={(event) => ask({ q: event.currentTarget.value || undefined })} />
-          <button type="button" class="button primary" onClick={() => setDoing({ kind: "new" })}>
-            <Icon name="plus" />
-            {t("key.new")}
-          </button>
+          {mayManage() && (
+            <button type="button" class="button primary" onClick={() => setDoing({ kind: "new" })}>
+              <Icon name="plus" />
+              {t("key.new")}
+            </button>
+          )}
         </div>
       </div>
       <Waiting of={all} />
       {all.data && <Rows all={all.data} used={used.data} sought={sought} act={setDoing} />}
       {doing?.kind === "new" && <NewKey teams={teams} level={level === "admin" ? "admin" : "app"} made={minted} close={close} />}
+      {doing?.kind === "edit" && <EditKey of={doing.key} close={close} />}
       {doing?.kind === "rotate" && <Rotate of={doing.key} made={minted} close={close} />}
       {doing?.kind === "secret" && <Secret of={doing.key} close={close} />}
       {doing?.kind === "revoke" && (
@@ -144,7 +149,9 @@ function KeyRow({ of, team, used, toggle, act }: {
   return (
     <tr data-key={of.id}>
       <td>
-        <p class="cell-name">{of.name || t("key.unnamed")}</p>
+        <a class="link cell-name" href={href("requests", { key: of.id })} title={t("log.narrow", { name: of.name })}>
+          {of.name || t("key.unnamed")}
+        </a>
         <p class="note mono">…{of.last_four}</p>
       </td>
       <td class="cell-name">{team}</td>
@@ -159,17 +166,20 @@ function KeyRow({ of, team, used, toggle, act }: {
       <td title={end === undefined ? undefined : dateTime(end)}>{end === undefined ? t("key.endless") : ago(end)}</td>
       <td>
         <div class="row-actions">
-          {of.level !== "session" && !isOver && (
+          {mayManage() && of.level !== "session" && !isOver && (
             <>
               <button type="button" class="button small" onClick={toggle}>
                 {of.is_disabled ? t("key.enable") : t("key.disable")}
+              </button>
+              <button type="button" class="button small" onClick={() => act({ kind: "edit", key: of })}>
+                {t("edit")}
               </button>
               <button type="button" class="button small" onClick={() => act({ kind: "rotate", key: of })}>
                 {t("key.rotate")}
               </button>
             </>
           )}
-          {!isOver && (
+          {mayManage() && !isOver && (
             <button type="button" class="button small danger" onClick={() => act({ kind: "revoke", key: of })}>
               {t("key.revoke")}
             </button>

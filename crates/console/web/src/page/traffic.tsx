@@ -19,7 +19,12 @@ import { t } from "../text/text.ts";
 const DIMENSIONS = ["alias", "model", "provider", "team", "region", "latency"] as const satisfies UsageBy[];
 type Dimension = (typeof DIMENSIONS)[number];
 
+/** A time of minutes is read from attempts one by one: the more there are, the less often. */
 const FRESH_MS = { minute: 5000, hour: 15_000, day: 60_000 } as const;
+
+function freshMs({ from, until, interval }: Range): number {
+  return interval === "minute" && until - from > HOUR ? FRESH_MS.hour : FRESH_MS[interval];
+}
 
 /** Regions and latencies are read from attempts one by one, of no longer a time than this. */
 const OF_ROWS_MAX = 48 * HOUR;
@@ -50,7 +55,7 @@ export function Traffic(): JSX.Element {
       ]);
       return { range, by, sums, statuses };
     },
-    FRESH_MS[range.interval],
+    freshMs(range),
   );
   return (
     <>

@@ -12,6 +12,7 @@ export const health = {
   "health.last_day": ["24 h", "24 小时"],
   "health.retries": ["Room for {n} retries at once", "还可同时重试 {n} 次"],
   "health.empty": ["No provider has a model yet.", "还没有供应商提供模型。"],
+  "health.model": ["1 model · {requests} attempts", "1 个模型 · {requests} 次尝试"],
   "health.models": ["{n} models · {requests} attempts", "{n} 个模型 · {requests} 次尝试"],
   "health.open_count": ["{n} out", "{n} 个熔断"],
   "health.well": ["Well", "正常"],
