@@ -301,6 +301,28 @@ work("a provider that fails is seen to be out, and leads to what was tried", asy
   await page.locator("dialog dd", { hasText: "Closed" }).waitFor();
 });
 
+work("what a request said is shown where a team keeps it, as the text it is, and deleted", async (page) => {
+  const team = await admin("POST", "/teams", { name: "keeps", content_ttl_seconds: 3600 });
+  const { key } = await admin("POST", "/keys", { level: "app", team_id: team.id, name: "kept" });
+  const prompt = HOSTILE.join(" ");
+  const answer = await fetch(`${URL}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "nexus-gpt4", messages: [{ role: "user", content: prompt }] }),
+  });
+  assert.equal(answer.status, 200);
+  const id = answer.headers.get("x-request-id");
+  await until("the content", async () => (await fetch(`${URL}/admin/v1/requests/${id}`, { headers: { authorization: `Bearer ${process.env.NEXUS_ADMIN_KEY}` } }).then((told) => told.json())).content);
+  await goTo(page, `requests/${id}`);
+  await page.click("text=Show it");
+  await page.locator("pre", { hasText: JSON.stringify(HOSTILE[0]).slice(1, -1) }).first().waitFor();
+  await assertAccessible(page, "what a request said");
+  await shoot(page, "said-light");
+  await page.locator(".said-actions >> text=Delete").click();
+  await page.locator("dialog .button.danger").click();
+  await page.locator("text=Not kept").waitFor();
+});
+
 work("a client is told the viewer's own base URL, and what it is told works", async (page) => {
   await goTo(page, "setup");
   await page.selectOption("select[name=setup-model]", "nexus-gpt4");

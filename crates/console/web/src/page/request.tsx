@@ -2,16 +2,18 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
-import { get } from "../api/http.ts";
+import { get, remove } from "../api/http.ts";
 import { arrivalOf, durationOf, pricesOf, tokensOf, type Attempt, type Content, type Request, type TargetPrice } from "../api/requests.ts";
 import { count, dateTime, milliseconds } from "../format/number.ts";
 import { Badge, Card, Copy, Money, Table, Trouble, Waiting } from "../part/card.tsx";
+import { Confirm } from "../part/dialog.tsx";
 import { Pair } from "../part/pair.tsx";
 import { PriceLines } from "../part/price-lines.tsx";
 import { Waterfall } from "../part/waterfall.tsx";
 import { address, href } from "../state/address.ts";
 import { nameOf, useNames } from "../state/names.ts";
-import { useQuery } from "../state/query.ts";
+import { changed, useQuery } from "../state/query.ts";
+import { mayManage } from "../state/session.ts";
 import { ended, named, t } from "../text/text.ts";
 import { toneOf } from "./requests.tsx";
 
@@ -133,13 +135,28 @@ function One({ of, asked, prices }: { of: Attempt; asked: string; prices: Target
 function Said({ of }: { of: Request }): JSX.Element {
   const [content, setContent] = useState<Content | undefined>(undefined);
   const [problem, setProblem] = useState<unknown>(undefined);
+  const [isDeleting, setDeleting] = useState(false);
   const look = (): void => void get<Content>(`/requests/${of.id}/content`).then(setContent, setProblem);
   return (
     <Card title={t("request.said")} note={of.content ? t("request.kept", { bytes: count(of.content.bytes), until: dateTime(of.content.expires_at) }) : t("request.not_kept")}>
-      {of.content && !content && (
-        <button type="button" class="button small" onClick={look}>
-          {t("request.look")}
-        </button>
+      {of.content && mayManage() && (
+        <div class="said-actions">
+          {!content && (
+            <button type="button" class="button small" onClick={look}>
+              {t("request.look")}
+            </button>
+          )}
+          <button type="button" class="button small danger" onClick={() => setDeleting(true)}>
+            {t("remove")}
+          </button>
+        </div>
+      )}
+      {isDeleting && (
+        <Confirm title={t("request.forget")} text={t("remove.note")} action={t("remove")} close={() => setDeleting(false)} run={async () => {
+          await remove(`/requests/${of.id}/content`);
+          setContent(undefined);
+          changed();
+        }} />
       )}
       {problem !== undefined && <Trouble problem={problem} />}
       {content && (

@@ -49,6 +49,7 @@ export const requests = {
   "request.kept": ["{bytes} bytes, kept until {until}; each look is written into the audit trail", "{bytes} 字节，保留至 {until}；每次查看都会写入审计记录"],
   "request.not_kept": ["Not kept: the team does not want it, or its time is over", "未保留：团队未开启，或已过保留期"],
   "request.look": ["Show it", "查看"],
+  "request.forget": ["Delete what was said", "删除对话内容"],
   "request.cut": ["Only the beginning is kept.", "只保留了开头部分。"],
   "cost.unknown": ["unknown", "未知"],
 
