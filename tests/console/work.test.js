@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { after, before, test } from "node:test";
 import { assertAccessible, assertFits, goTo, open, shoot, signIn, start } from "./browser.js";
@@ -221,6 +222,24 @@ work("a setting is changed", async (page) => {
   await page.locator("button.link", { hasText: "setting.update" }).first().click();
   await page.locator("dialog .diff tr", { hasText: "value" }).waitFor();
   await shoot(page, "audit-row-light");
+});
+
+work("configuration goes out as a file, and comes in with what it would change in sight", async (page) => {
+  await goTo(page, "settings");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=JSON")]);
+  const exported = JSON.parse(await readFile(await file.path(), "utf8"));
+  const { name, kind, weight } = exported.providers.find((provider) => provider.name === "mock");
+  await page.fill("textarea[name=configuration]", "no JSON");
+  await page.click("text=Show what it would change");
+  await page.locator("[role=alert]", { hasText: "no JSON" }).waitFor();
+  await page.fill("textarea[name=configuration]", JSON.stringify({ providers: [{ name, kind, endpoint: (await find("/providers", "mock")).endpoint, weight: weight - 1, models: [] }] }));
+  await page.click("text=Show what it would change");
+  await page.locator(".explained tr", { hasText: "weight" }).waitFor();
+  await assertAccessible(page, "what a file would change");
+  await shoot(page, "configuration-light");
+  await page.click("text=Carry it out");
+  await page.locator("dialog .button.danger").click();
+  await until("the weight", async () => (await find("/providers", "mock")).weight === weight - 1);
 });
 
 work("two models are asked beside each other, with what each took and cost", async (page) => {

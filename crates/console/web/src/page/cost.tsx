@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { download } from "../api/download.ts";
 import { exchange, type Query } from "../api/http.ts";
 import type { UsageBy } from "../api/types.ts";
 import { byThing, byTime, total, usage, type Row, type Sums } from "../api/usage.ts";
@@ -184,17 +185,13 @@ function Numbers({ sums, all }: { sums: Sums; all: Sums }): JSX.Element {
   );
 }
 
-/** The ledger's days as a file; it comes through `fetch`, which can show an admin key. */
+/** The ledger's days as a file. */
 function Export({ range }: { range: Range }): JSX.Element {
   const [problem, setProblem] = useState<unknown>(undefined);
   const take = async (): Promise<void> => {
     try {
       const response = await exchange("GET", "/usage/export", { query: { format: "csv", from: range.from, until: range.until + DAY - 1 } });
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(await response.blob());
-      link.download = "usage.csv";
-      link.click();
-      URL.revokeObjectURL(link.href);
+      await download(response, "usage.csv");
       setProblem(undefined);
     } catch (error) {
       setProblem(error);

@@ -10,6 +10,7 @@ import { Pair } from "../part/pair.tsx";
 import { changed, useQuery } from "../state/query.ts";
 import { mayPlatform } from "../state/session.ts";
 import { named, t } from "../text/text.ts";
+import { Configuration } from "./configuration.tsx";
 
 interface Setting {
   name: string;
@@ -65,6 +66,7 @@ export function Settings(): JSX.Element {
           </Table>
         </Card>
       )}
+      <Configuration />
       {edited && (
         <Form title={edited.name} note={edited.about} fields={[{ name: "value", word: "setting.value", kind: "number", isRequired: true }]} from={{ value: edited.value }} action={t("save")} isChange close={() => setEdited(undefined)} send={async (values) => {
           await put(`/settings/${edited.name}`, values);

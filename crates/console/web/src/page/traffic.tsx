@@ -46,17 +46,11 @@ export function Traffic(): JSX.Element {
   const by = DIMENSIONS.find((one) => one === query.get("by")) ?? "alias";
   const measure = MEASURES.find((one) => one === query.get("measure")) ?? "rate";
   const range = rangeFor(by, presentRange());
-  const rows = useQuery(
-    `traffic ${by} ${range.from} ${range.until}`,
-    async (signal) => {
-      const [sums, statuses] = await Promise.all([
-        usage({ by, interval: range.interval, range }, signal),
-        usage({ by, andBy: "status", interval: range.interval, range }, signal),
-      ]);
-      return { range, by, sums, statuses };
-    },
-    freshMs(range),
-  );
+  const asked = `${by} ${range.from} ${range.until}`;
+  const wish = { interval: range.interval, range } as const;
+  const rows = useQuery(`traffic ${asked}`, async (signal) => ({ by, range, sums: await usage({ by, ...wish }, signal) }), freshMs(range));
+  // how requests ended takes longer to tell; the map is there before
+  const ends = useQuery(`ends ${asked}`, (signal) => usage({ by, andBy: "status", ...wish }, signal), freshMs(range));
   return (
     <>
       <div class="toolbar">
@@ -64,7 +58,7 @@ export function Traffic(): JSX.Element {
         <Choice label={t("traffic.measure")} of={MEASURES} now={measure} word={(one) => t(`measure.${one}`)} choose={(one) => ask({ measure: one === "rate" ? undefined : one })} />
       </div>
       <Waiting of={rows} />
-      {rows.data && <Map {...rows.data} measure={measure} />}
+      {rows.data && <Map {...rows.data} statuses={ends.data} measure={measure} />}
     </>
   );
 }
@@ -83,12 +77,12 @@ function only(by: Dimension, of: string | null): Record<string, string | undefin
   return { took: of, below: String(Math.max(1, 2 * Number(of))) };
 }
 
-function Map({ by, range, sums, statuses, measure }: { by: Dimension; range: Range; sums: Row[]; statuses: Row[]; measure: Measure }): JSX.Element {
+function Map({ by, range, sums, statuses, measure }: { by: Dimension; range: Range; sums: Row[]; statuses: Row[] | undefined; measure: Measure }): JSX.Element {
   const names = useNames();
   const [ref, width] = useWidth<HTMLDivElement>();
   const room = Math.max(COLUMN, width - NAMES);
   const group = grouping(range, Math.floor(room / COLUMN));
-  const all = cells(sums, statuses, range, group);
+  const all = cells(sums, statuses ?? [], range, group);
   const lines = (by === "latency" ? all.sort((a, b) => Number(b.of) - Number(a.of)) : all).slice(0, LINES_MAX);
   const name = (of: string | null): string => {
     if (of === null) return t(by === "region" ? "traffic.no_region" : "cost.none");
@@ -98,7 +92,7 @@ function Map({ by, range, sums, statuses, measure }: { by: Dimension; range: Ran
   const tell = (_: string | null, cell: Cell): [string, string][] => [
     [t("at"), `${momentFull(cell.from, step(range.interval))}`],
     [t("requests"), count(cell.requests)],
-    [t("error_share"), cell.requests === 0 ? "–" : percent(cell.wrong / cell.requests)],
+    [t("error_share"), cell.requests === 0 || !statuses ? "–" : percent(cell.wrong / cell.requests)],
     [`${t("latency")} p95`, milliseconds(cell.p95)],
     [t("tokens"), count(cell.tokens)],
     [t("cost"), usd(cell.charged, language())],
