@@ -1,26 +1,8 @@
 // What becomes another: member by member, as it was and as it is to be.
 
 import type { JSX } from "preact";
+import type { Change } from "../format/changes.ts";
 import { t } from "../text/text.ts";
-
-export interface Change {
-  name: string;
-  before: unknown;
-  after: unknown;
-}
-
-/** The members that differ; those of objects within are told apart by their paths. */
-export function changes(before: unknown, after: unknown, path = ""): Change[] {
-  if (isObject(before) && isObject(after)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    return names.flatMap((name) => changes(before[name], after[name], path === "" ? name : `${path}.${name}`));
-  }
-  return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ name: path, before, after }];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** A value in a line. */
 export function written(value: unknown): string {

@@ -6,7 +6,8 @@ import { useId, useState } from "preact/hooks";
 import { t, type Word } from "../text/text.ts";
 import { Trouble } from "./card.tsx";
 import { Dialog } from "./dialog.tsx";
-import { changes, Diff } from "./diff.tsx";
+import { changes } from "../format/changes.ts";
+import { Diff } from "./diff.tsx";
 
 export type Value = string | number | boolean | null | string[];
 export type Values = Record<string, Value>;
