@@ -8,7 +8,7 @@ use super::{answer::Told, call::Call, problem::Problem};
 
 /// A kind of provider.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ProviderKind)]
+#[schema(as = KnownProviderKind)]
 pub struct KindBody {
     pub kind: &'static str,
     /// The vendor's, for people.
@@ -24,7 +24,7 @@ pub struct KindBody {
 
 /// An option of a kind.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ProviderOption)]
+#[schema(as = KnownProviderOption)]
 pub struct OptionBody {
     pub name: &'static str,
     pub required: bool,
@@ -35,7 +35,7 @@ pub struct OptionBody {
 
 /// All of them.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ProviderKinds)]
+#[schema(as = KnownProviderKinds)]
 pub struct KindList {
     pub data: Vec<KindBody>,
 }
