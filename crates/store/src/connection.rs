@@ -1,8 +1,9 @@
-//! One connection type over two databases, and how each is opened.
+//! One connection type over two databases, how each is opened, and how transactions begin.
 //!
 //! The scheme of the URL decides, nothing else; every pragma a SQLite connection needs is set here,
-//! before anyone else sees it. A libpq message can repeat parts of a malformed URL, so only messages
-//! about a real attempt to connect are passed on.
+//! before anyone else sees it.
+
+mod postgres;
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, Permissions},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use diesel::{
-    Connection, ConnectionError, PgConnection, QueryResult, SqliteConnection,
+    Connection, PgConnection, QueryResult, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     r2d2::R2D2Connection,
 };
@@ -30,6 +31,9 @@ pub enum AnyConnection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
+    /// Adds what stands whatever else is added at the same time.
+    Append,
+    /// Looks and changes, while nobody else changes anything.
     Write,
 }
 
@@ -37,15 +41,11 @@ impl AnyConnection {
     /// Begins a transaction: a writer takes its lock at once, a reader sees one state to its end.
     pub(crate) fn begin(&mut self, access: Access) -> QueryResult<()> {
         match (self, access) {
-            (AnyConnection::Sqlite(conn), Access::Write) => {
+            (AnyConnection::Sqlite(conn), Access::Write | Access::Append) => {
                 AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
             }
             (AnyConnection::Sqlite(conn), Access::Read) => AnsiTransactionManager::begin_transaction(conn),
-            (AnyConnection::Postgres(conn), Access::Write) => AnsiTransactionManager::begin_transaction(conn),
-            (AnyConnection::Postgres(conn), Access::Read) => AnsiTransactionManager::begin_transaction_sql(
-                conn,
-                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            ),
+            (AnyConnection::Postgres(conn), access) => postgres::begin(conn, access),
         }
     }
 
@@ -131,9 +131,7 @@ impl r2d2::ManageConnection for Opening {
     fn connect(&self) -> Result<AnyConnection, OpenError> {
         match &self.place {
             Place::Sqlite(path) => open_sqlite(path, self.access).map(AnyConnection::Sqlite),
-            Place::Postgres(url) => PgConnection::establish(url)
-                .map(AnyConnection::Postgres)
-                .map_err(|error| OpenError(postgres_problem(&error))),
+            Place::Postgres(url) => postgres::open(url).map(AnyConnection::Postgres).map_err(OpenError),
         }
     }
 
@@ -153,7 +151,7 @@ fn open_sqlite(path: &Path, access: Access) -> Result<SqliteConnection, OpenErro
     // a new file has pages of 16 KiB, which hold some thirty rows of usage, where 4 KiB split at every eighth
     // what is deleted is overwritten, so that a sealed secret is gone with its row
     let pragmas = match access {
-        Access::Write => {
+        Access::Write | Access::Append => {
             "PRAGMA busy_timeout = 5000; PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; \
              PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;"
         }
@@ -164,15 +162,6 @@ fn open_sqlite(path: &Path, access: Access) -> Result<SqliteConnection, OpenErro
     };
     conn.batch_execute(pragmas).map_err(|error| OpenError(error.to_string()))?;
     Ok(conn)
-}
-
-fn postgres_problem(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::BadConnection(message) if message.starts_with("connection to server") => {
-            message.clone()
-        }
-        _ => "the connection string is not understood".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ pub enum StoreError {
     Conflict(String),
     #[error("row `{id}` of `{table}` is damaged: `{column}` {problem}; correct or delete the row")]
     Corrupt { table: &'static str, id: String, column: &'static str, problem: String },
-    #[error("postgres is not there yet: this build has no migrations for it; use a `sqlite://` URL")]
-    PostgresNotThere,
     #[error("the database was made by a newer program (it has migration `{0}`); start that one")]
     NewerSchema(String),
     #[error("a migration failed; the database is as it was before")]
@@ -38,7 +36,7 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                let members = members(info.constraint_name().unwrap_or(info.message()));
+                let members = members(info.details().unwrap_or(info.message()));
                 StoreError::Conflict(format!("there is one with the same {members} already"))
             }
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
@@ -53,18 +51,31 @@ impl From<DieselError> for StoreError {
     }
 }
 
-/// Which columns must be unique together. SQLite names them one by one behind its message; PostgreSQL
-/// names the constraint.
+/// Which columns must be unique together. SQLite names them one by one behind its message, PostgreSQL before the
+/// values that are there already, which are not repeated.
 fn members(said: &str) -> String {
-    let columns = said.rsplit(": ").next().unwrap_or_default().split(", ");
+    let named = said.split_once(")=(").and_then(|(before, _)| before.split_once('('));
+    let columns = named.map_or_else(|| said.rsplit(": ").next().unwrap_or_default(), |(_, columns)| columns);
+    let columns = columns.split(", ");
     let names = columns.map(|column| format!("`{}`", column.rsplit('.').next().unwrap_or_default()));
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// SQLite says only in words that another process kept the lock beyond the busy time-out.
+/// What is said in words alone where the statement may do well another time: SQLite's, where another process kept
+/// the lock beyond the busy time-out, and PostgreSQL's, where a time-out ended a statement, two stood in each
+/// other's way, or the server goes down or comes up.
+const AWAY: [&str; 5] = [
+    "database is locked",
+    "canceling statement due to",
+    "deadlock detected",
+    "terminating connection",
+    "the database system is",
+];
+
 fn is_away(kind: &DatabaseErrorKind, message: &str) -> bool {
-    matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
-        || message.starts_with("database is locked")
+    use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UnableToSendCommand};
+    matches!(kind, ClosedConnection | SerializationFailure | UnableToSendCommand)
+        || AWAY.iter().any(|words| message.starts_with(words))
 }
 
 impl From<r2d2::Error> for StoreError {
@@ -85,7 +96,8 @@ mod tests {
                 "UNIQUE constraint failed: users.oidc_issuer, users.oidc_subject",
                 "`oidc_issuer`, `oidc_subject`",
             ),
-            ("teams_name_key", "`teams_name_key`"),
+            ("Key (name)=(a: b, c) already exists.", "`name`"),
+            ("Key (oidc_issuer, oidc_subject)=(i, s) already exists.", "`oidc_issuer`, `oidc_subject`"),
         ] {
             assert_eq!(members(said), expected);
         }

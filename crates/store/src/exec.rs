@@ -14,8 +14,10 @@ use crate::{
 
 /// How many async calls may wait for or use a connection at once; one more is refused at once.
 const CALLS_MAX: usize = 64;
-/// How many connections read at once (SQLite), or read and write at once (PostgreSQL).
+/// How many connections read at once.
 const READERS: u32 = 4;
+/// How many write at once, where more than one can.
+const WRITERS: u32 = 4;
 /// How long a call waits for a connection before it says that the database is not available.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -38,7 +40,17 @@ impl Store {
         Self::open_within(url, PATIENCE)
     }
 
-    fn open_within(url: &str, patience: Duration) -> Result<Self, StoreError> {
+    /// The same, but a SQLite file has to be there.
+    pub fn open_present(url: &str) -> Result<Self, StoreError> {
+        match Place::parse(url)? {
+            Place::Sqlite(path) if !path.is_file() => {
+                Err(StoreError::BadUrl("names a file that is not there"))
+            }
+            _ => Self::open(url),
+        }
+    }
+
+    pub(crate) fn open_within(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let place = Place::parse(url)?;
         place.prepare()?;
         let pool = |access, size| {
@@ -51,13 +63,12 @@ impl Store {
                 .build_unchecked(Opening { place: place.clone(), access })
         };
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
-        if let Place::Postgres(_) = place {
-            let pool = pool(Access::Write, READERS);
-            return Ok(Self { readers: pool.clone(), writers: pool, calls, patience });
+        let is_file = matches!(place, Place::Sqlite(_));
+        let writers = pool(Access::Write, if is_file { 1 } else { WRITERS });
+        let store = Self { readers: pool(Access::Read, READERS), writers, calls, patience };
+        if is_file {
+            store.write_blocking(|_| Ok(()))?;
         }
-        let (readers, writers) = (pool(Access::Read, READERS), pool(Access::Write, 1));
-        let store = Self { readers, writers, calls, patience };
-        store.write_blocking(|_| Ok(()))?;
         Ok(store)
     }
 
@@ -69,7 +80,8 @@ impl Store {
         self.elsewhere(move |store| store.read_blocking(work)).await
     }
 
-    /// Runs changes that stand all together, or, where `work` fails, not at all.
+    /// Runs changes that stand all together, or, where `work` fails, not at all. Nobody else changes anything
+    /// meanwhile, on whatever node: what was looked at stays true.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -91,6 +103,15 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         transact(self.writers.get_timeout(self.patience)?, Access::Write, work)
+    }
+
+    /// Runs additions, for threads that may wait. As [`Store::write_blocking`], but beside other additions where the
+    /// database can: for what is right whatever else is added at the same time.
+    pub fn append_blocking<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        transact(self.writers.get_timeout(self.patience)?, Access::Append, work)
     }
 
     async fn elsewhere<T: Send + 'static>(
@@ -133,14 +154,6 @@ fn transact<T>(
 
 #[cfg(test)]
 impl Store {
-    /// A migrated database in `folder`, waited for long, however busy the machine.
-    pub(crate) fn scratch(folder: &std::path::Path) -> Self {
-        let url = format!("sqlite://{}/nexus.db", folder.display());
-        let store = Self::open_within(&url, Duration::from_secs(60)).unwrap();
-        crate::migrate::run(&store).unwrap();
-        store
-    }
-
     /// The same pools, given up on soon.
     pub(crate) fn impatient(&self) -> Self {
         Self { patience: Duration::from_millis(50), ..self.clone() }
@@ -152,7 +165,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::repo::team;
+    use crate::repo::{setting, team};
 
     #[tokio::test]
     async fn an_exhausted_pool_says_unavailable_while_the_async_thread_goes_on() {
@@ -248,6 +261,27 @@ mod tests {
         for store in [&server, &tool] {
             assert_eq!(store.read_blocking(team::list).unwrap().len(), 40);
         }
+    }
+
+    #[test]
+    fn what_a_change_has_looked_at_stays_so_until_it_is_done_whoever_else_changes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = [Store::scratch(folder.path()), Store::scratch(folder.path())];
+        let count = |conn: &mut AnyConnection| {
+            let so_far = setting::find(conn, "count")?.map_or(0, |text| text.parse::<u32>().unwrap());
+            setting::put(conn, "count", &(so_far + 1).to_string())?;
+            Ok(so_far + 1)
+        };
+        std::thread::scope(|scope| {
+            for store in stores.iter().chain(&stores) {
+                scope.spawn(move || {
+                    for _ in 0..25 {
+                        store.write_blocking(count).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(stores[0].write_blocking(count).unwrap(), 101);
     }
 
     #[test]

@@ -22,6 +22,8 @@ mod upsert;
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod scratch;
 
 pub use connection::AnyConnection;
 pub use error::StoreError;

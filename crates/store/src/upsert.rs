@@ -28,6 +28,9 @@ use crate::{
 /// How many attempts [`insert_attempts`] takes.
 pub(crate) const ATTEMPTS_AT_ONCE: usize = 32;
 
+/// How many sums go into one statement, four values each.
+const SUMS_AT_ONCE: usize = 1_000;
+
 /// Inserts those of the attempts that are not there yet, and says how many these were.
 ///
 /// One statement for many rows, because much of what SQLite and diesel do is done for each statement. Of an
@@ -74,36 +77,41 @@ pub(crate) fn ensure_context(conn: &mut AnyConnection, row: &ContextRow<'_>) -> 
     .map(drop)
 }
 
-/// Adds to a sum of an hour and a context.
-pub(crate) fn add_to_hour(conn: &mut AnyConnection, row: &HourRow<'_>) -> QueryResult<()> {
+/// Adds to the sums of hours and contexts, each of which stands once in `rows`. What SQLite does is a call, and for
+/// PostgreSQL a way there and back: there many rows are one statement.
+pub(crate) fn add_to_hours(conn: &mut AnyConnection, rows: &[HourRow<'_>]) -> QueryResult<()> {
     use usage_hours::dsl as h;
-    let added = h::amount.eq(h::amount + row.amount);
     let key = (h::hour, h::context_id, h::measure);
     match conn {
-        AnyConnection::Sqlite(conn) => {
-            insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added).execute(conn)
-        }
-        AnyConnection::Postgres(conn) => {
-            insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added).execute(conn)
-        }
+        AnyConnection::Sqlite(conn) => rows.iter().try_for_each(|row| {
+            let added = h::amount.eq(h::amount + row.amount);
+            let added = insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added);
+            added.execute(conn).map(drop)
+        }),
+        AnyConnection::Postgres(conn) => rows.chunks(SUMS_AT_ONCE).try_for_each(|rows| {
+            let added = h::amount.eq(h::amount + excluded(h::amount));
+            let added = insert_into(h::usage_hours).values(rows).on_conflict(key).do_update().set(added);
+            added.execute(conn).map(drop)
+        }),
     }
-    .map(drop)
 }
 
-/// Adds to a sum of a day and a context.
-pub(crate) fn add_to_day(conn: &mut AnyConnection, row: &DayRow<'_>) -> QueryResult<()> {
+/// Adds to the sums of days and contexts, as [`add_to_hours`] does.
+pub(crate) fn add_to_days(conn: &mut AnyConnection, rows: &[DayRow<'_>]) -> QueryResult<()> {
     use usage_days::dsl as d;
-    let added = d::amount.eq(d::amount + row.amount);
     let key = (d::day, d::context_id, d::measure);
     match conn {
-        AnyConnection::Sqlite(conn) => {
-            insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
-        }
-        AnyConnection::Postgres(conn) => {
-            insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added).execute(conn)
-        }
+        AnyConnection::Sqlite(conn) => rows.iter().try_for_each(|row| {
+            let added = d::amount.eq(d::amount + row.amount);
+            let added = insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added);
+            added.execute(conn).map(drop)
+        }),
+        AnyConnection::Postgres(conn) => rows.chunks(SUMS_AT_ONCE).try_for_each(|rows| {
+            let added = d::amount.eq(d::amount + excluded(d::amount));
+            let added = insert_into(d::usage_days).values(rows).on_conflict(key).do_update().set(added);
+            added.execute(conn).map(drop)
+        }),
     }
-    .map(drop)
 }
 
 /// Adds to a sum of a day and a label.

@@ -1,5 +1,6 @@
 //! Migrations have an `up.sql` and a `down.sql`, and once a database has any, it has the same ones as its twin.
-//! Whether up, down, up leads back to the same schema is a test's business.
+//! Whether up, down, up leads back to the same schema is a test's business. PostgreSQL compares text by the database's
+//! language unless it is told to go by the bytes, as SQLite does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<String> {
             databases.entry(database).or_default().entry(migration).or_default().insert(script);
         }
     }
-    let mut findings = Vec::new();
+    let mut findings: Vec<String> = files.iter().flat_map(check_texts).collect();
     for (database, migrations) in &databases {
         for (migration, scripts) in migrations {
             let missing = ["up.sql", "down.sql"].into_iter().filter(|script| !scripts.contains(script));
@@ -26,6 +27,19 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<String> {
         }
     }
     findings
+}
+
+/// Columns of text on PostgreSQL that are not compared by their bytes.
+fn check_texts(file: &SourceFile) -> Vec<String> {
+    const BYTES: &str = "TEXT COLLATE \"C\"";
+    if !matches!(*parts(&file.path), ["postgres", _, _]) {
+        return Vec::new();
+    }
+    let is_bare =
+        |line: &str| line.replace(BYTES, "").split(|c: char| !c.is_alphanumeric()).any(|word| word == "TEXT");
+    let lines = (1..).zip(file.text.lines()).filter(|(_, line)| !line.trim_start().starts_with("--"));
+    let bare = lines.filter(|(_, line)| is_bare(line));
+    bare.map(|(number, _)| format!("{}:{number}: write `{BYTES}`", file.path)).collect()
 }
 
 /// `[database, migration, script]` of a migration's path, else nothing.
@@ -51,6 +65,20 @@ mod tests {
             let files: Vec<_> =
                 paths.iter().map(|path| SourceFile::new(&format!("migrations/{path}"), "")).collect();
             assert_eq!(check(&files).join("\n"), *expected);
+        }
+    }
+
+    #[test]
+    fn text_is_compared_by_its_bytes() {
+        for (path, line, is_right) in [
+            ("postgres/1_a/up.sql", "id TEXT COLLATE \"C\" NOT NULL,", true),
+            ("postgres/1_a/up.sql", "id TEXT NOT NULL,", false),
+            ("postgres/1_a/up.sql", "a TEXT COLLATE \"C\", b TEXT", false),
+            ("postgres/1_a/up.sql", "-- JSON is TEXT; CONTEXT is none", true),
+            ("sqlite/1_a/up.sql", "id TEXT NOT NULL,", true),
+        ] {
+            let file = SourceFile::new(&format!("migrations/{path}"), line);
+            assert_eq!(check_texts(&file).is_empty(), is_right, "{line}");
         }
     }
 }

@@ -230,7 +230,6 @@ mod tests {
             (StoreError::Unavailable(String::new()), Kind::Unavailable),
             (StoreError::Lost, Kind::Unavailable),
             (StoreError::Conflict("name".to_owned()), Kind::Conflict),
-            (StoreError::PostgresNotThere, Kind::Internal),
         ] {
             assert_eq!(Problem::from(error).kind, kind);
         }

@@ -2,7 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use nexus_core::{endpoint::Template, id::Uuid, limit::RateLimit, principal::Level};
 
 use super::*;
@@ -14,7 +13,7 @@ use crate::{
         route::{self, StoredRoute},
         team,
     },
-    sample,
+    sample, scratch,
 };
 
 /// Provider 1 `azure` with the aliases `gpt` and `*`, provider 2 `spare` with the alias `gpt`.
@@ -44,8 +43,7 @@ fn loaded(store: &Store, previous: Option<&Snapshot>) -> StoredWorld {
 }
 
 fn tamper(folder: &Path, statement: &str) {
-    let path = folder.join("nexus.db");
-    SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(statement).unwrap();
+    scratch::execute(folder, &scratch::unchecked(statement)).unwrap();
 }
 
 #[test]
@@ -224,7 +222,7 @@ fn a_damaged_row_is_left_out_and_the_rest_of_the_world_stands() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let store = world(folder.path());
-        tamper(folder.path(), &format!("PRAGMA foreign_keys = OFF; {statement};"));
+        tamper(folder.path(), statement);
         let catalogue = loaded(&store, None).snapshot.catalogue;
         let found =
             catalogue.all().find(|route| &*route.alias == "gpt").map_or(0, |route| route.targets.len());

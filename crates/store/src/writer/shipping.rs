@@ -73,7 +73,7 @@ impl Shipping {
         if !batch.records.is_empty() {
             let name = self.checkpoint.as_str();
             let contexts = &mut self.contexts;
-            let shipped = self.store.write_blocking(|conn| {
+            let shipped = self.store.append_blocking(|conn| {
                 usage::insert(conn, &batch.records, contexts)?;
                 Ok(upsert::set(conn, name, &written(batch.next))?)
             });

@@ -6,11 +6,11 @@ mod retention;
 mod tampering;
 mod triggers;
 
-use diesel::{Connection, QueryDsl, QueryResult, SqliteConnection, connection::SimpleConnection};
+use diesel::{QueryDsl, QueryResult};
 use nexus_core::id::{KeyId, UserId};
 
 use super::*;
-use crate::{exec::Store, sample::uuid};
+use crate::{exec::Store, sample::uuid, scratch};
 
 const DAY_MS: i64 = 86_400_000;
 /// 2026-11-24, midnight.
@@ -65,21 +65,25 @@ impl Trail {
             .unwrap();
     }
 
-    /// Statements as anybody could send them who has the file.
+    /// Statements as anybody could send them who has the database.
     fn run(&self, statements: &str) -> QueryResult<()> {
-        let path = self.folder.path().join("nexus.db");
-        SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(statements)
+        scratch::execute(self.folder.path(), statements)
     }
 
     /// Statements of somebody who takes the triggers away first.
     fn tamper(&self, statements: &str) {
-        const TRIGGERS: &str = "DROP TRIGGER audit_log_takes_the_next_row_of_the_open_day;
-            DROP TRIGGER audit_log_is_never_changed;
-            DROP TRIGGER audit_log_goes_by_whole_purged_days;
-            DROP TRIGGER audit_days_open_one_after_another;
-            DROP TRIGGER audit_days_are_sealed_once_and_purged_once;
-            DROP TRIGGER audit_days_stay;";
-        self.run(TRIGGERS).unwrap();
+        const TRIGGERS: [(&str, &str); 6] = [
+            ("audit_log", "audit_log_takes_the_next_row_of_the_open_day"),
+            ("audit_log", "audit_log_is_never_changed"),
+            ("audit_log", "audit_log_goes_by_whole_purged_days"),
+            ("audit_days", "audit_days_open_one_after_another"),
+            ("audit_days", "audit_days_are_sealed_once_and_purged_once"),
+            ("audit_days", "audit_days_stay"),
+        ];
+        for (table, trigger) in TRIGGERS {
+            let on_table = scratch::postgres().map(|_| format!("ON {table}")).unwrap_or_default();
+            self.run(&format!("DROP TRIGGER {trigger} {on_table}")).unwrap();
+        }
         self.run(statements).unwrap();
     }
 
@@ -213,9 +217,7 @@ fn each_actor_has_its_word() {
 fn a_change_whose_row_cannot_be_written_does_not_happen() {
     use crate::repo::setting;
     let trail = Trail::new();
-    trail
-        .run("CREATE TRIGGER full BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'full'); END")
-        .unwrap();
+    trail.run("ALTER TABLE audit_log RENAME COLUMN detail TO lost").unwrap();
     let change = trail.store.write_blocking(|conn| {
         setting::put(conn, "a", "changed")?;
         append(conn, &entry(), START_MS)

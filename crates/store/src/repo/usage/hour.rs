@@ -162,23 +162,36 @@ impl Hours {
         }
     }
 
+    /// Writes all down, in order: two who add to the same rows wait for each other, but never both at once.
     pub(super) fn write(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
-        let mut days: BTreeMap<(i64, Arc<str>, Cow<'static, str>), i64> = BTreeMap::new();
+        let mut hours: BTreeMap<(i64, &str, Cow<'static, str>), i64> = BTreeMap::new();
+        let mut days = hours.clone();
         for ((hour, context), sums) in &self.0 {
             for (measure, amount) in sums.measures() {
-                upsert::add_to_hour(
-                    conn,
-                    &HourRow { hour: *hour, context_id: context, measure: &measure, amount },
-                )?;
-                let of_day = (hour.div_euclid(DAY_HOURS), Arc::clone(context), measure);
-                let sum = days.entry(of_day).or_default();
+                let sum = days.entry((hour.div_euclid(DAY_HOURS), &**context, measure.clone())).or_default();
                 *sum = sum.saturating_add(amount);
+                hours.insert((*hour, &**context, measure), amount);
             }
         }
-        for ((day, context, measure), amount) in &days {
-            let row = DayRow { day: *day, context_id: context, measure, amount: *amount };
-            upsert::add_to_day(conn, &row)?;
-        }
-        Ok(())
+        let hours: Vec<_> = hours
+            .iter()
+            .map(|((hour, context_id, measure), amount)| HourRow {
+                hour: *hour,
+                context_id,
+                measure,
+                amount: *amount,
+            })
+            .collect();
+        let days: Vec<_> = days
+            .iter()
+            .map(|((day, context_id, measure), amount)| DayRow {
+                day: *day,
+                context_id,
+                measure,
+                amount: *amount,
+            })
+            .collect();
+        upsert::add_to_hours(conn, &hours)?;
+        Ok(upsert::add_to_days(conn, &days)?)
     }
 }

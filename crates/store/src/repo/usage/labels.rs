@@ -3,7 +3,7 @@
 //! Applications say what they like, so of a team and a day only [`LABELS_MAX`] labels of a kind are kept apart:
 //! usage under any other counts under [`OTHERS`]. The attempts' own rows keep what was said.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::{ExpressionMethods, Insertable, QueryDsl, RunQueryDsl};
 use nexus_core::{id::TeamId, label::Labels};
@@ -23,7 +23,7 @@ pub const OTHERS: &str = "";
 const REMEMBERED_MAX: usize = 500;
 
 /// What a label is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     User,
     Tag,
@@ -95,9 +95,9 @@ impl Known {
     }
 }
 
-/// What a batch adds.
+/// What a batch adds, in the order in which it is added: two that add to the same rows do not block each other.
 #[derive(Default)]
-pub(super) struct LabelDays(HashMap<(Group, String), Sums>);
+pub(super) struct LabelDays(BTreeMap<(Group, String), Sums>);
 
 impl LabelDays {
     pub(super) fn add(&mut self, fact: &Fact, team: Option<TeamId>, labels: &Labels) {

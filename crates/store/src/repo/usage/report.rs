@@ -223,7 +223,7 @@ macro_rules! sums {
                 .inner_join(usage_contexts::table)
                 .group_by((t::context_id, t::measure))
                 .select((
-                    sql::<BigInt>("0"),
+                    sql::<BigInt>("CAST(0 AS BIGINT)"),
                     t::context_id,
                     t::measure,
                     sql::<BigInt>("CAST(SUM(amount) AS BIGINT)"),

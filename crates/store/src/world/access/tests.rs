@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use nexus_core::{principal::Principal, snapshot::Snapshot};
 
 use super::*;
@@ -12,7 +11,7 @@ use crate::{
         key::{Change, Form, Key},
         team::{self, Team},
     },
-    sample, world,
+    sample, scratch, world,
 };
 
 fn loaded(store: &Store, now_ms: i64) -> Snapshot {
@@ -149,8 +148,7 @@ fn a_damaged_right_refuses_what_it_was_to_bound() {
         let red = sample::team(1, "red");
         let key = Key { team: Some(red.id), ..sample::key(1) };
         store.write_blocking(|conn| team::create(conn, &red).and_then(|()| key::create(conn, &key))).unwrap();
-        let path = folder.path().join("nexus.db");
-        SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(statement).unwrap();
+        scratch::execute(folder.path(), &scratch::unchecked(statement)).unwrap();
         let caller = Principal {
             key: key.id,
             level: Level::App,
@@ -171,13 +169,12 @@ fn a_damaged_key_in_short_form_is_unknown_and_harms_no_other() {
         "UPDATE keys SET digest = 'x' WHERE name = 'bad'",
         "UPDATE keys SET digest = NULL WHERE name = 'bad'",
         "UPDATE keys SET level = 'root' WHERE name = 'bad'",
-        "PRAGMA foreign_keys = OFF; UPDATE keys SET team_id = 'x' WHERE name = 'bad'",
+        "UPDATE keys SET team_id = 'x' WHERE name = 'bad'",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let opaque = |number: u8| Key { form: Form::Opaque([number; 32]), ..sample::key(number.into()) };
         let store = with_keys(folder.path(), &[opaque(1), Key { name: "bad".into(), ..opaque(2) }]);
-        let path = folder.path().join("nexus.db");
-        SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(statement).unwrap();
+        scratch::execute(folder.path(), &scratch::unchecked(statement)).unwrap();
         let known: Vec<_> = loaded(&store, 10).opaque_keys.into_keys().collect();
         assert_eq!(known, [[1; 32]], "{statement}");
     }

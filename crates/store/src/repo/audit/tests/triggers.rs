@@ -4,9 +4,12 @@ use super::*;
 
 /// A trail of which the statement must not change anything.
 fn check_refused(trail: &Trail, statement: &str, expected: &str) {
+    if scratch::postgres().is_some() && statement.contains("REPLACE") {
+        return; // only SQLite has that
+    }
     let before = (trail.rows(), trail.days());
     let error = trail.run(statement).expect_err(statement);
-    assert!(error.to_string().contains(expected), "{statement}: {error}");
+    assert!(error.to_string().to_lowercase().contains(expected), "{statement}: {error}");
     assert_eq!((trail.rows(), trail.days()), before, "{statement}");
 }
 
@@ -62,7 +65,7 @@ fn no_day_is_changed_replaced_slipped_in_or_deleted() {
         ),
         ("UPDATE audit_days SET purged_at = 1 WHERE day = '2026-11-24'".to_owned(), once),
         (format!("{sealed}, purged_at = 1 WHERE day = '2026-11-28'"), once),
-        ("UPDATE audit_days SET sealed_at = 1 WHERE day = '2026-11-28'".to_owned(), "CHECK"),
+        ("UPDATE audit_days SET sealed_at = 1 WHERE day = '2026-11-28'".to_owned(), "check"),
         ("DELETE FROM audit_days WHERE day = '2026-11-28'".to_owned(), "stays known"),
         ("DELETE FROM audit_days".to_owned(), "stays known"),
         (insert("2026-11-29", "INSERT"), order),

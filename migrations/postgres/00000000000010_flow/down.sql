@@ -1,0 +1,11 @@
+DROP TRIGGER keys_bounds_move_the_world ON keys;
+ALTER TABLE keys DROP COLUMN max_concurrent;
+ALTER TABLE keys DROP COLUMN token_limit;
+ALTER TABLE keys DROP COLUMN rate_limit;
+ALTER TABLE teams DROP COLUMN max_concurrent;
+ALTER TABLE teams DROP COLUMN token_limit;
+ALTER TABLE teams DROP COLUMN rate_limit;
+ALTER TABLE model_routes DROP COLUMN max_concurrent;
+ALTER TABLE model_routes DROP COLUMN token_limit;
+ALTER TABLE service_providers DROP COLUMN max_concurrent;
+ALTER TABLE service_providers DROP COLUMN token_limit;

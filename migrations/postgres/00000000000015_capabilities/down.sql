@@ -1,0 +1,1 @@
+ALTER TABLE model_routes DROP COLUMN capabilities;

@@ -1,0 +1,1 @@
+DROP INDEX keys_by_parent_and_end;
