@@ -17,7 +17,7 @@ use crate::http;
 use crate::service::{Program, Service, tail};
 pub(crate) use dialect::{DIALECTS, Dialect, OPENAI};
 pub(crate) use mock::{Binaries, Mock, Profile, free_port, is_free};
-pub(crate) use secrets::{Secrets, write_private};
+pub(crate) use secrets::{Secrets, random_hex, write_private};
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const KEY_PATIENCE: Duration = Duration::from_secs(10);

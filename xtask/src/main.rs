@@ -22,6 +22,7 @@ mod instance;
 mod layers;
 mod new_provider;
 mod node;
+mod postgres;
 mod prices;
 mod report;
 mod rows;

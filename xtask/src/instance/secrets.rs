@@ -38,7 +38,8 @@ impl Secrets {
     }
 }
 
-fn random_hex() -> Result<String> {
+/// 256 bits of chance.
+pub(crate) fn random_hex() -> Result<String> {
     let mut bytes = [0u8; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
