@@ -11,18 +11,18 @@ use nexus_config::{
     problem::Problems,
     settings::{HostCredentials, Settings},
 };
-use nexus_engine::shared::Keys as Proofs;
+use nexus_engine::{port::Clock as _, shared::Keys as Proofs};
 use nexus_keystore::{
     cursor::Cursors, opaque::OpaqueDigests, root::RootSecret, signing_secret::SigningSecrets, token::Tokens,
     vault::Vault, webhook::WebhookSecrets,
 };
 use nexus_store::{
     Store, migrate,
-    repo::{data_key, setting},
+    repo::{data_key, setting, usage::parts},
 };
 use nexus_transport::{Host, HostSource, Hosts};
 
-use crate::{admin::Secrets, rotation::ring, start::StartError};
+use crate::{admin::Secrets, clock::SystemClock, rotation::ring, start::StartError};
 
 /// The row of the settings table that tells whether `DB_ENCRYPTION_KEY` is the right one.
 pub const ROOT_CHECK: &str = "db_encryption_key_check";
@@ -80,6 +80,7 @@ pub fn store(settings: &Settings) -> Result<Store, StartError> {
     for name in migrate::run(&store)? {
         tracing::info!(migration = name, "a migration was applied");
     }
+    parts::tend(&store, SystemClock::new().unix_ms())?;
     Ok(store)
 }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 use nexus_store::{
     AnyConnection, Store, StoreError,
     archive::{self, ArchiveError},
-    repo::{content, setting, usage::requests},
+    repo::{
+        content, setting,
+        usage::{parts, requests},
+    },
 };
 
 /// The setting that says how many days the request log goes back.
@@ -42,7 +45,7 @@ pub fn round(store: &Store, archive: &Path, now_ms: i64) -> Result<(), StoreErro
     {
         tracing::error!(%error, "the ledger is not archived; its rows stay");
     }
-    Ok(())
+    parts::tend(store, now_ms)
 }
 
 /// Moves rows older than so many days into the archive, at most so many segments of them; says how many went.

@@ -10,6 +10,7 @@ mod fact;
 pub(crate) mod hour;
 pub(crate) mod labels;
 mod only;
+pub mod parts;
 mod recent;
 mod report;
 pub mod requests;

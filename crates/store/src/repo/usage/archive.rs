@@ -192,7 +192,7 @@ pub fn pick(conn: &mut AnyConnection, before_ms: i64) -> Result<Option<Picked>, 
 }
 
 /// When an id was made.
-fn made_ms(id: &str) -> i64 {
+pub(super) fn made_ms(id: &str) -> i64 {
     let digits: String = id.chars().filter(|digit| *digit != '-').take(12).collect();
     i64::from_str_radix(&digits, 16).unwrap_or(0)
 }
