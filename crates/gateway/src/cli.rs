@@ -228,7 +228,7 @@ pub struct ConfigImport {
     pub output: Option<Output>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Migrate {
     /// Apply what is missing.
     Run,
@@ -236,6 +236,17 @@ pub enum Migrate {
     Status,
     /// Take the newest step back; what it made is lost.
     Revert,
+    /// Copy everything from a SQLite database into an empty PostgreSQL one; stop the gateway first.
+    Data {
+        /// `sqlite://path`
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// `postgres://user@host/name`; without it the database of the settings.
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
+        #[arg(long)]
+        output: Option<Output>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

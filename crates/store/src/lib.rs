@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod connection;
+pub mod copying;
 pub mod csv;
 pub mod error;
 pub mod exec;
