@@ -65,9 +65,15 @@ fn rounds() -> usize {
 
 #[test]
 fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
+    survives(|site| format!("sqlite://{}/nexus-data/nexus.db", site.path().display()));
+}
+
+/// Kills the gateway under load, round after round; `prepare` says where its database is.
+pub fn survives(prepare: impl FnOnce(&mut Site) -> String) {
     let rounds = rounds();
     let mock = Mock::start(Options { remember: rounds * SERVED_MAX, ..Options::default() }).unwrap();
-    let site = Site::new(&provider("mock", &mock.url(), &[("gpt", "mock-gpt")]));
+    let mut site = Site::new(&provider("mock", &mock.url(), &[("gpt", "mock-gpt")]));
+    let url = prepare(&mut site);
     let (_, key) = site.key("app");
     let bearer = format!("Bearer {key}");
     let all = Mutex::new(HashSet::new());
@@ -86,7 +92,6 @@ fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
     }
     site.start().stop();
 
-    let url = format!("sqlite://{}/nexus-data/nexus.db", site.path().display());
     let store = Store::open(&url).unwrap();
     let mut booked: HashMap<String, usize> = HashMap::new();
     for id in store.read_blocking(usage::provider_request_ids).unwrap() {

@@ -35,6 +35,7 @@ mod node;
 mod passed;
 mod people;
 mod pools;
+mod postgres;
 mod pricing;
 mod repeats;
 mod responses;
