@@ -174,6 +174,8 @@ impl Node {
 
     /// Serves until a signal comes and everything under way has ended.
     async fn serve(&self, settings: &Settings) -> Result<(), StartError> {
+        // before anything answers: who is told to stop as soon as it is ready stops in order
+        let mut signals = Signals::new().map_err(StartError::Signals)?;
         let (alive, mut ended) = channel::<Infallible>(1);
         let (part, beside) = match settings.server.admin_bind {
             Some(address) => {
@@ -185,7 +187,6 @@ impl Node {
         let api = listen::serve(&self.parts, (part, settings.server.bind), settings, &alive)?;
         drop(alive);
         let monitoring = listen::monitoring(Arc::clone(&self.exporter), settings)?;
-        let mut signals = Signals::new().map_err(StartError::Signals)?;
         let handles: Vec<ServerHandle> =
             [Some(&api), beside.as_ref()].into_iter().flatten().map(Server::handle).collect();
         let (mut api, beside) = (pin!(api), beside.map(actix_web::rt::spawn));
