@@ -1,7 +1,8 @@
 //! Sums by what applications said of their calls, by the day.
 //!
 //! Applications say what they like, so of a team and a day only [`LABELS_MAX`] labels of a kind are kept apart:
-//! usage under any other counts under [`OTHERS`]. The attempts' own rows keep what was said.
+//! usage under any other counts under [`OTHERS`]. The attempts' own rows keep what was said. A node goes by the
+//! labels it found when it came to the day and those of its own: several together keep at most so many each.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
