@@ -27,7 +27,12 @@ function work(name, run, look) {
   test(name, async () => {
     const { page, wrongs, close } = await open(browser, look);
     await signIn(page, GRACE);
-    await run(page);
+    try {
+      await run(page);
+    } catch (error) {
+      await shoot(page, `failed ${name}`);
+      throw error;
+    }
     assert.deepEqual(wrongs, []);
     await close();
   });

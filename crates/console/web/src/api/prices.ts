@@ -39,7 +39,7 @@ export interface Reprice {
 /** The prices of one model that were in force one after the other: the same name, place and kind. */
 export function succession(prices: readonly Price[]): Map<Price, Price | undefined> {
   const scope = (price: Price): string => [price.real_name, price.provider_id, price.region, price.kind].join("\n");
-  const ordered = [...prices].sort((a, b) => a.valid_from - b.valid_from || a.created_at - b.created_at);
+  const ordered = [...prices].sort((a, b) => a.valid_from - b.valid_from || a.created_at - b.created_at || a.id.localeCompare(b.id));
   const last = new Map<string, Price>();
   const before = new Map<Price, Price | undefined>();
   for (const price of ordered) {

@@ -32,7 +32,7 @@ export function Prices(): JSX.Element {
   const names = new Map(providers.data?.map(({ id, name }) => [id, name]));
   const whereOf = (price: Price): string => [price.provider_id === null ? t("price.everywhere") : (names.get(price.provider_id) ?? `…${price.provider_id.slice(-8)}`), price.region].filter((part) => part !== null).join(" · ");
   const before = succession(prices.data ?? []);
-  const shown = (prices.data ?? []).filter((price) => price.real_name.toLowerCase().includes(sought.toLowerCase())).sort((a, b) => a.real_name.localeCompare(b.real_name) || b.valid_from - a.valid_from);
+  const shown = (prices.data ?? []).filter((price) => price.real_name.toLowerCase().includes(sought.toLowerCase())).sort((a, b) => a.real_name.localeCompare(b.real_name) || b.valid_from - a.valid_from || b.id.localeCompare(a.id));
   return (
     <>
       <div class="toolbar">
