@@ -231,18 +231,18 @@ work("a setting is changed", async (page) => {
 
 work("configuration goes out as a file, and comes in with what it would change in sight", async (page) => {
   await goTo(page, "settings");
-  const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=JSON")]);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("main button:has-text('JSON')")]);
   const exported = JSON.parse(await readFile(await file.path(), "utf8"));
   const { name, kind, weight } = exported.providers.find((provider) => provider.name === "mock");
   await page.fill("textarea[name=configuration]", "no JSON");
-  await page.click("text=Show what it would change");
+  await page.click("main button:has-text('Show what it would change')");
   await page.locator("[role=alert]", { hasText: "no JSON" }).waitFor();
   await page.fill("textarea[name=configuration]", JSON.stringify({ providers: [{ name, kind, endpoint: (await find("/providers", "mock")).endpoint, weight: weight - 1, models: [] }] }));
-  await page.click("text=Show what it would change");
+  await page.click("main button:has-text('Show what it would change')");
   await page.locator(".explained tr", { hasText: "weight" }).waitFor();
   await assertAccessible(page, "what a file would change");
   await shoot(page, "configuration-light");
-  await page.click("text=Carry it out");
+  await page.click("main button:has-text('Carry it out')");
   await page.locator("dialog .button.danger").click();
   await until("the weight", async () => (await find("/providers", "mock")).weight === weight - 1);
 });
@@ -250,12 +250,12 @@ work("configuration goes out as a file, and comes in with what it would change i
 work("two models are asked beside each other, with what each took and cost", async (page) => {
   await goTo(page, "playground");
   await page.selectOption("select[name=own-team]", { label: "dev" });
-  await page.click("text=Make it");
-  await page.click("text=Compare two models");
+  await page.click("main button:has-text('Make it')");
+  await page.click("main button:has-text('Compare two models')");
   await page.locator(".play-side select").first().selectOption("nexus-gpt4");
   await page.locator(".play-side select").nth(1).selectOption("long");
   await page.fill("textarea[name=message]", HOSTILE[0]);
-  await page.click("text=Send");
+  await page.click("main button:has-text('Send')");
   for (const side of [0, 1]) {
     await page.locator(".play-side").nth(side).locator(".turn-cost").waitFor();
     assert.ok((await page.locator(".play-side").nth(side).locator(".turn-answer").textContent()).length > 1);
@@ -265,16 +265,16 @@ work("two models are asked beside each other, with what each took and cost", asy
   await shoot(page, "playground-light");
   await page.uncheck("input[name=stream]");
   await page.fill("textarea[name=message]", "and once more");
-  await page.click("text=Send");
+  await page.click("main button:has-text('Send')");
   await page.locator(".turns li:nth-child(2) .turn-cost").first().waitFor();
-  await page.click("text=Clear");
+  await page.click("main button:has-text('Clear')");
   await page.locator(".play-side select").first().selectOption("endless");
-  await page.click("text=One model");
+  await page.click("main button:has-text('One model')");
   await page.check("input[name=stream]");
   await page.fill("textarea[name=message]", "go on");
-  await page.click("text=Send");
+  await page.click("main button:has-text('Send')");
   await page.locator(".turn-answer", { hasText: /\w{3}/ }).waitFor();
-  await page.click("text=Stop");
+  await page.click("main button:has-text('Stop')");
   await page.locator(".button", { hasText: "Stop" }).waitFor({ state: "detached" });
 });
 
@@ -290,12 +290,12 @@ work("what is unusual stands beside what is usual, and a key is throttled and re
   await page.waitForSelector(".normal");
   await assertAccessible(page, "anomalies");
   await shoot(page, "anomaly-light");
-  await page.click("text=Throttle");
+  await page.click("main button:has-text('Throttle')");
   await page.fill("dialog input[name=rate_limit]", "5");
   await page.click("dialog button[type=submit]");
   await until("the limit", async () => (await admin("GET", `/keys/${key.id}`)).rate_limit === 5);
   await page.locator("dialog").waitFor({ state: "detached" });
-  await page.click("text=Revoke");
+  await page.click("main button:has-text('Revoke')");
   await confirm(page, "busy");
   await until("the end of the key", async () => (await admin("GET", `/keys/${key.id}`)).state === "revoked");
 });
@@ -338,7 +338,7 @@ work("what a request said is shown where a team keeps it, as the text it is, and
   const id = answer.headers.get("x-request-id");
   await until("the content", async () => (await fetch(`${URL}/admin/v1/requests/${id}`, { headers: { authorization: `Bearer ${process.env.NEXUS_ADMIN_KEY}` } }).then((told) => told.json())).content);
   await goTo(page, `requests/${id}`);
-  await page.click("text=Show it");
+  await page.click("main button:has-text('Show it')");
   await page.locator("pre", { hasText: JSON.stringify(HOSTILE[0]).slice(1, -1) }).first().waitFor();
   await assertAccessible(page, "what a request said");
   await shoot(page, "said-light");
@@ -384,7 +384,7 @@ test("somebody with an application key sees the key's own limits, spend and call
   await page.click("nav >> text=Playground");
   await page.locator(".play-side select").selectOption("nexus-gpt4");
   await page.fill("textarea[name=message]", "hello");
-  await page.click("text=Send");
+  await page.click("main button:has-text('Send')");
   await page.locator(".turn-cost").waitFor();
   await page.reload();
   await page.waitForSelector("input[name=password]");
