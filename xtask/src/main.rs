@@ -10,6 +10,7 @@
 mod bans;
 mod bench;
 mod check;
+mod conformance;
 mod console;
 mod costs;
 mod dev;
@@ -91,6 +92,8 @@ enum Task {
         #[arg(long, default_value_t = 100)]
         rounds: u32,
     },
+    /// Run the tests of OpenAI's SDK against its specification, directly and through a gateway
+    Conformance(conformance::Options),
     /// Measure what a flood of bad keys does to those who show good ones
     Flood(flood::Options),
 }
@@ -146,6 +149,7 @@ fn run() -> anyhow::Result<bool> {
         Task::Costs(options) => costs::run(&workspace, &options),
         Task::Rows(options) => rows::run(&workspace, &options),
         Task::Crash { rounds } => test::crash(&workspace, rounds),
+        Task::Conformance(options) => conformance::run(&workspace, &options),
         Task::Flood(options) => flood::run(&workspace, &options),
     }
 }

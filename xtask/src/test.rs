@@ -6,7 +6,7 @@ mod readme;
 mod rest;
 mod rust;
 mod scenario;
-mod sdk;
+pub(crate) mod sdk;
 mod tally;
 
 use anyhow::{Result, bail};

@@ -40,7 +40,7 @@ pub(super) fn python_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 /// An environment in `target/SUITE` with what `tests/SUITE/requirements.txt` pins.
-pub(super) fn python_with(workspace: &Workspace, suite: &str) -> Result<PathBuf> {
+pub(crate) fn python_with(workspace: &Workspace, suite: &str) -> Result<PathBuf> {
     let shell = &workspace.shell;
     let folder = workspace.target.join(suite);
     let requirements = Path::new("tests").join(suite).join("requirements.txt");
