@@ -14,6 +14,7 @@ use std::{
 use nexus_core::{
     endpoint::{BadEndpoint, Template},
     host::Hosts,
+    origin::Origins,
     proxy::TrustedProxies,
     role::Role,
     site::looks_secret,
@@ -27,7 +28,7 @@ use crate::{
     raw::{self, Raw},
     settings::{
         ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server,
-        Settings, Timeouts, WhenJournalFails,
+        Settings, Timeouts, UnownedResources, WhenJournalFails,
     },
 };
 
@@ -115,6 +116,10 @@ impl Check<'_> {
             azure,
             google,
             default_provider: raw.default_provider,
+            unowned_resources: match raw.unowned_resources.as_deref() {
+                Some("serve") => UnownedResources::Serve,
+                _ => UnownedResources::Refuse,
+            },
             providers,
             rules,
             prices,
@@ -140,6 +145,7 @@ impl Check<'_> {
                 Some(names) => Some(self.allowed_hosts(&names)?),
                 None => None,
             },
+            cors_origins: self.cors_origins(&raw.cors_origins.unwrap_or_default())?,
             admin_bind: match raw.admin_bind {
                 Some(address) => Some(self.admin_bind(&address)?),
                 None => None,
@@ -163,6 +169,15 @@ impl Check<'_> {
             let place = format!("server.allowed_hosts[{at}]");
             let remedy = "write a name without a port, such as `ai.example.com` or `*.example.com`";
             self.refuse(&place, "is no name of a host", remedy);
+        });
+        parsed.ok()
+    }
+
+    fn cors_origins(&mut self, origins: &[String]) -> Option<Origins> {
+        let parsed = Origins::parse(origins).map_err(|at| {
+            let place = format!("server.cors_origins[{at}]");
+            let remedy = "write a scheme and a host, such as `https://app.example.com`, or `*`";
+            self.refuse(&place, "is no origin", remedy);
         });
         parsed.ok()
     }

@@ -102,6 +102,8 @@ section! {
         google: Google = Kind::Section(Google::FIELDS), Preset::Absent("no provider acts as the host");
         /// The name of the provider that takes requests which name no model.
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
+        /// What becomes of ids of files, batches and the like that nobody has made through the gateway: `refuse`, as if there were no such thing, or `serve`, by the `default_provider`. Serve them only where everybody may see all that its account holds from before.
+        unowned_resources: String = Kind::Choice(&["refuse", "serve"]), Preset::Text("refuse");
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
         /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, and what is left away is off.
@@ -136,6 +138,8 @@ section! {
         forwarded_header: String = Kind::Choice(&["x-forwarded-for", "forwarded"]), Preset::Text("x-forwarded-for");
         /// The names applications and people call the gateway by, such as `ai.example.com` or `*.example.com`; `*` is every name. A request whose `Host` is another one is refused with 421; addresses and `localhost` are always taken. This keeps a page in a browser from speaking to the gateway under a name of its own.
         allowed_hosts: Vec<String> = Kind::Texts, Preset::Absent("every name; on a loopback address without `trusted_proxies` only names nobody else can own, such as `localhost`");
+        /// Origins whose pages may call what applications call from a browser, such as `https://app.example.com`; `*` is every one. A key that a page bears is known to whoever opens the page: let it be a session key.
+        cors_origins: Vec<String> = Kind::Texts, Preset::Absent("no page of another origin may");
         /// An address with a port, such as `127.0.0.1:8081` or `[::1]:8081`, on which the administration and the console listen instead. Where it is set the API's own listener serves applications only.
         admin_bind: String = Kind::Text, Preset::Absent("the API's own listener");
         /// How many connections may be open on a listener at once; more wait until others end.

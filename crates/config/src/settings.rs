@@ -9,6 +9,7 @@ use nexus_core::{
     capabilities::Capabilities,
     endpoint::Template,
     host::Hosts,
+    origin::Origins,
     need, policy,
     price::{Kind, Rate},
     proxy::TrustedProxies,
@@ -37,6 +38,7 @@ pub struct Settings {
     pub azure: HostCredentials,
     pub google: HostCredentials,
     pub default_provider: Option<String>,
+    pub unowned_resources: UnownedResources,
     pub providers: Vec<Provider>,
     pub rules: Vec<Rule>,
     pub prices: Vec<Price>,
@@ -92,6 +94,8 @@ pub struct Server {
     pub forwarded_header: ForwardedHeader,
     /// `None`: nothing is said about names.
     pub allowed_hosts: Option<Hosts>,
+    /// Whose pages may call from a browser.
+    pub cors_origins: Origins,
     /// Where the administration listens, if not where applications do.
     pub admin_bind: Option<SocketAddr>,
     /// Open on one listener at once.
@@ -136,6 +140,15 @@ pub struct Logging {
     /// Directives in the log's own syntax, not checked here.
     pub level: String,
     pub format: LogFormat,
+}
+
+/// What becomes of ids at providers that nobody has made through the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnownedResources {
+    /// There is no such thing.
+    Refuse,
+    /// The default provider is asked.
+    Serve,
 }
 
 /// What happens while the usage journal takes nothing.

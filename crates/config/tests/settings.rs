@@ -15,7 +15,7 @@ use nexus_config::{
     problem::Problems,
     settings::{
         Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts,
-        WhenJournalFails,
+        UnownedResources, WhenJournalFails,
     },
 };
 use nexus_core::{
@@ -29,7 +29,7 @@ use nexus_core::{
 };
 
 const EVERYTHING: &str = r#"
-server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
+server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], cors_origins: ["https://app.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
 timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
 database:
   when_journal_fails: refuse
@@ -38,6 +38,7 @@ data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
+unowned_resources: serve
 aws: { host_credentials: "irsa  imds" }
 azure: { host_credentials: workload }
 console:
@@ -146,6 +147,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert_eq!(settings.journal_dir(), Path::new("nexus-data/journal"));
         assert_eq!(settings.monitoring.to_string(), "127.0.0.1:9321");
         assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
+        assert_eq!(settings.unowned_resources, UnownedResources::Refuse);
         assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
         assert!(settings.providers.is_empty() && settings.oidc.is_none());
     }
@@ -180,6 +182,7 @@ fn everything_written_is_held() {
         Logging { level: "warn,nexus_engine=debug".into(), format: LogFormat::Text }
     );
     assert_eq!(settings.default_provider.as_deref(), Some("azure"));
+    assert_eq!(settings.unowned_resources, UnownedResources::Serve);
 
     let oidc = settings.oidc.as_ref().unwrap();
     assert_eq!(
@@ -419,10 +422,12 @@ fn proxies_are_trusted_where_they_are_named_in_the_file_or_in_one_variable() {
 #[test]
 fn what_is_written_of_listeners_and_their_clients_is_held() {
     let server = from_text(EVERYTHING, &environment()).server;
+    assert!(server.cors_origins.admits("https://app.corp.io"));
     assert_eq!(server.allowed_hosts, Some(Hosts::parse(&["ai.corp.io", "*.apps.corp.io"]).unwrap()));
     assert_eq!(server.admin_bind.unwrap().to_string(), "[::1]:8082");
     assert_eq!((server.connections, server.connections_per_address, server.unread_seconds), (9, 8, 7));
     let usual = from_text("", &Environment::default()).server;
+    assert!(usual.cors_origins.is_empty());
     assert_eq!((usual.admin_bind, usual.allowed_hosts), (None, None));
     assert_eq!(
         (usual.connections, usual.connections_per_address, usual.unread_seconds),

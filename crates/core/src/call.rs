@@ -1,6 +1,6 @@
 //! What an application asked for, as far as routing and accounting need to know.
 
-use crate::id::RequestId;
+use crate::{id::RequestId, resource::Family};
 
 /// An operation that is routed to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub enum Operation {
     Transcriptions,
     /// `POST /v1/audio/translations`
     Translations,
+    /// Whatever a provider keeps: made, asked for, listed or deleted under its own path
+    Resources(Family),
 }
 
 impl Operation {
@@ -47,6 +49,7 @@ impl Operation {
             Operation::Speech => "audio.speech",
             Operation::Transcriptions => "audio.transcriptions",
             Operation::Translations => "audio.translations",
+            Operation::Resources(family) => family.as_str(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Operation {
                 | Operation::ImageVariations
                 | Operation::Transcriptions
                 | Operation::Translations
+                | Operation::Resources(_)
         )
     }
 
@@ -76,6 +80,8 @@ impl Operation {
             Operation::Speech => "/audio/speech",
             Operation::Transcriptions => "/audio/transcriptions",
             Operation::Translations => "/audio/translations",
+            // each of its requests has a path of its own
+            Operation::Resources(_) => "",
         }
     }
 }

@@ -163,6 +163,14 @@ impl Said {
     }
 }
 
+/// What a provider said no with, whole: for answers that are handed on as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verbatim {
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub body: Vec<u8>,
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -177,6 +185,8 @@ pub struct Fault {
     pub retry_after_ms: Option<u64>,
     /// The provider's own id of the failed request.
     pub provider_request_id: Option<Box<str>>,
+    /// What the client is given as it came.
+    pub verbatim: Option<Box<Verbatim>>,
 }
 
 impl Fault {
@@ -188,6 +198,7 @@ impl Fault {
             said: None,
             retry_after_ms: None,
             provider_request_id: None,
+            verbatim: None,
         }
     }
 

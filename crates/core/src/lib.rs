@@ -25,6 +25,7 @@ pub mod latency;
 pub mod limit;
 pub mod modality;
 pub mod need;
+pub mod origin;
 pub mod policy;
 pub mod pool;
 pub mod price;
@@ -33,6 +34,7 @@ pub mod proxy;
 pub mod quantity;
 pub mod quota;
 pub mod refusal;
+pub mod resource;
 pub mod retry_budget;
 pub mod role;
 #[cfg(test)]

@@ -49,6 +49,10 @@ pub enum Refusal {
     AnswerNotKept,
     /// No alias of this name.
     UnknownModel { model: String },
+    /// Nothing of this kind and id that the caller's team has made.
+    UnknownResource { kind: &'static str, id: String },
+    /// Who has made what cannot be looked up or noted now.
+    OwnersAway,
     /// No target of the model takes requests like this; `against` says in a word why the last one does not.
     Unfit { alias: String, against: &'static str },
     /// A field that cannot be said in the vendor's words.

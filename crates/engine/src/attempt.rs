@@ -11,7 +11,7 @@ use nexus_core::{
     fault::Fault,
     flow::place::Place,
     health::Seat,
-    id::{AttemptId, RequestId},
+    id::{AttemptId, CredentialId, RequestId},
     select::Choice,
     usage::PassedOver,
 };
@@ -28,6 +28,7 @@ use crate::{
     identity,
     pipeline::Refused,
     port::Transport,
+    resource,
     shared::Engine,
     stage::{
         account::{Attempt, Bill, Held},
@@ -48,6 +49,8 @@ pub(crate) struct Trip<'a> {
     pub(crate) head: &'a Head<'a>,
     pub(crate) deadline_us: u64,
     pub(crate) attempts: Cell<u32>,
+    /// What the provider was shown that answered.
+    pub(crate) shown: Cell<Option<CredentialId>>,
     pub(crate) tally: &'a Rc<Tally>,
 }
 
@@ -109,7 +112,7 @@ impl<'a> There<'a> {
         let wish = (is_stream, select::tokens(&routed.asked));
         let admitted = debug_span!("admit").in_scope(|| admit::admit(target, choice, given, wish, now_us));
         let (seat, place) = admitted.map_err(Refused::There)?;
-        let drawing = Drawing::new(&engine.shared, target, backend, &routed.to.name);
+        let drawing = Drawing::new(&engine.shared, target, backend, routed);
         let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
         let passed = PassedOver::default();
         Ok(Ready { adapted, encoded, seat, place, member, hold: None, passed })
@@ -139,7 +142,7 @@ impl<'a> There<'a> {
             adapted.spent(usage);
             let next = debug_span!("adapt").in_scope(|| adapted.ask()).map_err(adapt::too_late)?;
             let Some(encoded) = next else { return Ok(Served::Done(adapted.finish())) };
-            let drawing = Drawing::new(&engine.shared, self.target, self.backend, &self.routed.to.name);
+            let drawing = Drawing::new(&engine.shared, self.target, self.backend, self.routed);
             ready.member = drawing.draw(&Tried::default(), &*engine.dice)?;
             ready.seat = drawing.another_seat(self.routed.asked.call.is_stream)?;
             ready.encoded = encoded;
@@ -178,7 +181,7 @@ async fn pool<'a, T: Transport>(
 ) -> Result<(Begun<T::Body>, Box<Bill>), Fault> {
     let There { routed, target, backend } = there;
     let shared = &engine.shared;
-    let drawing = Drawing::new(shared, target, backend, &routed.to.name);
+    let drawing = Drawing::new(shared, target, backend, routed);
     let mut tried = Tried::default();
     loop {
         trip.attempts.set(trip.attempts.get().saturating_add(1));
@@ -194,6 +197,7 @@ async fn pool<'a, T: Transport>(
         let fault = match outcome {
             Ok(begun) => {
                 drawing.answered(member);
+                trip.shown.set(credential.map(|credential| credential.id));
                 return Ok((begun, bill));
             }
             Err(fault) => fault,
@@ -235,11 +239,14 @@ async fn exchange<T: Transport>(
     };
     bill.named(inbound.provider_request_id.take());
     if let Some(learned) = inbound.learned.take() {
-        Drawing::new(shared, target, backend, &routed.to.name).learned(credential, *learned);
+        Drawing::new(shared, target, backend, routed).learned(credential, *learned);
     }
     let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
     match beginning.instrument(debug_span!("normalise")).await {
-        Ok(begun) => Ok(conceal::from_now_on(begun, credential)),
+        Ok(begun) => {
+            let begun = conceal::from_now_on(begun, credential);
+            Ok(resource::noticed(begun, shared, routed, (target, backend), credential))
+        }
         Err(fault) => Err(conceal::conceal(fault, credential)),
     }
 }

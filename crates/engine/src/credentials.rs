@@ -105,6 +105,11 @@ impl Credentials {
         &self.0
     }
 
+    /// One of them.
+    pub fn member(&self, id: CredentialId) -> Option<&Member> {
+        self.0.iter().find(|member| member.credential.id == id)
+    }
+
     /// How many are out.
     pub fn out(&self, now_us: u64) -> usize {
         self.0.iter().filter(|member| member.trust.condition(now_us).out.is_some()).count()
@@ -168,6 +173,11 @@ impl Credentials {
 }
 
 impl Tried {
+    /// Whether this one failed.
+    pub fn has(&self, member: &Member) -> bool {
+        self.0.contains(&member.credential.id)
+    }
+
     pub fn push(&mut self, member: &Member) {
         self.0.push(member.credential.id);
     }

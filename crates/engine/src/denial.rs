@@ -1,7 +1,7 @@
 //! The one place where a refusal or a fault becomes what the client is told.
 
 use nexus_core::{
-    fault::{Class, Fault},
+    fault::{Class, Fault, Verbatim},
     flow::{Left, Scarce, Short},
     id::RequestId,
     refusal::Refusal,
@@ -23,6 +23,8 @@ pub struct Denial {
     pub is_guess: bool,
     /// What is left of the caller's own limits; `None` where it has none, or nobody knows who it is.
     pub left: Option<Left>,
+    /// What the provider said, to be handed on as it came in the place of the error.
+    pub verbatim: Option<Box<Verbatim>>,
 }
 
 impl Denial {
@@ -35,7 +37,7 @@ impl Denial {
                     Refusal::AtLimit { short, .. } => {
                         Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
                     }
-                    Refusal::Unbookable | Refusal::Unbooked => Some(BUSY_MS),
+                    Refusal::Unbookable | Refusal::Unbooked | Refusal::OwnersAway => Some(BUSY_MS),
                     _ => None,
                 };
                 Self {
@@ -45,6 +47,7 @@ impl Denial {
                     is_final: retry_after_ms.is_none(),
                     is_guess,
                     left: None,
+                    verbatim: None,
                 }
             }
             Refused::There(fault) => Self {
@@ -55,6 +58,7 @@ impl Denial {
                     || fault.retry() == nexus_core::fault::Retry::Never,
                 is_guess: false,
                 left: None,
+                verbatim: fault.verbatim,
             },
         }
     }
@@ -112,6 +116,12 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
             ))
             .with_param(Some("model".to_owned())),
+        Refusal::UnknownResource { kind, id } => PublicError::new(ErrorCode::ResourceNotFound)
+            .with_message(format!("there is no {} `{id}` that this team has made; check the id", kind.replace('_', " ")))
+            .with_param(Some("id".to_owned())),
+        Refusal::OwnersAway => unbooked(
+            "who has made what cannot be looked up at the moment, so nothing that is kept is served; try again in a moment",
+        ),
         Refusal::Unfit { alias, against } => {
             PublicError::new(ErrorCode::InvalidRequest).with_message(format!(
                 "no provider of the model `{alias}` takes this request: {}; ask for another model",

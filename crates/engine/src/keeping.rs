@@ -32,6 +32,10 @@ pub struct Keeping {
 impl Keeping {
     /// Begins with what was asked; `None` where it is not to be kept.
     pub fn of(routed: &Routed, world: &World, shared: &Shared, request: RequestId) -> Option<Box<Self>> {
+        // files and the like are no conversation
+        if routed.asked.resource.is_some() {
+            return None;
+        }
         let team = routed.caller.team.filter(|team| world.snapshot.keeps_content(Some(*team)))?;
         let body = &routed.asked.body;
         let head = body.get(..SAID_MAX);

@@ -21,6 +21,7 @@ pub mod quote;
 pub mod relay;
 pub mod repeat;
 pub mod reply;
+pub mod resource;
 mod resume;
 mod share;
 pub mod shared;

@@ -31,13 +31,15 @@ use crate::{
     quote::{Quote, quote},
     relay::Relay,
     reply::{Decision, Reply, ReplyBody, Sharing},
+    resource::{self, ResourceCall},
     resume, share,
-    shared::Engine,
+    shared::{Engine, Shared},
     stage::{
         adapt, authenticate,
         limit::Own,
         normalise::{Begun, Shape},
-        parse, repeat, reserve,
+        parse::{self, Asked, form::Hold},
+        repeat, reserve,
         resolve::{self, Routed},
         select::{self, Course},
         shield, signed,
@@ -46,10 +48,23 @@ use crate::{
     world::World,
 };
 
-/// Serves an operation.
+/// What a client wants of the gateway.
+pub enum Wanted {
+    Operation(Operation),
+    /// Something about what a provider keeps.
+    Resource(Box<ResourceCall>),
+}
+
+impl From<Operation> for Wanted {
+    fn from(operation: Operation) -> Self {
+        Wanted::Operation(operation)
+    }
+}
+
+/// Serves what is wanted.
 pub async fn serve<T: Transport, B: BodyStream>(
     engine: &Rc<Engine<T>>,
-    operation: Operation,
+    wanted: impl Into<Wanted>,
     arrival: Arrival<'_, B>,
 ) -> Result<Reply<T::Body>, Denial> {
     let shared = &engine.shared;
@@ -60,7 +75,7 @@ pub async fn serve<T: Transport, B: BodyStream>(
     let mut keeping = None;
     let answered = {
         // pinned first: an instrumented future is moved with all that it may come to hold
-        let way = pin!(way(engine, operation, arrival, request, &tally, (&mut own, &mut keeping)));
+        let way = pin!(way(engine, wanted.into(), arrival, request, &tally, (&mut own, &mut keeping)));
         way.instrument(span).await
     };
     let now_us = shared.clock.monotonic_us();
@@ -107,7 +122,7 @@ impl From<Refusal> for Refused {
 
 async fn way<T: Transport, B: BodyStream>(
     engine: &Rc<Engine<T>>,
-    operation: Operation,
+    wanted: Wanted,
     arrival: Arrival<'_, B>,
     request: RequestId,
     tally: &Rc<Tally>,
@@ -123,27 +138,47 @@ async fn way<T: Transport, B: BodyStream>(
     if !shared.ledger.takes_calls() {
         return Err(Refusal::Unbookable.into());
     }
-    let asked = {
-        let (limits, clock) = (&shared.limits, &*shared.clock);
-        let hold = signature.holds();
-        let parsing = pin!(parse::body(request, operation, &head.headers, body, hold, limits, clock));
-        parsing.instrument(debug_span!("parse")).await?
-    };
+    let asked = parse(shared, wanted, request, &head, body, signature.holds()).await?;
     signed::body(signature, asked.sent(), &head, &caller, shared)?;
     let telling = asked.telling();
-    let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, &world))?;
+    let home = resource::home(&asked, &caller, shared).await?;
+    let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, home, &world))?;
     own.admit(&mut routed, shared.clock.monotonic_us())?;
     *keeping = Keeping::of(&routed, &world, shared, request);
     let wish = repeat::wish(&routed, &head, &world)?;
     let now_us = shared.clock.monotonic_us();
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
     let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
-    let trip = Trip { request, head: &head, deadline_us, attempts: Cell::new(0), tally };
-    let answered = match wish {
-        Some(wish) => share::share(engine, &world, routed, &wish, trip).await,
-        None => answer(engine, &world, routed, trip).await,
+    let (attempts, shown) = (Cell::new(0), Cell::default());
+    let trip = Trip { request, head: &head, deadline_us, attempts, shown, tally };
+    let answered = match (wish, routed.asked.resource.is_some()) {
+        (_, true) => Box::pin(resource::serve(engine, &world, routed, &trip)).await,
+        (Some(wish), false) => share::share(engine, &world, routed, &wish, trip).await,
+        (None, false) => answer(engine, &world, routed, &trip).await,
     };
     answered.map(|reply| Reply { telling, ..reply })
+}
+
+/// What is asked, by its body.
+async fn parse<B: BodyStream>(
+    shared: &Shared,
+    wanted: Wanted,
+    request: RequestId,
+    head: &Head<'_>,
+    body: B,
+    hold: Hold,
+) -> Result<Asked, Refusal> {
+    let (limits, clock) = (&shared.limits, &*shared.clock);
+    match wanted {
+        Wanted::Operation(operation) => {
+            let parsing = pin!(parse::body(request, operation, &head.headers, body, hold, limits, clock));
+            parsing.instrument(debug_span!("parse")).await
+        }
+        Wanted::Resource(call) => {
+            let parsing = Box::pin(parse::resource(request, call, &head.headers, body, hold, limits, clock));
+            parsing.instrument(debug_span!("parse")).await
+        }
+    }
 }
 
 /// Gets an answer for this request alone: holds what it may need, and tries until an answer begins.
@@ -151,7 +186,7 @@ pub(crate) async fn answer<T: Transport>(
     engine: &Rc<Engine<T>>,
     world: &Arc<World>,
     mut routed: Box<Routed>,
-    trip: Trip<'_>,
+    trip: &Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     hold(engine, world, &mut routed, trip.request).await?;
     engine.shared.retries.arrive(engine.shared.clock.monotonic_us());
@@ -220,7 +255,7 @@ pub async fn count<T: Transport, B: BodyStream>(
         let signature = signed::head(&head, &caller, &world, shared)?;
         let (sent, asked) = parse::counted(&head.headers, body, &shared.limits, chat, &*shared.clock).await?;
         signed::body(signature, &sent, &head, &caller, shared)?;
-        let routed = resolve::resolve(asked, caller, &world)?;
+        let routed = resolve::resolve(asked, caller, None, &world)?;
         Ok(estimate::count(routed.asked.prompt(), String::new()).await.prompt_tokens())
     };
     match counted.await {
@@ -256,20 +291,20 @@ pub fn identify_bodiless<T: Transport>(
 }
 
 /// Tries the targets of a route, and then of the routes that are asked instead, until an answer begins.
-async fn failover<T: Transport>(
+pub(crate) async fn failover<T: Transport>(
     engine: &Rc<Engine<T>>,
     world: &Arc<World>,
     mut routed: Box<Routed>,
-    trip: Trip<'_>,
+    trip: &Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
     loop {
-        match course(engine, world, &routed, &trip, &[]).await {
+        match course(engine, world, &routed, trip, &[]).await {
             Ok((decision, place, served)) => {
                 let (request, sharing) = (trip.request, Sharing::Own);
                 let mut body = promise(engine, served, trip.tally).await?;
                 if let ReplyBody::Stream(relay) = &mut body
                     && decision.words == Words::Chat
-                    && let Some(rest) = resume::Route::of(engine, world, routed, &trip, place)
+                    && let Some(rest) = resume::Route::of(engine, world, routed, trip, place)
                 {
                     relay.inherit(Box::new(rest));
                 }

@@ -39,7 +39,7 @@ pub struct AtTarget {
 
 /// Counts and prices. The caller must be one that may call models.
 pub async fn quote(asked: Asked, caller: Principal, world: &World, now_ms: i64) -> Result<Quote, Refusal> {
-    let routed = resolve::resolve(asked, caller, world)?;
+    let routed = resolve::resolve(asked, caller, None, world)?;
     let prompt = estimate::count(routed.asked.prompt(), String::new()).await;
     let request = &routed.asked.request;
     let output = request.max_output_tokens().unwrap_or_else(|| output_max(&routed));

@@ -86,7 +86,7 @@ pub async fn share<T: Transport>(
                 let why = "too many answers are under way to promise another";
                 return Err(Refused::There(Fault::new(Class::Overloaded, why)));
             }
-            None => return pipeline::answer(engine, world, routed, trip).await,
+            None => return pipeline::answer(engine, world, routed, &trip).await,
         }
     }
 }
@@ -132,9 +132,15 @@ async fn led<T: Transport>(
     let others = errand.others.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let head = Head { others, ..Head::default() };
     let Errand { request, deadline_us, tally, .. } = &errand;
-    let trip =
-        Trip { request: *request, head: &head, deadline_us: *deadline_us, attempts: Cell::new(0), tally };
-    let mut answer = std::pin::pin!(pipeline::answer(&engine, &world, routed, trip));
+    let trip = Trip {
+        request: *request,
+        head: &head,
+        deadline_us: *deadline_us,
+        attempts: Cell::new(0),
+        shown: Cell::default(),
+        tally,
+    };
+    let mut answer = std::pin::pin!(pipeline::answer(&engine, &world, routed, &trip));
     let flight = Arc::clone(&lead.flight);
     let answered = loop {
         tokio::select! {

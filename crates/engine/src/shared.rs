@@ -15,6 +15,7 @@ use crate::{
     port::{Clock, Contents, Deadlines, Dice, Ledger, Trail, Transport},
     relay::orphan::Orphanage,
     repeat::Repeats,
+    resource::owners::Owners,
     stage::authenticate::Known,
     world::Worlds,
 };
@@ -34,6 +35,8 @@ pub struct Limits {
     pub attempts: u32,
     /// Silence on a stream after which a comment is sent to keep it open, in milliseconds.
     pub heartbeat_ms: u64,
+    /// Whether what nobody here has made may be asked for at the default provider.
+    pub serves_unowned: bool,
     pub deadlines: Deadlines,
 }
 
@@ -60,6 +63,8 @@ pub struct Shared {
     pub nonces: Nonces,
     pub trail: Arc<dyn Trail>,
     pub contents: Arc<dyn Contents>,
+    /// Who has made what at providers.
+    pub owners: Arc<dyn Owners>,
     pub ledger: Arc<dyn Ledger>,
     pub estimator: Estimator,
     pub clock: Arc<dyn Clock>,

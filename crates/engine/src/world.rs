@@ -94,6 +94,13 @@ impl World {
         Some(Resolved { name: name.into(), route: Arc::clone(route), rule: Arc::default() })
     }
 
+    /// The same at one provider.
+    pub fn home_of(&self, provider: ProviderId, name: &str) -> Option<Resolved> {
+        let is_of = |route: &&Arc<Route>| route.targets.first().is_some_and(|own| own.provider.id == provider);
+        let route = self.homes.values().find(is_of)?;
+        Some(Resolved { name: name.into(), route: Arc::clone(route), rule: Arc::default() })
+    }
+
     /// A target of a route of this world, by its place, and what stands behind it.
     pub fn stand<'a>(
         &'a self,

@@ -8,4 +8,5 @@ pub mod models;
 pub mod operation;
 pub mod organization;
 pub mod probes;
+pub mod resources;
 pub mod session_keys;

@@ -15,10 +15,13 @@ use actix_web::{
     Error, HttpResponse,
     dev::{Service, ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
     web,
 };
-use nexus_core::{host::Hosts, id::RequestId};
+use nexus_core::{host::Hosts, id::RequestId, origin::Origins};
 use nexus_engine::identity;
 use nexus_providers::tongue::{self, Tongue};
 use nexus_wire::error::{ErrorCode, PublicError};
@@ -30,6 +33,7 @@ use crate::{
     },
     bug,
     connections::TurnedAway,
+    cors,
     respond,
     worker::Worker,
 };
@@ -74,12 +78,13 @@ type Tell = Rc<dyn Fn(Dialect, Trouble) -> HttpResponse>;
 #[derive(Clone)]
 pub struct Entrance {
     hosts: Hosts,
+    origins: Origins,
     tell: Tell,
 }
 
 impl Entrance {
-    pub fn new(hosts: Hosts, worker: web::Data<Worker>) -> Self {
-        Self { hosts, tell: Rc::new(move |dialect, trouble| tell(&worker, dialect, trouble)) }
+    pub fn new(hosts: Hosts, origins: Origins, worker: web::Data<Worker>) -> Self {
+        Self { hosts, origins, tell: Rc::new(move |dialect, trouble| tell(&worker, dialect, trouble)) }
     }
 
     /// For a listener that has no words of its own.
@@ -88,7 +93,8 @@ impl Entrance {
             Trouble::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Trouble::Bug => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { hosts, tell: Rc::new(move |_, trouble| HttpResponse::new(status(trouble))) }
+        let tell = move |_, trouble| HttpResponse::new(status(trouble));
+        Self { hosts, origins: Origins::default(), tell: Rc::new(tell) }
     }
 
     /// Lets a request through to `inner`.
@@ -107,11 +113,12 @@ impl Entrance {
             let response = (self.tell)(dialect, Trouble::Misdirected);
             return Passage::Turned(Some(request.into_response(response)));
         }
+        let origin = cors::admitted(&self.origins, request.path(), request.headers());
         if *request.method() == Method::HEAD {
             request.head_mut().method = Method::GET;
         }
         match bug::caught(|| inner.call(request)) {
-            Some(answer) => Passage::Open { answer, dialect, tell: Rc::clone(&self.tell) },
+            Some(answer) => Passage::Open { answer, dialect, origin, tell: Rc::clone(&self.tell) },
             None => Passage::Lost(Some((self.tell)(dialect, Trouble::Bug))),
         }
     }
@@ -129,7 +136,13 @@ impl Entrance {
 
 /// A request on its way through.
 pub enum Passage<F> {
-    Open { answer: F, dialect: Dialect, tell: Tell },
+    Open {
+        answer: F,
+        dialect: Dialect,
+        /// Of a page that may read the answer.
+        origin: Option<HeaderValue>,
+        tell: Tell,
+    },
     Turned(Option<ServiceResponse>),
     Lost(Option<HttpResponse>),
 }
@@ -143,7 +156,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let lost = |response| Poll::Ready(Err(InternalError::from_response("a bug", response).into()));
         match self.get_mut() {
-            Passage::Open { answer, dialect, tell } => match bug::caught(|| Pin::new(answer).poll(cx)) {
+            Passage::Open { answer, dialect, origin, tell } => match bug::caught(|| Pin::new(answer).poll(cx)) {
+                Some(Poll::Ready(Ok(mut response))) => {
+                    if let Some(origin) = origin.take() {
+                        cors::tell(response.headers_mut(), origin);
+                    }
+                    Poll::Ready(Ok(response))
+                }
                 Some(poll) => poll,
                 None => lost(tell(*dialect, Trouble::Bug)),
             },

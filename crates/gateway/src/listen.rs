@@ -61,7 +61,7 @@ pub fn serve(
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
     let tls = Tls::new(None)?;
     let identities = boot::hosts(settings);
-    let hosts = settings.server.hosts(address);
+    let (hosts, origins) = (settings.server.hosts(address), settings.server.cors_origins.clone());
     let workers = match part {
         Part::Administration => settings.server.workers.min(ADMIN_WORKERS),
         Part::Whole | Part::Applications => settings.server.workers,
@@ -88,7 +88,7 @@ pub fn serve(
             tarpit: Tarpit::default(),
             drain: Arc::clone(&drain),
         });
-        let entrance = Entrance::new(hosts.clone(), worker.clone());
+        let entrance = Entrance::new(hosts.clone(), origins.clone(), worker.clone());
         App::new()
             .app_data(worker)
             .wrap_fn(move |request, inner| entrance.pass(request, inner))

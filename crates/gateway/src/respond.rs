@@ -14,7 +14,11 @@ use actix_web::{
     web::Bytes,
 };
 use futures_core::Stream;
-use nexus_core::{fault::Fault, id::RequestId, usage::Repeat};
+use nexus_core::{
+    fault::{Fault, Verbatim},
+    id::RequestId,
+    usage::Repeat,
+};
 use nexus_engine::{
     denial::Denial,
     keeping::Keeping,
@@ -119,10 +123,14 @@ fn bytes(id: RequestId, media: &Media) -> HttpResponseBuilder {
             response.insert_header((name, value));
         }
     }
-    // what a provider calls a page must not become one under this name
+    guarded(&mut response);
+    response
+}
+
+/// What a provider calls a page must not become one under this name.
+fn guarded(response: &mut HttpResponseBuilder) {
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     response.insert_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")));
-    response
 }
 
 /// How an answer begins that is a stream of events.
@@ -182,7 +190,10 @@ pub async fn denial_in(
     if denial.is_guess {
         worker.hold().await;
     }
-    let mut response = error_in(tongue, denial.request, &denial.error, worker);
+    let mut response = match &denial.verbatim {
+        Some(said) => verbatim(denial.request, said, worker),
+        None => error_in(tongue, denial.request, &denial.error, worker),
+    };
     let headers = response.headers_mut();
     if let Some(wait_ms) = denial.retry_after_ms {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1000)));
@@ -195,6 +206,18 @@ pub async fn denial_in(
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response
+}
+
+/// What a provider said no with, as it came; counted.
+fn verbatim(id: RequestId, said: &Verbatim, worker: &Worker) -> HttpResponse {
+    worker.engine.shared.meters.refused("invalid_request_error");
+    let mut response = begin(StatusCode::from_u16(said.status).unwrap_or(StatusCode::BAD_GATEWAY), id);
+    let media = said.content_type.as_deref().and_then(|media| HeaderValue::try_from(media).ok());
+    if let Some(media) = media {
+        response.insert_header((header::CONTENT_TYPE, media));
+    }
+    guarded(&mut response);
+    response.body(said.body.clone())
 }
 
 /// An error in OpenAI's shape, counted.

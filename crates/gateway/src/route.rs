@@ -12,7 +12,7 @@ use nexus_wire::surface::{self, How, SURFACE};
 
 use crate::{
     admin,
-    api::{estimate, fallback, me, models, operation, organization, probes, session_keys},
+    api::{estimate, fallback, me, models, operation, organization, probes, resources, session_keys},
     console,
 };
 
@@ -106,6 +106,9 @@ fn of_surface(row: &surface::Row) -> Option<Url> {
     let (access, route): (_, fn() -> Route) = match (row.how, row.method) {
         (How::Native, _) => return None,
         (How::Relayed, _) => (Access::Key, || web::post().to(operation::pass)),
+        (How::Kept, surface::Method::Get) => (Access::Key, || web::get().to(resources::serve)),
+        (How::Kept, surface::Method::Post) => (Access::Key, || web::post().to(resources::serve)),
+        (How::Kept, surface::Method::Delete) => (Access::Key, || web::delete().to(resources::serve)),
         (How::Refused(_), surface::Method::Get) => (Access::Key, || web::get().to(fallback::not_served)),
         (How::Refused(_), surface::Method::Post) => (Access::Key, || web::post().to(fallback::not_served)),
         (How::Refused(_), surface::Method::Delete) => {

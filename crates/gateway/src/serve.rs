@@ -19,7 +19,7 @@ use actix_web::{
 use nexus_config::{
     environment::Absence,
     load::Flags,
-    settings::{LogFormat, Settings},
+    settings::{LogFormat, Settings, UnownedResources},
 };
 use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_engine::{
@@ -50,6 +50,7 @@ use crate::{
     dice::WorkerDice,
     ledger::JournalLedger,
     listen::{self, Parts},
+    owners::{OwnersWriter, StoredOwners},
     proofs,
     reload::{Loader, Reloading},
     rotation::{Rotating, Rotation, ring::Ring},
@@ -105,6 +106,7 @@ struct Node {
     rotating: Rotating,
     trail: TrailWriter,
     contents: ContentWriter,
+    owners: OwnersWriter,
     findings: Findings,
 }
 
@@ -131,6 +133,7 @@ impl Node {
         let ledger = ledger(journal, settings, &meters);
         let (said, contents) = contents::start(&store, &keys.vault, clock.clone(), &meters)?;
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
+        let (owners, owners_writer) = StoredOwners::start(store.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
             keys: keys.proofs,
@@ -142,6 +145,7 @@ impl Node {
             nonces: proofs::nonces(&settings.data_dir, clock.unix_ms().div_euclid(1000))?,
             trail: Arc::new(notes),
             contents: Arc::new(said),
+            owners: Arc::new(owners),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
@@ -169,7 +173,7 @@ impl Node {
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
-        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, contents, findings })
+        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, contents, owners: owners_writer, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -227,13 +231,13 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, trail, contents, findings, .. } = self;
+        let Self { parts, shipper, reloading, rotating, trail, contents, owners, findings, .. } = self;
         drop((reloading, rotating));
         let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
         // With it went the near ends of the trail and of contents: what was noted is written.
-        drop((trail, contents));
+        drop((trail, contents, owners));
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
         if let Err(error) = findings.keep(&store) {
@@ -290,6 +294,7 @@ fn limits(settings: &Settings) -> Limits {
         request_body_ms: REQUEST_BODY_MS,
         attempts: ATTEMPTS_MAX,
         heartbeat_ms: timeouts.heartbeat_ms,
+        serves_unowned: settings.unowned_resources == UnownedResources::Serve,
         deadlines: Deadlines {
             connect_ms: timeouts.connect_ms,
             first_byte_ms: timeouts.first_byte_ms,

@@ -213,6 +213,13 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// Where it has what stands at this path of OpenAI's API, query included, as a path behind the endpoint's;
+    /// `None`: it keeps nothing as OpenAI does.
+    fn kept_at(&self, path: &str, site: Site<'_>) -> Option<String> {
+        let _ = (path, site);
+        None
+    }
+
     /// How it takes an operation that clients ask in a tongue of theirs, where it speaks that itself.
     fn own(&self, operation: Operation, real_model: &str, site: Site<'_>) -> Option<&dyn Own> {
         let _ = (operation, real_model, site);

@@ -19,6 +19,7 @@ pub mod price;
 pub mod provider;
 pub mod quota;
 pub mod reprice;
+pub mod resource;
 pub mod route;
 pub mod rule;
 pub mod setting;

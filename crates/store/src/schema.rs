@@ -511,6 +511,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    owned_resources (resource_id, kind, provider_id) {
+        kind -> Text,
+        resource_id -> Text,
+        provider_id -> Text,
+        credential_id -> Text,
+        team_id -> Text,
+        key_id -> Text,
+        made_at -> BigInt,
+    }
+}
+
 diesel::joinable!(usage_hours -> usage_contexts (context_id));
 diesel::joinable!(usage_days -> usage_contexts (context_id));
 diesel::joinable!(usage_attempts -> usage_contexts (context_id));

@@ -13,6 +13,7 @@ use crate::{
     connection::AnyConnection,
     repo::{
         baseline::BaselineRow,
+        resource::OwnedRow,
         usage::{
             AttemptRow,
             context::ContextRow,
@@ -21,7 +22,7 @@ use crate::{
         },
     },
     schema::{
-        settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours, usage_label_days,
+        owned_resources, settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours, usage_label_days,
     },
 };
 
@@ -62,6 +63,20 @@ pub(crate) fn insert_attempt(conn: &mut AnyConnection, row: &AttemptRow) -> Quer
             .do_nothing()
             .execute(conn),
     }
+}
+
+/// Makes a thing somebody's, where it is nobody's yet.
+pub(crate) fn insert_owned(conn: &mut AnyConnection, row: &OwnedRow) -> QueryResult<()> {
+    use owned_resources::dsl as o;
+    match conn {
+        AnyConnection::Sqlite(conn) => insert_or_ignore_into(o::owned_resources).values(row).execute(conn),
+        AnyConnection::Postgres(conn) => insert_into(o::owned_resources)
+            .values(row)
+            .on_conflict((o::resource_id, o::kind, o::provider_id))
+            .do_nothing()
+            .execute(conn),
+    }
+    .map(drop)
 }
 
 /// Makes sure that a context is there; it is named by its content, so one that is there says the same.

@@ -10,6 +10,7 @@ mod connection;
 mod converse;
 mod embeddings;
 mod generate;
+mod kept;
 mod messages;
 mod ollama;
 mod oracle;
@@ -38,6 +39,7 @@ use self::ask::Ask;
 use self::connection::Connection;
 pub use self::converse::signature::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use self::embeddings::EmbedAsk;
+use self::kept::Keeper;
 use self::oracle::Oracle;
 pub use self::oracle::Served;
 use self::reply::Reply;
@@ -220,6 +222,7 @@ pub(crate) struct Shared {
     oracle: Oracle,
     remember: usize,
     received: Mutex<Remembered>,
+    kept: Mutex<Keeper>,
     replies: Mutex<Replies>,
     counts: watch::Sender<Counts>,
     id_prefix: String,
@@ -255,6 +258,7 @@ impl Shared {
             oracle: Oracle::open(options.oracle_file.as_deref(), options.remember)?,
             remember: options.remember,
             received: Mutex::default(),
+            kept: Mutex::default(),
             replies: Mutex::new(Replies { script, by_key: HashMap::new(), cached: VecDeque::new() }),
             counts: watch::Sender::default(),
             id_prefix: format!("{:013x}", unix_ms()),
@@ -281,6 +285,7 @@ impl Shared {
         self.count(|counts| counts.requests += 1);
         let path = request.head.path.split('?').next().unwrap_or_default();
         match (request.head.method.as_str(), path) {
+            (method, path) if kept::is_asked(method, path) => Arc::new(lock(&self.kept).answer(request)),
             ("POST", path) if token::is_asked(path) => {
                 let (status, body) = token::answer(&request.body, unix_ms() / 1000);
                 Arc::new(Reply::plain(status, &body))

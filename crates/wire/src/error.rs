@@ -21,6 +21,8 @@ pub enum ErrorCode {
     PermissionDenied,
     /// No model of this name.
     ModelNotFound,
+    /// Nothing of this id that the caller has made.
+    ResourceNotFound,
     /// No such path.
     UnknownUrl,
     /// OpenAI has the operation, and it is not served here.
@@ -81,12 +83,13 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 24] = [
+    pub const ALL: [ErrorCode; 25] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::InvalidSignature,
         ErrorCode::Blocked,
         ErrorCode::PermissionDenied,
         ErrorCode::ModelNotFound,
+        ErrorCode::ResourceNotFound,
         ErrorCode::UnknownUrl,
         ErrorCode::NotServed,
         ErrorCode::MethodNotAllowed,
@@ -117,6 +120,7 @@ impl ErrorCode {
             Self::Blocked => row(403, "permission_error", Some("request_blocked"), "the request looks like an attack and was refused; ask whoever manages the team if it is none"),
             Self::PermissionDenied => row(403, "permission_error", Some("permission_denied"), "this key may not do this; use a key of the level or with the models it needs"),
             Self::ModelNotFound => row(404, REQUEST, Some("model_not_found"), "the model does not exist or this key has no access to it; `GET /v1/models` lists what there is"),
+            Self::ResourceNotFound => row(404, REQUEST, Some("resource_not_found"), "there is nothing of this id that this team has made; check the id"),
             Self::UnknownUrl => row(404, REQUEST, Some("unknown_url"), "there is nothing at this URL; check the base URL, it ends with `/v1`"),
             Self::NotServed => row(404, REQUEST, Some("operation_not_served"), "this operation of OpenAI's API is not served here"),
             Self::MethodNotAllowed => row(405, REQUEST, Some("method_not_allowed"), "this URL does not take this method"),
@@ -238,6 +242,7 @@ mod tests {
             (403, "permission_error", Some("request_blocked")),
             (403, "permission_error", Some("permission_denied")),
             (404, "invalid_request_error", Some("model_not_found")),
+            (404, "invalid_request_error", Some("resource_not_found")),
             (404, "invalid_request_error", Some("unknown_url")),
             (404, "invalid_request_error", Some("operation_not_served")),
             (405, "invalid_request_error", Some("method_not_allowed")),

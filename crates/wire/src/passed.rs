@@ -15,6 +15,7 @@ pub use self::{
 use crate::{
     chat::{BodyError, count, flag, model, readable, unreadable},
     json::{self, Cursor, Malformed},
+    references::Reference,
 };
 
 /// The members that are looked at.
@@ -33,6 +34,8 @@ pub struct PassedRequest {
     pub characters: u64,
     /// Whether the body is a form and not JSON.
     pub is_form: bool,
+    /// What a form refers to.
+    pub references: Vec<Reference>,
 }
 
 /// The name of a model, and where it stands in the body.
@@ -76,6 +79,7 @@ impl PassedRequest {
                 .and_then(|input| serde_json::from_str::<String>(input).ok())
                 .map_or(0, |input| input.chars().count() as u64),
             is_form: false,
+            references: Vec::new(),
         })
     }
 }

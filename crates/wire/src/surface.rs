@@ -4,11 +4,12 @@
 //! so that none is forgotten and none is served that does not stand here.
 
 mod page;
+mod resource;
 mod table;
 
 use std::fmt;
 
-pub use self::{page::coverage_markdown, table::SURFACE};
+pub use self::{page::coverage_markdown, resource::Resource, table::SURFACE};
 
 /// A method of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,8 @@ pub enum How {
     Native,
     /// Passed on in its own words to a provider that has it, and booked.
     Relayed,
+    /// Passed on in its own words to the provider that keeps what is meant, where that is the caller's.
+    Kept,
     /// Not served; why, and what to do instead.
     Refused(&'static str),
 }
@@ -50,7 +53,7 @@ impl How {
     pub fn as_str(self) -> &'static str {
         match self {
             How::Native => "native",
-            How::Relayed => "relayed",
+            How::Relayed | How::Kept => "relayed",
             How::Refused(_) => "refused",
         }
     }

@@ -20,7 +20,10 @@ use nexus_core::{
 use nexus_providers::{
     dialect::{
         Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
-        openai::{Passing, decode_embeddings, decode_passed, encode_embeddings, encode_passed},
+        openai::{
+            KeptPassing, Passing, Reading, decode_embeddings, decode_kept, decode_passed, encode_embeddings,
+            encode_passed,
+        },
     },
     tongue::{Own, OwnAsk, Terms, Words},
 };
@@ -35,6 +38,7 @@ use crate::{
     estimate::Prompt,
     pipeline::Refused,
     port::{JSON, Rest},
+    resource::ResourceCall,
     stage::{
         parse::{Asked, Foreign, Request, form::Carried},
         resolve::Routed,
@@ -69,6 +73,8 @@ enum Said<'a> {
     Batches(Batches<'a>),
     /// Words that go through as they are.
     Passed { request: &'a PassedRequest, path: String },
+    /// A call about what the vendor keeps.
+    Kept { call: &'a ResourceCall, request: &'a PassedRequest, path: String },
 }
 
 /// How an answer goes through that is not read whole.
@@ -76,6 +82,28 @@ pub struct Passage {
     pub decoder: Box<dyn StreamDecoder>,
     /// Whether it is events, and not bytes of whatever they are.
     pub is_events: bool,
+}
+
+/// How a request goes on its way.
+pub struct Carriage<'a> {
+    pub method: &'static str,
+    /// Empty where there is no body.
+    pub content_type: &'a str,
+    /// What of the body is still to come.
+    pub rest: Option<Rest>,
+    /// Whether the client is given the provider's own words where it says no.
+    pub is_verbatim: bool,
+}
+
+/// How an answer about what is kept goes through.
+fn kept_passing(call: &ResourceCall, media: Option<&str>) -> Option<Passage> {
+    let (decoder, is_events) = match media {
+        _ if call.does.is_content => (KeptPassing::bytes(), false),
+        Some("application/json") | None => return None,
+        Some("text/event-stream") => (KeptPassing::events(), true),
+        Some(_) => (KeptPassing::bytes(), false),
+    };
+    Some(Passage { decoder: Box::new(decoder), is_events })
 }
 
 /// What a whole answer comes to.
@@ -107,9 +135,15 @@ pub fn adapt<'a>(
             }
         }
         Request::Passed(request) => {
-            let path = dialect.path_of(asked.call.operation, real_model, site);
+            let path = match &asked.resource {
+                Some(call) => dialect.kept_at(&call.target(), site),
+                None => dialect.path_of(asked.call.operation, real_model, site),
+            };
             let path = path.ok_or_else(|| Refused::There(unknown(&asked.call)))?;
-            Said::Passed { request, path }
+            match asked.resource.as_deref() {
+                Some(call) => Said::Kept { call, request, path },
+                None => Said::Passed { request, path },
+            }
         }
     };
     let (call, body) = (&asked.call, &asked.body);
@@ -208,6 +242,11 @@ impl Adapted<'_> {
                 headers: Vec::new(),
                 body: encode_passed(self.body, request, self.real_model),
             }),
+            Said::Kept { call, request, path } => Ok(Encoded {
+                path: path.clone(),
+                headers: call.along.clone(),
+                body: encode_passed(self.body, request, self.real_model),
+            }),
         };
         encoded.map(Some).map_err(refused)
     }
@@ -218,7 +257,7 @@ impl Adapted<'_> {
             Said::Chat { .. } | Said::Own { .. } => Prompt::Chat(self.body.clone()),
             Said::Embeddings { .. } => Prompt::Embeddings(self.body.clone()),
             Said::Batches(batches) => batches.prompt(),
-            Said::Passed { .. } => Prompt::Passed(self.body.clone()),
+            Said::Passed { .. } | Said::Kept { .. } => Prompt::Passed(self.body.clone()),
         }
     }
 
@@ -232,7 +271,11 @@ impl Adapted<'_> {
 
     /// How an answer of this media type goes through without being read whole; `None` where it is read.
     pub fn passing(&self, media: Option<&str>) -> Option<Passage> {
-        let Said::Passed { request, .. } = &self.said else { return None };
+        let (request, media) = match &self.said {
+            Said::Passed { request, .. } => (request, media),
+            Said::Kept { call, .. } => return kept_passing(call, media),
+            _ => return None,
+        };
         let (decoder, is_events) = match media {
             Some("application/json") | None => return None,
             Some("text/event-stream") => (Passing::events(self.call, request), true),
@@ -241,16 +284,24 @@ impl Adapted<'_> {
         Some(Passage { decoder: Box::new(decoder), is_events })
     }
 
-    /// The type of the body, and what of it is still to come.
+    /// How the request goes on its way.
     ///
     /// # Errors
     /// If that has been sent already.
-    pub fn carried(&self) -> Result<(&str, Option<Rest>), Fault> {
-        let Some(carried) = self.carried else { return Ok((JSON, None)) };
+    pub fn carried(&self) -> Result<Carriage<'_>, Fault> {
+        let (method, is_kept) = match &self.said {
+            Said::Kept { call, .. } => (call.method.as_str(), true),
+            _ => ("POST", false),
+        };
+        let Some(carried) = self.carried else {
+            let content_type = if is_kept && self.body.is_empty() { "" } else { JSON };
+            return Ok(Carriage { method, content_type, rest: None, is_verbatim: is_kept });
+        };
         if carried.is_spent() {
             return Err(Fault::new(Class::BadRequest, "the body was sent once and cannot be sent again"));
         }
-        Ok((&carried.content_type, carried.take_rest()))
+        let rest = carried.take_rest();
+        Ok(Carriage { method, content_type: &carried.content_type, rest, is_verbatim: is_kept })
     }
 
     /// A decoder for one such answer.
@@ -273,6 +324,11 @@ impl Adapted<'_> {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
             Said::Passed { request, .. } => decode_passed(self.call, request, body).map(Came::Whole),
+            Said::Kept { call, request, .. } => {
+                let alias = request.model.as_ref().map(|_| self.call.alias.clone());
+                let reading = Reading { alias, generates: call.does.generates };
+                decode_kept(&reading, body).map(Came::Whole)
+            }
         }
     }
 
@@ -287,9 +343,11 @@ impl Adapted<'_> {
     pub fn finish(&self) -> Bytes {
         match &self.said {
             Said::Batches(batches) => batches.finish(&self.call.alias),
-            Said::Chat { .. } | Said::Own { .. } | Said::Embeddings { .. } | Said::Passed { .. } => {
-                Bytes::new()
-            }
+            Said::Chat { .. }
+            | Said::Own { .. }
+            | Said::Embeddings { .. }
+            | Said::Passed { .. }
+            | Said::Kept { .. } => Bytes::new(),
         }
     }
 }

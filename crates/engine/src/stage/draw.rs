@@ -8,12 +8,14 @@ use nexus_core::{
     catalogue::Target,
     fault::{Class, Fault},
     health::{Entry, Seat, learned::Learned},
+    id::CredentialId,
 };
 
 use crate::{
     credentials::{Credential, Credentials, Drawn, Heard, Member, Tried, limited_as},
     port::{Dice, Noted},
     shared::Shared,
+    stage::resolve::Routed,
     world::Backend,
 };
 
@@ -23,16 +25,37 @@ pub struct Drawing<'s, 'a> {
     target: &'a Target,
     pool: &'a Credentials,
     model: Cow<'a, str>,
+    /// The one that what the request names was made with.
+    only: Option<CredentialId>,
+}
+
+/// The only credential a request may show, unless it failed or is at its limit.
+fn own_turn<'a>(own: &'a Member, tried: &Tried, now_us: u64) -> Result<Option<&'a Member>, Fault> {
+    if tried.has(own) {
+        return Err(Fault::new(Class::Credential, "the credential that what is named was made with was refused"));
+    }
+    match own.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(now_us)) {
+        Ok(()) => Ok(Some(own)),
+        Err(wait_us) => Err(Fault {
+            retry_after_ms: Some(wait_us.div_ceil(1000)),
+            ..Fault::new(Class::RateLimited, "the credential that what is named was made with is at its limit")
+        }),
+    }
 }
 
 impl<'s, 'a> Drawing<'s, 'a> {
-    pub fn new(shared: &'s Shared, target: &'a Target, backend: &'a Backend, name: &'a str) -> Self {
-        let model = limited_as(target, target.model_for(name));
-        Self { shared, target, pool: &backend.credentials, model }
+    pub fn new(shared: &'s Shared, target: &'a Target, backend: &'a Backend, routed: &'a Routed) -> Self {
+        let model = limited_as(target, target.model_for(&routed.to.name));
+        let only = routed.home.and_then(|home| home.credential);
+        Self { shared, target, pool: &backend.credentials, model, only }
     }
 
     /// Draws one; none where the provider has none.
     pub fn draw(&self, tried: &Tried, dice: &dyn Dice) -> Result<Option<&'a Member>, Fault> {
+        // where it is not there any more, another of the same account may do
+        if let Some(own) = self.only.and_then(|id| self.pool.member(id)) {
+            return own_turn(own, tried, self.shared.clock.monotonic_us());
+        }
         match self.pool.draw(&self.model, tried, self.shared.clock.monotonic_us(), dice) {
             Drawn::Nothing => Ok(None),
             Drawn::Member(member) => Ok(Some(member)),

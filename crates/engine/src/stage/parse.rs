@@ -24,6 +24,8 @@ use nexus_wire::{
     chat::{BodyError, ChatRequest},
     embedding::EmbeddingRequest,
     passed::{Form, PassedRequest},
+    references::{Reference, references},
+    surface::Method,
 };
 
 use self::form::{Carried, Hold};
@@ -31,6 +33,7 @@ use crate::{
     arrival::{BodyCut, BodyStream, Headers},
     estimate::Prompt,
     port::Clock,
+    resource::ResourceCall,
     shared::Limits,
     telling::Telling,
 };
@@ -68,6 +71,10 @@ pub struct Asked {
     pub labels: Labels,
     /// What was said in another tongue than OpenAI's; `body` is that as a chat.
     pub foreign: Option<Box<Foreign>>,
+    /// What is asked for of what a provider keeps.
+    pub resource: Option<Box<ResourceCall>>,
+    /// What the body refers to of such.
+    pub references: Vec<Reference>,
 }
 
 /// A request in another tongue.
@@ -115,6 +122,20 @@ impl Asked {
         Some(Box::new(Telling { tongue: *tongue, told }))
     }
 
+    /// The same call without a body, to be asked another time.
+    pub fn again(&self) -> Self {
+        Self {
+            call: self.call.clone(),
+            body: Bytes::new(),
+            request: Request::Passed(PassedRequest::default()),
+            carried: None,
+            labels: self.labels.clone(),
+            foreign: None,
+            resource: self.resource.clone(),
+            references: Vec::new(),
+        }
+    }
+
     /// By what the prompt is counted.
     pub fn prompt(&self) -> Prompt {
         match self.request {
@@ -126,7 +147,7 @@ impl Asked {
 
     /// Bytes of the body that may be tokens; what is in a form is none.
     pub fn text_bytes(&self) -> u64 {
-        if self.carried.is_some() { 0 } else { self.body.len() as u64 }
+        if self.carried.is_some() || self.resource.is_some() { 0 } else { self.body.len() as u64 }
     }
 
     /// Whether the body was sent and cannot be sent again.
@@ -163,7 +184,8 @@ impl Request {
             | Operation::ImageVariations
             | Operation::Speech
             | Operation::Transcriptions
-            | Operation::Translations => PassedRequest::read(body).map(Self::Passed),
+            | Operation::Translations
+            | Operation::Resources(_) => PassedRequest::read(body).map(Self::Passed),
         }
     }
 
@@ -243,11 +265,53 @@ pub async fn body<B: BodyStream>(
         plain(headers)?;
         let read = Box::pin(form::read(form, headers, body, hold, limits));
         let (body, request, carried) = read.await?;
+        let references = request.references.clone();
         let asked = asked(request_id, operation, body, Request::Passed(request), headers, clock);
-        return Ok(Asked { carried: Some(Box::new(carried)), ..asked });
+        return Ok(Asked { carried: Some(Box::new(carried)), references, ..asked });
     }
     let body = whole(headers, body, limits).await?;
-    understood(request_id, operation, body, headers, clock)
+    let asked = understood(request_id, operation, body, headers, clock)?;
+    let references = references(asked.sent()).map_err(bad)?;
+    Ok(Asked { references, ..asked })
+}
+
+/// Reads and understands a call about what a provider keeps; most have no body.
+pub async fn resource<B: BodyStream>(
+    request_id: RequestId,
+    call: Box<ResourceCall>,
+    headers: &Headers<'_>,
+    body: B,
+    hold: Hold,
+    limits: &Limits,
+    clock: &dyn Clock,
+) -> Result<Asked, Refusal> {
+    let operation = call.operation();
+    let form = headers.content_type.and_then(Form::of).filter(|_| call.method == Method::Post);
+    let (body, request, carried) = match form {
+        Some(form) => {
+            plain(headers)?;
+            let read = Box::pin(form::read(form.without_model(), headers, body, hold, limits)).await?;
+            (read.0, read.1, Some(Box::new(read.2)))
+        }
+        None if call.method == Method::Post => {
+            plain(headers)?;
+            let body = collect(headers.content_length, body, limits).await?;
+            let request = match &*body {
+                [] => PassedRequest::default(),
+                _ if !headers.content_type.is_none_or(is_json) => return Err(Refusal::UnsupportedMediaType),
+                said => PassedRequest::read(said).map_err(bad)?,
+            };
+            (body, request, None)
+        }
+        None => (Bytes::new(), PassedRequest::default(), None),
+    };
+    let references = match &carried {
+        Some(_) => request.references.clone(),
+        None => references(&body).map_err(bad)?,
+    };
+    let mut asked = asked(request_id, operation, body, Request::Passed(request), headers, clock);
+    asked.call.is_stream |= call.is_stream();
+    Ok(Asked { carried, references, resource: Some(call), ..asked })
 }
 
 /// The same of a body that may be of any operation: what has messages is a chat, what has an input embeddings.
@@ -278,7 +342,7 @@ pub async fn counted<B: BodyStream>(
     clock: &dyn Clock,
 ) -> Result<(Bytes, Asked), Refusal> {
     let sent = whole(headers, body, limits).await?;
-    let chat = chat(&sent).map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
+    let chat = chat(&sent).map_err(bad)?;
     let asked = understood(RequestId(Uuid::nil()), Operation::ChatCompletions, chat, headers, clock)?;
     Ok((sent, asked))
 }
@@ -305,7 +369,6 @@ fn understood(
     headers: &Headers<'_>,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
-    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
     let (body, foreign) = match tongue::of(operation) {
         None => (body, None),
         Some(tongue) => {
@@ -336,7 +399,16 @@ fn asked(
     };
     let mut labels = request.labels();
     labels.tag_each(headers.tags.unwrap_or_default());
-    Asked { call, body, request, carried: None, labels, foreign: None }
+    Asked {
+        call,
+        body,
+        request,
+        carried: None,
+        labels,
+        foreign: None,
+        resource: None,
+        references: Vec::new(),
+    }
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -389,6 +461,10 @@ fn cut(how: BodyCut) -> Refusal {
         BodyCut::Incomplete => "the request body ended early; send it whole",
         BodyCut::Malformed => "the request body could not be read; check its coding",
     })
+}
+
+fn bad(error: BodyError) -> Refusal {
+    Refusal::BadBody { message: error.message, param: error.param }
 }
 
 fn bad_body(message: &str) -> Refusal {

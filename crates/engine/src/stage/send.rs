@@ -2,13 +2,18 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use nexus_core::{catalogue::Target, fault::Fault, health::learned::Learned};
+use nexus_core::{
+    catalogue::Target,
+    fault::{Class, Fault, Verbatim},
+    health::learned::Learned,
+};
 use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
     conceal::conceal,
-    port::{Deadlines, Inbound, Outbound, Rest, Transport},
+    port::{Deadlines, Inbound, Outbound, Transport},
     credentials::Credential,
+    stage::adapt::Carriage,
     world::Backend,
 };
 
@@ -22,7 +27,7 @@ pub async fn send<T: Transport>(
     backend: &Backend,
     credential: Option<&Credential>,
     encoded: Encoded,
-    (content_type, rest): (&str, Option<Rest>),
+    Carriage { method, content_type, rest, is_verbatim }: Carriage<'_>,
     deadlines: Deadlines,
 ) -> Result<Inbound<T::Body>, Fault> {
     let outbound = Outbound {
@@ -32,7 +37,7 @@ pub async fn send<T: Transport>(
         headers: &encoded.headers,
         auth: backend.dialect.auth(),
         credential,
-        method: "POST",
+        method,
         content_type,
         body: encoded.body,
         rest,
@@ -51,8 +56,32 @@ pub async fn send<T: Transport>(
         error_type: inbound.error_type.as_deref(),
     };
     let body = beginning(inbound.body).await;
-    let fault = conceal(backend.dialect.fault(head, &body), credential);
+    let mut fault = conceal(backend.dialect.fault(head, &body), credential);
+    if is_verbatim && is_of_request(inbound.status) {
+        // nothing is said against the provider where what is asked for is not there
+        fault.class = Class::BadRequest;
+        fault.verbatim = verbatim(inbound.status, inbound.content_type, &body, credential);
+    }
     Err(Fault { provider_request_id: inbound.provider_request_id.map(String::into_boxed_str), ..fault })
+}
+
+/// Whether a status says that the request is at fault, and not who we are or how much we ask for.
+fn is_of_request(status: u16) -> bool {
+    matches!(status, 400 | 404..=407 | 409..=428)
+}
+
+/// What the client is given as it came; nothing that may have the credential in it, or that is not all there.
+fn verbatim(
+    status: u16,
+    content_type: Option<String>,
+    body: &Bytes,
+    credential: Option<&Credential>,
+) -> Option<Box<Verbatim>> {
+    let secret = credential.map(|credential| credential.secret.expose().as_bytes());
+    let tells = |secret: &[u8]| !secret.is_empty() && body.windows(secret.len()).any(|part| part == secret);
+    let is_whole = body.len() < ERROR_BODY_MAX;
+    (is_whole && !secret.is_some_and(tells))
+        .then(|| Box::new(Verbatim { status, content_type, body: body.to_vec() }))
 }
 
 /// The first bytes of an error's body; where it breaks off, what came has to do.

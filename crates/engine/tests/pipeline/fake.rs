@@ -24,8 +24,9 @@ use nexus_core::{
     fault::Fault,
     flow::{self, Bounds},
     health::learned::Learned,
-    id::{ProviderId, RouteId, Uuid},
+    id::{ProviderId, RouteId, TeamId, Uuid},
     need::Fit,
+    resource::{Home, Owned},
     retry_budget::RetryBudget,
     site::Options,
     snapshot::Snapshot,
@@ -38,6 +39,7 @@ use nexus_engine::{
         Unbooked,
     },
     relay::orphan::{Reading, orphanage},
+    resource::owners::{Owners, Told},
     shared::{Engine, Keys, Limits, Shared},
     stage::authenticate::Known,
     world::{World, Worlds},
@@ -56,6 +58,29 @@ pub const TEAM: Uuid = Uuid::from_u128(7);
 /// Bad keys taken at once from one address.
 pub const FAILURES_MAX: u32 = 20;
 const ROOT: &str = "qz3Vn0b1mFf0pGm2yJkq8Q7c5Hs1rXw4tLd9uAe6BiY=";
+
+/// Nobody has made anything.
+pub struct NoOwners;
+
+impl Owners for NoOwners {
+    fn find<'a>(&'a self, _: &'a [(&'a str, &'a str)]) -> Told<'a, Vec<Owned>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn keep(&self, _: Vec<Owned>) -> Told<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn keep_soon(&self, _: Owned) {}
+
+    fn forget<'a>(&'a self, _: &'a str, _: &'a str, _: Home) -> Told<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn homes<'a>(&'a self, _: &'a str, _: Option<TeamId>) -> Told<'a, Vec<(Home, u64)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
 
 /// A piece of an answer's body, or how it breaks.
 #[derive(Clone, Debug)]
@@ -373,6 +398,7 @@ pub fn bench_of(
         failures: Failures::new(1, FAILURES_MAX, RandomState::new()),
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
         contents: Arc::clone(&contents) as Arc<dyn Contents>,
+        owners: Arc::new(NoOwners),
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -384,6 +410,7 @@ pub fn bench_of(
             request_body_ms: 1000,
             attempts: 3,
             heartbeat_ms: 15_000,
+            serves_unowned: false,
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         },
     };

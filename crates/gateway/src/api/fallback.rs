@@ -1,6 +1,13 @@
 //! What answers where nothing is: the shape of the path's tongue for applications, a bare status elsewhere.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
+    web,
+};
 use nexus_core::id::RequestId;
 use nexus_engine::{
     denial::Denial,
@@ -13,7 +20,7 @@ use nexus_wire::{
     surface::{How, Row, SURFACE},
 };
 
-use crate::{inbound, respond, route::plain, worker::Worker};
+use crate::{cors, inbound, respond, route::plain, worker::Worker};
 
 pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
     let path: String = request.path().chars().take(200).collect();
@@ -34,7 +41,7 @@ pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> Http
     let here = |row: &&Row| row.method.as_str() == method && plain(row.path) == plain(&pattern);
     let why = SURFACE.iter().find(here).map_or("", |row| match row.how {
         How::Refused(why) => why,
-        How::Native | How::Relayed => "",
+        How::Native | How::Relayed | How::Kept => "",
     });
     error(
         &request,
@@ -43,9 +50,18 @@ pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> Http
     )
 }
 
+/// What a URL answers to a method it does not take; `OPTIONS` says which it does.
 pub async fn method_not_allowed(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
+    if *request.method() == Method::OPTIONS {
+        return cors::options(request, worker).await;
+    }
     let message = format!("`{}` does not take the method `{}`", request.path(), request.method());
-    error(&request, &worker, PublicError::new(ErrorCode::MethodNotAllowed).with_message(message))
+    let mut response =
+        error(&request, &worker, PublicError::new(ErrorCode::MethodNotAllowed).with_message(message));
+    if let Ok(methods) = HeaderValue::try_from(cors::methods(&request)) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
 }
 
 pub async fn nothing_here() -> HttpResponse {

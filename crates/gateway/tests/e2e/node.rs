@@ -148,6 +148,11 @@ pub struct Node<'a> {
 }
 
 impl Node<'_> {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(self.site.api).unwrap()
     }

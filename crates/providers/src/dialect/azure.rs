@@ -96,6 +96,16 @@ impl Dialect for Azure {
         }
     }
 
+    fn kept_at(&self, path: &str, site: Site<'_>) -> Option<String> {
+        Some(match dated_version(site) {
+            None => format!("/openai/v1{path}"),
+            Some(version) => {
+                let sign = if path.contains('?') { '&' } else { '?' };
+                format!("/openai{path}{sign}api-version={}", percent_encoded(version))
+            }
+        })
+    }
+
     fn own(&self, operation: Operation, _: &str, site: Site<'_>) -> Option<&dyn Own> {
         (operation == Operation::Responses && dated_version(site).is_none()).then_some(&RESPONSES)
     }

@@ -6,6 +6,7 @@
 mod adjust;
 mod embedding;
 mod going_on;
+mod kept;
 mod passed;
 mod repeat;
 mod stream;
@@ -28,6 +29,7 @@ use nexus_wire::{
 
 pub use self::{
     embedding::{decode_embeddings, encode_embeddings},
+    kept::{KeptPassing, Reading, decode_kept},
     passed::{Passing, by_piece, decode_passed, encode_passed},
 };
 use super::{
@@ -81,6 +83,10 @@ impl Dialect for Vendor {
             Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
             other => Some(other.path().to_owned()),
         }
+    }
+
+    fn kept_at(&self, path: &str, _: Site<'_>) -> Option<String> {
+        Some(path.to_owned())
     }
 
     fn own(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<&dyn tongue::Own> {

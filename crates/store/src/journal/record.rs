@@ -14,6 +14,7 @@ use nexus_core::{
     label::Labels,
     policy::Policy,
     price::Tier,
+    resource::Family,
     usage::{
         Cost, Doubt, Outcome, Passed, PassedOver, Pricing, Quantity, Repeat, Source, Trace, Usage,
         UsageRecord,
@@ -314,6 +315,29 @@ enum OperationMirror {
     Speech,
     Transcriptions,
     Translations,
+    Resources(#[serde(with = "FamilyMirror")] Family),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Family")]
+enum FamilyMirror {
+    Files,
+    Uploads,
+    Batches,
+    FineTuning,
+    Evals,
+    VectorStores,
+    Assistants,
+    Threads,
+    Conversations,
+    Completions,
+    Responses,
+    Videos,
+    Containers,
+    Skills,
+    Chatkit,
+    Voices,
+    Provenance,
 }
 
 #[derive(Serialize, Deserialize)]

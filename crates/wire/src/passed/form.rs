@@ -6,7 +6,10 @@
 use std::ops::Range;
 
 use super::{Named, PassedRequest};
-use crate::chat::{BodyError, MODEL_CHARS_MAX};
+use crate::{
+    chat::{BodyError, MODEL_CHARS_MAX},
+    references::{self, REFERENCES_MAX, Reference},
+};
 
 /// The longest head of a part, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
@@ -20,7 +23,7 @@ const BOUNDARY_MAX: usize = 70;
 pub enum Scan {
     /// What decides is still to come.
     More,
-    /// The model is known, and a file begins or the form has ended; the form may go on its way.
+    /// What must be known is, and a file begins or the form has ended; the form may go on its way.
     Ready,
 }
 
@@ -33,6 +36,10 @@ pub struct Form {
     /// What the fields say; places are distances from the form's begin.
     said: PassedRequest,
     seen: Vec<&'static str>,
+    /// Whether it goes nowhere before its model is known.
+    needs_model: bool,
+    /// Whether what is read now is on its way already.
+    is_watched: bool,
     /// What a watched form's last piece left unread.
     carry: Vec<u8>,
 }
@@ -46,12 +53,21 @@ enum State {
     Head(usize),
     /// In the body of a part, which began at `from`; the delimiter is looked for from `next` on.
     Body {
-        field: Option<&'static str>,
+        field: Option<Field>,
         is_file: bool,
         from: usize,
         next: usize,
     },
     End,
+}
+
+/// A field whose value matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    /// One of [`FIELDS`].
+    Named(&'static str),
+    /// It refers to a thing of this kind.
+    Refers(&'static str),
 }
 
 /// The fields that are acted on.
@@ -75,8 +91,16 @@ impl Form {
             state: State::Start,
             said: PassedRequest { is_form: true, ..PassedRequest::default() },
             seen: Vec::new(),
+            needs_model: true,
+            is_watched: false,
             carry: Vec::new(),
         })
+    }
+
+    /// The same, which may go on its way without a model.
+    #[must_use]
+    pub fn without_model(self) -> Self {
+        Self { needs_model: false, ..self }
     }
 
     /// What the fields that were read say.
@@ -91,7 +115,7 @@ impl Form {
     pub fn scan(&mut self, body: &[u8]) -> Result<Scan, BodyError> {
         while self.step(body)? {
             let is_file = matches!(self.state, State::Body { is_file: true, .. });
-            if is_file && self.said.model.is_some() {
+            if is_file && (self.said.model.is_some() || !self.needs_model) {
                 return Ok(Scan::Ready);
             }
         }
@@ -112,6 +136,7 @@ impl Form {
     /// # Errors
     /// As [`Form::piece`].
     pub fn watch(&mut self, read: &[u8]) -> Result<(), BodyError> {
+        self.is_watched = true;
         self.carry = read.to_vec();
         self.piece(&[])
     }
@@ -198,8 +223,11 @@ impl Form {
                     }
                     Some(at) => {
                         let end = next + at;
-                        if let Some(field) = field {
-                            self.field(field, body.get(from..end).unwrap_or_default(), from..end)?;
+                        let value = body.get(from..end).unwrap_or_default();
+                        match field {
+                            Some(Field::Named(field)) => self.field(field, value, from..end)?,
+                            Some(Field::Refers(kind)) => self.refer(kind, value)?,
+                            None => {}
                         }
                         State::Delimited(end + self.delimiter.len())
                     }
@@ -220,8 +248,14 @@ impl Form {
         let disposition = disposition.ok_or_else(|| broken("has a part without `content-disposition`"))?;
         let name = parameter(disposition, "name").ok_or_else(|| broken("has a part without a name"))?;
         let plain = name.strip_suffix("[]").unwrap_or(name);
-        let field = FIELDS.into_iter().find(|field| *field == plain);
-        if let Some(field) = field {
+        let known = FIELDS.into_iter().find(|field| *field == plain);
+        let refers = references::kind_of(name).filter(|_| known.is_none());
+        if let Some(kind) = refers.filter(|_| self.is_watched) {
+            let kind = kind.replace('_', " ");
+            let message = format!("the field `{plain}` names a {kind} and must stand before the file");
+            return Err(BodyError::member(plain, message));
+        }
+        if let Some(field) = known {
             if self.seen.contains(&field) {
                 return Err(BodyError::member(
                     field,
@@ -230,8 +264,18 @@ impl Form {
             }
             self.seen.push(field);
         }
+        let field = known.map(Field::Named).or(refers.map(Field::Refers));
         let is_file = parameter(disposition, "filename").is_some() && field.is_none();
         Ok(State::Body { field, is_file, from, next: from })
+    }
+
+    fn refer(&mut self, kind: &'static str, value: &[u8]) -> Result<(), BodyError> {
+        let id = std::str::from_utf8(value).map_err(|_| broken("has an id that is no text"))?.to_owned();
+        if self.said.references.len() >= REFERENCES_MAX {
+            return Err(broken("refers to too many things"));
+        }
+        self.said.references.push(Reference { kind, id });
+        Ok(())
     }
 
     fn field(&mut self, field: &'static str, value: &[u8], place: Range<usize>) -> Result<(), BodyError> {

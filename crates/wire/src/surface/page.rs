@@ -23,6 +23,8 @@ quotas, prices and routes hold as for chats.
 - Tokens, pictures, seconds of sound and characters read aloud are booked as the provider says; where it says nothing,
   pictures and characters are counted, and tokens of completions estimated.
 - An answer of bytes that breaks off ends with the connection.
+- What a provider keeps (files, batches, threads and so on) belongs to the team that made it, and is asked for where it
+  lives: see [resources.md](resources.md). Their answers, refusals included, come as the provider gives them.
 ";
 
 /// `docs/openai-coverage.md`.

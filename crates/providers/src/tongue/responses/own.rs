@@ -107,7 +107,8 @@ fn consumed(said: &Members<'_>) -> Consumed {
     Consumed { tier, ..counted.consumed(Some(Box::from(raw.get()))) }
 }
 
-fn counted(raw: &str) -> Option<Counted> {
+/// What a `usage` object of a response counts to; `None` where that cannot be.
+pub(crate) fn counted(raw: &str) -> Option<Counted> {
     let usage = Members::read(raw)?;
     let inner = |name: &str| usage.object(name).ok().flatten().unwrap_or_default();
     let count = |members: &Members<'_>, name: &str| match members.raw(name) {

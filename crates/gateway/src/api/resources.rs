@@ -1,0 +1,82 @@
+//! Operations on what providers keep: which is meant, by the path, and with what ids.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use nexus_engine::{
+    arrival::Arrival,
+    pipeline,
+    resource::{ResourceCall, decoded},
+};
+use nexus_wire::{
+    references::Reference,
+    surface::{How, Resource, Row, SURFACE},
+};
+
+use super::fallback;
+use crate::{inbound, respond, route::plain, worker::Worker};
+
+/// The longest id, in bytes.
+const ID_MAX: usize = 256;
+
+/// Any operation whose row is relayed to whoever keeps what it means.
+pub async fn serve(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
+    let Some(call) = call(&request) else { return fallback::unknown_url(request, worker).await };
+    let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
+    let serving = Box::pin(pipeline::serve(&worker.engine, pipeline::Wanted::Resource(Box::new(call)), arrival));
+    match serving.await {
+        Ok(reply) => respond::reply(reply, &worker),
+        Err(denial) => respond::denial(&denial, &worker).await,
+    }
+}
+
+/// What is asked; `None` where a segment cannot be an id, so that nothing has it.
+fn call(request: &HttpRequest) -> Option<ResourceCall> {
+    let (method, pattern) = (request.method().as_str(), request.match_pattern()?);
+    let here = |row: &&Row| row.method.as_str() == method && plain(row.path) == plain(&pattern);
+    let row = SURFACE.iter().find(|row| row.how == How::Kept && here(row))?;
+    let does = Resource::of(row)?;
+    let path = request.uri().path().strip_prefix("/v1")?.to_owned();
+    let segments = row.path.split('/').skip(2).zip(path.split('/').skip(1));
+    let ids: Option<Vec<String>> =
+        segments.filter(|(place, _)| place.starts_with('{')).map(|(_, said)| id(said)).collect();
+    let named = does.named.iter().zip(ids?).filter_map(|(kind, id)| Some(Reference { kind: (*kind)?, id }));
+    let beta = request.headers().get("openai-beta").and_then(|value| value.to_str().ok());
+    let call = ResourceCall {
+        method: row.method,
+        query: request.uri().query().map(str::to_owned),
+        does,
+        named: named.collect(),
+        along: beta.map(|beta| ("openai-beta", beta.to_owned())).into_iter().collect(),
+        path,
+    };
+    Some(call.with_cursors())
+}
+
+/// An id out of a path. One that could be taken for another path is none.
+fn id(said: &str) -> Option<String> {
+    let id = decoded(said);
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:~@=+,".contains(&byte);
+    let is_good = (1..=ID_MAX).contains(&id.len()) && id.bytes().all(may_stand) && id != "." && id != "..";
+    is_good.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_and_never_a_way_elsewhere() {
+        for (said, expected) in [
+            ("file-abc_1", Some("file-abc_1")),
+            ("ft%3Agpt-4o%3Aorg::x", Some("ft:gpt-4o:org::x")),
+            ("..", None),
+            ("%2e%2e", None),
+            ("a%2Fb", None),
+            ("a%00", None),
+            ("a%3Fb", None),
+            ("", None),
+        ] {
+            assert_eq!(id(said).as_deref(), expected, "{said}");
+        }
+        assert_eq!(id(&"x".repeat(ID_MAX + 1)), None);
+    }
+}
