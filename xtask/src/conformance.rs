@@ -76,7 +76,8 @@ fn server(workspace: &Workspace, folder: &Path, spec: &Path) -> Result<(Service,
     node::install(shell, &steady)?;
     let port = free_port()?;
     let arrays = ["query-array", "form-array", "query-object", "form-object"];
-    let mut args: Vec<String> = arrays.iter().map(|what| format!("--validator-{what}-format=brackets")).collect();
+    let mut args: Vec<String> =
+        arrays.iter().map(|what| format!("--validator-{what}-format=brackets")).collect();
     args.extend(["--host".to_owned(), LOOPBACK.to_owned(), "-p".to_owned(), port.to_string()]);
     args.push(spec.display().to_string());
     let program = Program {
@@ -115,16 +116,20 @@ impl Suite {
         if !sources.is_dir() {
             let named = format!("{SDK}=={version}");
             let quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-build-isolation"];
-            cmd!(shell, "{interpreter} -m pip download {quiet...} --no-deps --no-binary {SDK} -d {folder} {named}")
-                .quiet()
-                .run()?;
+            cmd!(
+                shell,
+                "{interpreter} -m pip download {quiet...} --no-deps --no-binary {SDK} -d {folder} {named}"
+            )
+            .quiet()
+            .run()?;
             let packed = folder.join(format!("{SDK}-{version}.tar.gz"));
             cmd!(shell, "tar xzf {packed} -C {folder}").quiet().run()?;
             // the key stands in the tests; the gateway takes its own only
             let conftest = sources.join("tests/conftest.py");
             let text = shell.read_file(&conftest)?;
             let text = text.replace("\"My API Key\"", "os.environ.get(\"TEST_API_KEY\", \"My API Key\")");
-            let text = text.replace("\"My Admin API Key\"", "os.environ.get(\"TEST_API_KEY\", \"My Admin API Key\")");
+            let text = text
+                .replace("\"My Admin API Key\"", "os.environ.get(\"TEST_API_KEY\", \"My Admin API Key\")");
             shell.write_file(&conftest, text)?;
         }
         Ok(Self { folder, interpreter, sources })
@@ -193,8 +198,10 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_what_passes_directly_only() {
-        let direct = read("PASSED a::x\nPASSED a::y\nFAILED a::z - AssertionError: no\nPASSED b::admin\n3 passed");
-        let through = |y: &str| read(&format!("PASSED a::x\n{y}\nFAILED b::admin - 404 'operation_not_served'\n"));
+        let direct =
+            read("PASSED a::x\nPASSED a::y\nFAILED a::z - AssertionError: no\nPASSED b::admin\n3 passed");
+        let through =
+            |y: &str| read(&format!("PASSED a::x\n{y}\nFAILED b::admin - 404 'operation_not_served'\n"));
         assert!(report(&direct, &through("PASSED a::y")));
         assert!(!report(&direct, &through("FAILED a::y - openai.NotFoundError: gone")));
         assert!(!report(&direct, &through("")));

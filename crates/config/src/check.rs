@@ -64,6 +64,13 @@ struct Check<'a> {
     problems: Vec<Problem>,
 }
 
+fn unowned(word: Option<&str>) -> UnownedResources {
+    match word {
+        Some("serve") => UnownedResources::Serve,
+        _ => UnownedResources::Refuse,
+    }
+}
+
 impl Check<'_> {
     fn settings(&mut self, raw: Raw, redacted: String) -> Option<Settings> {
         let server = self.server(raw.server.unwrap_or_default());
@@ -116,10 +123,7 @@ impl Check<'_> {
             azure,
             google,
             default_provider: raw.default_provider,
-            unowned_resources: match raw.unowned_resources.as_deref() {
-                Some("serve") => UnownedResources::Serve,
-                _ => UnownedResources::Refuse,
-            },
+            unowned_resources: unowned(raw.unowned_resources.as_deref()),
             providers,
             rules,
             prices,

@@ -86,12 +86,7 @@ const MISTAKES: &[(&str, &str, u64, &str)] = &[
         "is no network",
     ),
     ("server:\n  trusted_proxies: { a: b }", "server.trusted_proxies", 2, "holds more than one"),
-    (
-        "server:\n  cors_origins:\n    - https://a.io\n    - b.io",
-        "server.cors_origins[1]",
-        4,
-        "is no origin",
-    ),
+    ("server:\n  cors_origins:\n    - https://a.io\n    - b.io", "server.cors_origins[1]", 4, "is no origin"),
     (
         "server:\n  allowed_hosts:\n    - a.io\n    - https://b.io",
         "server.allowed_hosts[1]",

@@ -105,7 +105,14 @@ impl<T: Transport> Route<T> {
         let whole_us = shared.limits.deadlines.whole_ms.saturating_mul(1000);
         let deadline_us = shared.clock.monotonic_us().saturating_add(whole_us);
         let attempts = Cell::new(self.attempts);
-        let trip = Trip { request: self.request, head: &head, deadline_us, attempts, shown: Cell::default(), tally: &self.tally };
+        let trip = Trip {
+            request: self.request,
+            head: &head,
+            deadline_us,
+            attempts,
+            shown: Cell::default(),
+            tally: &self.tally,
+        };
         let came = pipeline::course(&self.engine, &self.world, &self.routed, &trip, &self.broken).await;
         self.attempts = trip.attempts.get();
         let (place, opened, bill) = match came {

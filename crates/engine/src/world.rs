@@ -96,7 +96,8 @@ impl World {
 
     /// The same at one provider.
     pub fn home_of(&self, provider: ProviderId, name: &str) -> Option<Resolved> {
-        let is_of = |route: &&Arc<Route>| route.targets.first().is_some_and(|own| own.provider.id == provider);
+        let is_of =
+            |route: &&Arc<Route>| route.targets.first().is_some_and(|own| own.provider.id == provider);
         let route = self.homes.values().find(is_of)?;
         Some(Resolved { name: name.into(), route: Arc::clone(route), rule: Arc::default() })
     }

@@ -33,8 +33,7 @@ use crate::{
     },
     bug,
     connections::TurnedAway,
-    cors,
-    respond,
+    cors, respond,
     worker::Worker,
 };
 
@@ -156,16 +155,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let lost = |response| Poll::Ready(Err(InternalError::from_response("a bug", response).into()));
         match self.get_mut() {
-            Passage::Open { answer, dialect, origin, tell } => match bug::caught(|| Pin::new(answer).poll(cx)) {
-                Some(Poll::Ready(Ok(mut response))) => {
-                    if let Some(origin) = origin.take() {
-                        cors::tell(response.headers_mut(), origin);
+            Passage::Open { answer, dialect, origin, tell } => {
+                match bug::caught(|| Pin::new(answer).poll(cx)) {
+                    Some(Poll::Ready(Ok(mut response))) => {
+                        if let Some(origin) = origin.take() {
+                            cors::tell(response.headers_mut(), origin);
+                        }
+                        Poll::Ready(Ok(response))
                     }
-                    Poll::Ready(Ok(response))
+                    Some(poll) => poll,
+                    None => lost(tell(*dialect, Trouble::Bug)),
                 }
-                Some(poll) => poll,
-                None => lost(tell(*dialect, Trouble::Bug)),
-            },
+            }
             Passage::Turned(response) => {
                 response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
             }

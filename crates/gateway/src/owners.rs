@@ -41,9 +41,8 @@ impl StoredOwners {
     pub fn start(store: Store) -> std::io::Result<(Self, OwnersWriter)> {
         let (queue, far) = sync_channel(QUEUE);
         let written = store.clone();
-        let thread = std::thread::Builder::new()
-            .name("owners".to_owned())
-            .spawn(move || write(&written, &far))?;
+        let thread =
+            std::thread::Builder::new().name("owners".to_owned()).spawn(move || write(&written, &far))?;
         Ok((Self { store, queue, remembered: Mutex::default() }, OwnersWriter(Some(thread))))
     }
 

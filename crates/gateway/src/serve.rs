@@ -104,9 +104,8 @@ struct Node {
     shipper: Arc<Shipper>,
     reloading: Reloading,
     rotating: Rotating,
-    trail: TrailWriter,
-    contents: ContentWriter,
-    owners: OwnersWriter,
+    /// What writes behind the requests.
+    writers: (TrailWriter, ContentWriter, OwnersWriter),
     findings: Findings,
 }
 
@@ -117,8 +116,7 @@ impl Node {
         warn_of(&keys.throw_away);
         let store = boot::store(settings)?;
         boot::check_root(&store, &keys.vault)?;
-        let clock = Arc::new(SystemClock::new());
-        let ring = Arc::new(Ring::new(Arc::clone(&keys.vault)));
+        let (clock, ring) = (Arc::new(SystemClock::new()), Arc::new(Ring::new(Arc::clone(&keys.vault))));
         let mut rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
         // from here on nothing is sealed under the root itself
         rotation.turn()?;
@@ -133,7 +131,7 @@ impl Node {
         let ledger = ledger(journal, settings, &meters);
         let (said, contents) = contents::start(&store, &keys.vault, clock.clone(), &meters)?;
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
-        let (owners, owners_writer) = StoredOwners::start(store.clone()).map_err(StartError::Thread)?;
+        let (owners, noted) = StoredOwners::start(store.clone()).map_err(StartError::Thread)?;
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
             keys: keys.proofs,
@@ -173,7 +171,8 @@ impl Node {
         .map_err(StartError::Thread)?;
         let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
-        Ok(Self { parts, exporter, shipper, reloading, rotating, trail, contents, owners: owners_writer, findings })
+        let writers = (trail, contents, noted);
+        Ok(Self { parts, exporter, shipper, reloading, rotating, writers, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -231,13 +230,13 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, trail, contents, owners, findings, .. } = self;
+        let Self { parts, shipper, reloading, rotating, writers, findings, .. } = self;
         drop((reloading, rotating));
         let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
         // With it went the near ends of the trail and of contents: what was noted is written.
-        drop((trail, contents, owners));
+        drop(writers);
         let flushed = shipper.flush(Instant::now() + FLUSH);
         tracing::info!(?flushed, "the usage journal was flushed");
         if let Err(error) = findings.keep(&store) {

@@ -22,7 +22,8 @@ use crate::{
         },
     },
     schema::{
-        owned_resources, settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours, usage_label_days,
+        owned_resources, settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours,
+        usage_label_days,
     },
 };
 

@@ -38,7 +38,8 @@ impl Page {
         let read = json::read(text, |cursor| {
             let object = cursor.object(|cursor, name| {
                 let name = name.unescaped();
-                let at = ["data", "first_id", "last_id", "has_more"].into_iter().position(|known| known == name);
+                let at =
+                    ["data", "first_id", "last_id", "has_more"].into_iter().position(|known| known == name);
                 let raw = match at {
                     Some(0) => cursor.spanned(|cursor| {
                         is_list = cursor.array(|cursor, _| page.item(text, cursor))?.is_some();
@@ -112,7 +113,8 @@ mod tests {
         let ids: Vec<_> = page.items.iter().map(|item| item.id.as_str()).collect();
         assert_eq!((ids, page.has_more), (vec!["a", "bA", ""], true));
         let own = page.with(&page.items[1..2], false);
-        let expected = r#"{"object":"list", "data":[{"id":"b\u0041"}],"first_id":"bA","has_more":false,"last_id":"bA"}"#;
+        let expected =
+            r#"{"object":"list", "data":[{"id":"b\u0041"}],"first_id":"bA","has_more":false,"last_id":"bA"}"#;
         assert_eq!(own, expected);
         let none = page.with(&[], false);
         let expected = r#"{"object":"list", "data":[],"first_id":null,"has_more":false,"last_id":null}"#;

@@ -114,15 +114,29 @@ mod tests {
     #[test]
     fn an_answer_names_what_it_made_and_nothing_that_lies_deeper() {
         for (answer, own, expected) in [
-            (r#"{"id":"b","output_file_id":"o","error_file_id":null}"#, Some("batch"), &["batch b", "file o"][..]),
+            (
+                r#"{"id":"b","output_file_id":"o","error_file_id":null}"#,
+                Some("batch"),
+                &["batch b", "file o"][..],
+            ),
             (r#"{"id":"u","file":{"object":"file","id":"f"}}"#, None, &["file f"]),
             (r#"{"id":"r","thread_id":"t"}"#, None, &["thread t"]),
-            (r#"{"id":"j","result_files":["x","y"]}"#, Some("fine_tuning_job"), &["fine_tuning_job j", "file x", "file y"]),
-            (r#"{"id":"a","metadata":{"output_file_id":"z"},"tools":[{"file":{"id":"z"}}]}"#, Some("assistant"), &["assistant a"]),
+            (
+                r#"{"id":"j","result_files":["x","y"]}"#,
+                Some("fine_tuning_job"),
+                &["fine_tuning_job j", "file x", "file y"],
+            ),
+            (
+                r#"{"id":"a","metadata":{"output_file_id":"z"},"tools":[{"file":{"id":"z"}}]}"#,
+                Some("assistant"),
+                &["assistant a"],
+            ),
             (r#"{"id":"a""#, Some("file"), &[]),
         ] {
-            let found: Vec<String> =
-                made(answer.as_bytes(), own).into_iter().map(|made| format!("{} {}", made.kind, made.id)).collect();
+            let found: Vec<String> = made(answer.as_bytes(), own)
+                .into_iter()
+                .map(|made| format!("{} {}", made.kind, made.id))
+                .collect();
             assert_eq!(found, expected, "{answer}");
         }
     }

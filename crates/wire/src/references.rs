@@ -39,13 +39,34 @@ const NAMES: &[(&str, &str)] = &[
 
 /// Members whose values are the client's own, and schemas.
 const FREE: &[&str] = &[
-    "metadata", "parameters", "schema", "input_schema", "item_schema", "item", "variables", "arguments", "attributes",
+    "metadata",
+    "parameters",
+    "schema",
+    "input_schema",
+    "item_schema",
+    "item",
+    "variables",
+    "arguments",
+    "attributes",
 ];
 
 /// Part of [`NAMES`], to be looked for in a body before it is read.
 const SIGNS: &[&[u8]] = &[
-    b"_file", b"file_id", b"vector_store_id", b"assistant_id", b"thread_id", b"response_id", b"\"conversation",
-    b"\"container", b"skill_id", b"\"consent", b"\"video", b"\"characters", b"\"voice", b"\"source\"", b"\\u",
+    b"_file",
+    b"file_id",
+    b"vector_store_id",
+    b"assistant_id",
+    b"thread_id",
+    b"response_id",
+    b"\"conversation",
+    b"\"container",
+    b"skill_id",
+    b"\"consent",
+    b"\"video",
+    b"\"characters",
+    b"\"voice",
+    b"\"source\"",
+    b"\\u",
 ];
 
 /// Something a body refers to.
@@ -164,9 +185,10 @@ mod tests {
         for (body, expected) in [
             (r#"{"input_file_id":"file-1","endpoint":"/v1/x"}"#, &["file file-1"][..]),
             (r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"a"}}]}]}"#, &["file a"]),
-            (r#"{"tools":[{"vector_store_ids":["v1","v2"]},{"container":{"type":"auto","file_ids":["f"]}}]}"#, &[
-                "file f", "vector_store v1", "vector_store v2",
-            ]),
+            (
+                r#"{"tools":[{"vector_store_ids":["v1","v2"]},{"container":{"type":"auto","file_ids":["f"]}}]}"#,
+                &["file f", "vector_store v1", "vector_store v2"],
+            ),
             (r#"{"conversation":{"id":"c"},"previous_response_id":null}"#, &["conversation c"]),
             (r#"{"conversation":"c","container":"k"}"#, &["container k", "conversation c"]),
             (r#"{"f\u0069le_id":"a"}"#, &["file a"]),

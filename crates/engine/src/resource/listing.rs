@@ -126,7 +126,14 @@ impl Gathering {
         let begins = query::value(said, "after").is_none() && query::value(said, "before").is_none();
         let all = homes.iter().map(|(_, count)| count).sum();
         let is_backwards = query::value(said, "before").is_some();
-        Self { wanted, found: Vec::new(), all: (begins && !sees_unowned).then_some(all), pages: 0, last: None, is_backwards }
+        Self {
+            wanted,
+            found: Vec::new(),
+            all: (begins && !sees_unowned).then_some(all),
+            pages: 0,
+            last: None,
+            is_backwards,
+        }
     }
 
     /// Takes what was found on a page; the answer, once nothing more has to be asked.

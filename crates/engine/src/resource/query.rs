@@ -10,7 +10,8 @@ pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
 /// The same query with another value under a name, or with none.
 pub(super) fn with(query: Option<&str>, name: &str, value: Option<&str>) -> Option<String> {
     let is_other = |pair: &&str| pair.split('=').next() != Some(name);
-    let mut pairs: Vec<String> = query.into_iter().flat_map(|query| query.split('&')).filter(is_other).map(str::to_owned).collect();
+    let mut pairs: Vec<String> =
+        query.into_iter().flat_map(|query| query.split('&')).filter(is_other).map(str::to_owned).collect();
     pairs.retain(|pair| !pair.is_empty());
     pairs.extend(value.map(|value| format!("{name}={}", escaped(value))));
     (!pairs.is_empty()).then(|| pairs.join("&"))
@@ -38,7 +39,10 @@ pub fn decoded(raw: &str) -> String {
 
 fn escaped(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    value
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

@@ -42,8 +42,7 @@ pub(crate) fn noticed<B>(
         (Operation::ChatCompletions, Words::Chat) if wants_storing(&routed.asked.body, false) => "completion",
         _ => return begun,
     };
-    let home =
-        Home { provider: target.provider.id, credential: credential.map(|credential| credential.id) };
+    let home = Home { provider: target.provider.id, credential: credential.map(|credential| credential.id) };
     let (team, key) = (routed.caller.team, routed.caller.key);
     let noting = Noting { shared: Arc::clone(shared), kind, home, team, key };
     match begun {

@@ -120,8 +120,7 @@ pub fn adapt<'a>(
     backend: &Backend,
 ) -> Result<(Adapted<'a>, Encoded), Refused> {
     let asked = &routed.asked;
-    let (dialect, real_model, site) =
-        (backend.dialect, target.model_for(&routed.to.name), target.site());
+    let (dialect, real_model, site) = (backend.dialect, target.model_for(&routed.to.name), target.site());
     let said = match &asked.request {
         Request::Chat(request) => chat(routed, target, backend, request)?,
         Request::Embeddings(request) => {
@@ -130,7 +129,7 @@ pub fn adapt<'a>(
                 (None, Some(embedder)) => {
                     let known_as = target.capabilities.known_as(real_model);
                     Said::Batches(Batches::new(embedder, request, &asked.body, known_as)?)
-                },
+                }
                 (None, None) => return Err(Refused::There(unknown(&asked.call))),
             }
         }
@@ -317,9 +316,7 @@ impl Adapted<'_> {
         match &mut self.said {
             Said::Chat { .. } => self.dialect.decode(self.call, body).map(Came::Whole),
             Said::Own { own, .. } => own.decode(self.call, body).map(Came::Whole),
-            Said::Embeddings { request, .. } => {
-                decode_embeddings(self.call, request, body).map(Came::Whole)
-            }
+            Said::Embeddings { request, .. } => decode_embeddings(self.call, request, body).map(Came::Whole),
             Said::Batches(batches) => {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
@@ -356,8 +353,7 @@ impl Adapted<'_> {
 pub fn too_late(refusal: Refusal) -> Fault {
     match refusal {
         Refusal::Unsayable { param, message } => {
-            let said =
-                fault::Said { message: message.clone(), param: Some(param), ..fault::Said::default() };
+            let said = fault::Said { message: message.clone(), param: Some(param), ..fault::Said::default() };
             Fault { said: Some(Box::new(said)), ..Fault::new(Class::BadRequest, message) }
         }
         _ => Fault::new(Class::BadRequest, "the rest of the request cannot be said to the provider"),

@@ -32,13 +32,19 @@ pub struct Drawing<'s, 'a> {
 /// The only credential a request may show, unless it failed or is at its limit.
 fn own_turn<'a>(own: &'a Member, tried: &Tried, now_us: u64) -> Result<Option<&'a Member>, Fault> {
     if tried.has(own) {
-        return Err(Fault::new(Class::Credential, "the credential that what is named was made with was refused"));
+        return Err(Fault::new(
+            Class::Credential,
+            "the credential that what is named was made with was refused",
+        ));
     }
     match own.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(now_us)) {
         Ok(()) => Ok(Some(own)),
         Err(wait_us) => Err(Fault {
             retry_after_ms: Some(wait_us.div_ceil(1000)),
-            ..Fault::new(Class::RateLimited, "the credential that what is named was made with is at its limit")
+            ..Fault::new(
+                Class::RateLimited,
+                "the credential that what is named was made with is at its limit",
+            )
         }),
     }
 }
@@ -98,7 +104,8 @@ impl<'s, 'a> Drawing<'s, 'a> {
         match self.pool.members() {
             [] | [_] => self.target.health.rest(rest_us, now_us),
             several => {
-                let shown = |member: &&Member| credential.is_some_and(|shown| shown.id == member.credential.id);
+                let shown =
+                    |member: &&Member| credential.is_some_and(|shown| shown.id == member.credential.id);
                 if let Some(member) = several.iter().find(shown) {
                     member.trust.limited(&self.model, Some(rest_us), now_us);
                 }

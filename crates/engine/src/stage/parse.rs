@@ -99,7 +99,11 @@ impl fmt::Debug for Foreign {
 
 impl Foreign {
     /// Reads a request of this tongue, and says it as a chat.
-    fn read(tongue: &'static dyn Tongue, sent: Bytes, headers: &Headers<'_>) -> Result<(Bytes, Self), BodyError> {
+    fn read(
+        tongue: &'static dyn Tongue,
+        sent: Bytes,
+        headers: &Headers<'_>,
+    ) -> Result<(Bytes, Self), BodyError> {
         let Retold { chat, has_more, unsayable } = tongue.read(&sent, Terms::Plain)?;
         let along = tongue.along().iter();
         let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();

@@ -56,7 +56,16 @@ pub fn resolve(
     match to {
         Some(to) if may_call => {
             let prices = Arc::clone(&world.snapshot.prices);
-            Ok(Box::new(Routed { asked, caller, to, left: Vec::new(), prices, place: None, hold: None, home }))
+            Ok(Box::new(Routed {
+                asked,
+                caller,
+                to,
+                left: Vec::new(),
+                prices,
+                place: None,
+                hold: None,
+                home,
+            }))
         }
         _ => Err(Refusal::UnknownModel { model: asked.call.alias }),
     }
@@ -114,8 +123,9 @@ fn at_home(to: Resolved, home: Option<Home>, model: &str) -> Result<Resolved, Re
 /// What the request names lives where nobody can be asked any more.
 fn gone() -> Refusal {
     Refusal::BadBody {
-        message: "the provider that keeps what the request names is not there any more; ask whoever manages it"
-            .to_owned(),
+        message:
+            "the provider that keeps what the request names is not there any more; ask whoever manages it"
+                .to_owned(),
         param: None,
     }
 }
@@ -123,7 +133,8 @@ fn gone() -> Refusal {
 /// Nothing says where a request goes.
 fn nameless() -> Refusal {
     Refusal::BadBody {
-        message: "the request names no `model`, and no `default_provider` is set that could take it".to_owned(),
+        message: "the request names no `model`, and no `default_provider` is set that could take it"
+            .to_owned(),
         param: Some("model".to_owned()),
     }
 }

@@ -11,8 +11,8 @@ use nexus_providers::dialect::{Encoded, Head};
 
 use crate::{
     conceal::conceal,
-    port::{Deadlines, Inbound, Outbound, Transport},
     credentials::Credential,
+    port::{Deadlines, Inbound, Outbound, Transport},
     stage::adapt::Carriage,
     world::Backend,
 };

@@ -21,7 +21,8 @@ const ID_MAX: usize = 256;
 pub async fn serve(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
     let Some(call) = call(&request) else { return fallback::unknown_url(request, worker).await };
     let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
-    let serving = Box::pin(pipeline::serve(&worker.engine, pipeline::Wanted::Resource(Box::new(call)), arrival));
+    let serving =
+        Box::pin(pipeline::serve(&worker.engine, pipeline::Wanted::Resource(Box::new(call)), arrival));
     match serving.await {
         Ok(reply) => respond::reply(reply, &worker),
         Err(denial) => respond::denial(&denial, &worker).await,

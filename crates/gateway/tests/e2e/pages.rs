@@ -10,7 +10,9 @@ fn a_page_may_call_where_its_origin_is_named_and_nowhere_else() {
     let (_, key) = site.key("app");
     let node = site.start();
     let bearer = format!("Bearer {key}");
-    let from = |origin| [("authorization", bearer.as_str()), ("content-type", "application/json"), ("origin", origin)];
+    let from = |origin| {
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("origin", origin)]
+    };
     let chat = node.request("POST", "/v1/chat/completions", &from(PAGE), &ask("gpt"));
     assert_eq!((chat.status, chat.header("access-control-allow-origin")), (200, None), "off by default");
     drop(node);
@@ -24,7 +26,10 @@ fn a_page_may_call_where_its_origin_is_named_and_nowhere_else() {
         ];
         let told = node.request("OPTIONS", "/v1/chat/completions", &asks, "");
         assert_eq!((told.status, told.header("access-control-allow-origin")), (204, allowed));
-        assert_eq!(told.header("access-control-allow-headers"), Some("authorization, content-type, x-stainless-lang"));
+        assert_eq!(
+            told.header("access-control-allow-headers"),
+            Some("authorization, content-type, x-stainless-lang")
+        );
         assert!(told.header("access-control-allow-methods").unwrap().contains("POST"));
         let chat = node.request("POST", "/v1/chat/completions", &from(origin), &ask("gpt"));
         assert_eq!((chat.status, chat.header("access-control-allow-origin")), (200, allowed));

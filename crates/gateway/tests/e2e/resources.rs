@@ -67,7 +67,10 @@ fn a_file_goes_up_and_is_listed_read_and_deleted_by_its_team_only() {
     assert_eq!(made.status, 200, "{}", made.text());
     let id = made.json()["id"].as_str().unwrap().to_owned();
     let came = mock.requests().pop().unwrap();
-    assert_eq!((came.path.as_str(), String::from_utf8_lossy(&came.body).as_ref()), ("/v1/files", sent.as_str()));
+    assert_eq!(
+        (came.path.as_str(), String::from_utf8_lossy(&came.body).as_ref()),
+        ("/v1/files", sent.as_str())
+    );
     let shown = ask(&node, &red, "GET", &format!("/v1/files/{id}"), "");
     assert_eq!((shown.status, &shown.body), (200, &made.body), "as the provider said it");
     let content = ask(&node, &red, "GET", &format!("/v1/files/{id}/content"), "");
@@ -127,11 +130,8 @@ fn pages_of_a_list_are_full_of_ones_own_however_many_others_stand_between() {
 fn what_a_body_refers_to_must_be_ones_own_and_decides_where_it_goes() {
     let (near, far) = (Mock::start(Options::default()).unwrap(), Mock::start(Options::default()).unwrap());
     let models = [("gpt", "mock-gpt")];
-    let providers = format!(
-        "{}{}",
-        provider("near", &near.url(), &models),
-        provider("far", &far.url(), &models),
-    );
+    let providers =
+        format!("{}{}", provider("near", &near.url(), &models), provider("far", &far.url(), &models),);
     let mut site = Site::new(&format!("{providers}default_provider: far\n"));
     let (red, blue) = (team_key(&site, "red"), team_key(&site, "blue"));
     let node = site.start();

@@ -9,9 +9,7 @@ use nexus_core::{
     resource::{Home, Owned},
 };
 
-use crate::{
-    connection::AnyConnection, error::StoreError, row::Reading, schema::owned_resources, upsert,
-};
+use crate::{connection::AnyConnection, error::StoreError, row::Reading, schema::owned_resources, upsert};
 
 /// How many ids one statement looks for.
 const AT_ONCE: usize = 256;

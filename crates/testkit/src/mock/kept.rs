@@ -72,7 +72,8 @@ impl<'a> Asked<'a> {
 
 /// Whether a request is about what is kept.
 pub(super) fn is_asked(method: &str, path: &str) -> bool {
-    Asked::of(path).is_some_and(|asked| asked.collection.0 != "/responses" || method != "POST" || asked.id.is_some())
+    Asked::of(path)
+        .is_some_and(|asked| asked.collection.0 != "/responses" || method != "POST" || asked.id.is_some())
 }
 
 impl Keeper {
@@ -107,7 +108,8 @@ impl Keeper {
         said.insert("bytes".to_owned(), json!(body.len()));
         let said = Value::Object(said);
         let reply = Reply::json(&said.to_string());
-        let content = String::from_utf8_lossy(body.get(..body.len().min(1 << 20)).unwrap_or_default()).into_owned();
+        let content =
+            String::from_utf8_lossy(body.get(..body.len().min(1 << 20)).unwrap_or_default()).into_owned();
         self.things.push(Thing { collection, key, id, said, content });
         reply
     }
@@ -154,10 +156,12 @@ impl Keeper {
                 let content = self.things.get(at).map(|thing| thing.content.as_str()).unwrap_or_default();
                 Reply::of_media("application/octet-stream", &[content])
             }
-            (_, None) => Reply::json(&self.things.get(at).map(|thing| thing.said.to_string()).unwrap_or_default()),
-            (method, Some(below)) => {
-                Reply::json(&json!({"id": "sub_1", "object": "part", "asked": format!("{method} {below}")}).to_string())
+            (_, None) => {
+                Reply::json(&self.things.get(at).map(|thing| thing.said.to_string()).unwrap_or_default())
             }
+            (method, Some(below)) => Reply::json(
+                &json!({"id": "sub_1", "object": "part", "asked": format!("{method} {below}")}).to_string(),
+            ),
         }
     }
 }

@@ -124,7 +124,11 @@ mod tests {
         assert_eq!(inner.named, [Some("vector_store"), Some("file"), None, None]);
         assert!(!inner.deletes && of(Method::Delete, "/v1/files/{file_id}").deletes);
         let own = of(Method::Get, "/v1/containers/{container_id}/files/{file_id}");
-        assert_eq!(own.named, [Some("container"), None, None, None], "a file of a container is no other file");
+        assert_eq!(
+            own.named,
+            [Some("container"), None, None, None],
+            "a file of a container is no other file"
+        );
         assert_eq!(of(Method::Post, "/v1/videos/{video_id}/remix").makes, Some("video"));
         assert_eq!(of(Method::Get, "/v1/videos/characters/{character_id}").named[0], Some("character"));
         assert!(of(Method::Get, "/v1/threads/{thread_id}/messages").lists.is_none());

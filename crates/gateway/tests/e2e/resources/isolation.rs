@@ -46,7 +46,14 @@ fn what_another_team_made_is_not_there_by_any_operation() {
         assert_eq!(mock.requests().len(), before, "{} {} reached the provider", row.method, row.path);
         let own = ask(&node, &red, row.method.as_str(), &filled(row, &[&id]), body);
         let is_inner_file = Resource::of(row).unwrap().named[1] == Some("file");
-        assert_eq!(own.status, if is_inner_file { 404 } else { 200 }, "{} {}: {}", row.method, row.path, own.text());
+        assert_eq!(
+            own.status,
+            if is_inner_file { 404 } else { 200 },
+            "{} {}: {}",
+            row.method,
+            row.path,
+            own.text()
+        );
         tried += 1;
     }
     assert!(tried > 70, "only {tried}");
@@ -74,11 +81,16 @@ fn a_file_of_another_team_is_in_no_vector_store() {
     let (mock, site, red, blue) = site();
     let node = site.start();
     let file = super::upload(&node, &red);
-    let store = ask(&node, &blue, "POST", "/v1/vector_stores", "{}").json()["id"].as_str().unwrap().to_owned();
+    let store =
+        ask(&node, &blue, "POST", "/v1/vector_stores", "{}").json()["id"].as_str().unwrap().to_owned();
     let before = mock.requests().len();
     for (method, path, body) in [
         ("POST", format!("/v1/vector_stores/{store}/files"), json!({ "file_id": file }).to_string()),
-        ("POST", format!("/v1/vector_stores/{store}/file_batches"), json!({ "file_ids": [file] }).to_string()),
+        (
+            "POST",
+            format!("/v1/vector_stores/{store}/file_batches"),
+            json!({ "file_ids": [file] }).to_string(),
+        ),
         ("GET", format!("/v1/vector_stores/{store}/files/{file}"), String::new()),
         ("DELETE", format!("/v1/vector_stores/{store}/files/{file}"), String::new()),
     ] {
@@ -90,7 +102,10 @@ fn a_file_of_another_team_is_in_no_vector_store() {
             &path.replace(&file, "file-999999"),
             &body.replace(&file, "file-999999"),
         );
-        assert_eq!((foreign.status, foreign.text().replace(&file, "X")), (404, unknown.text().replace("file-999999", "X")));
+        assert_eq!(
+            (foreign.status, foreign.text().replace(&file, "X")),
+            (404, unknown.text().replace("file-999999", "X"))
+        );
     }
     assert_eq!(mock.requests().len(), before);
 }

@@ -42,8 +42,10 @@ fn serve(socket: &mut TcpStream, count: usize) {
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
-    let length: usize =
-        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    let length: usize = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
     let mut left = length;
     let mut piece = vec![0; PIECE];
     while left > 0 {
@@ -52,13 +54,15 @@ fn serve(socket: &mut TcpStream, count: usize) {
     }
     let sent = if head.starts_with("post") {
         let body = format!(r#"{{"id":"file-large","object":"file","bytes":{length}}}"#);
-        let begin = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+        let begin =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
         socket.write_all(format!("{begin} {}\r\n\r\n{body}", body.len()).as_bytes())
     } else {
-        let begin = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
-        socket.write_all(format!("{begin} {count}\r\n\r\n").as_bytes()).and_then(|()| {
-            (0..count / PIECE).try_for_each(|_| socket.write_all(&piece))
-        })
+        let begin =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+        socket
+            .write_all(format!("{begin} {count}\r\n\r\n").as_bytes())
+            .and_then(|()| (0..count / PIECE).try_for_each(|_| socket.write_all(&piece)))
     };
     drop(sent);
 }
@@ -67,8 +71,10 @@ fn serve(socket: &mut TcpStream, count: usize) {
 fn growth(bytes: usize) -> (u64, u64) {
     let address = provider_of_bytes(bytes);
     let models = [("gpt", "gpt")];
-    let site =
-        Site::new(&format!("{}default_provider: far\n", provider("far", &format!("http://{address}/v1"), &models)));
+    let site = Site::new(&format!(
+        "{}default_provider: far\n",
+        provider("far", &format!("http://{address}/v1"), &models)
+    ));
     let key = team_key(&site, "red");
     let node = site.start();
     let bearer = format!("Bearer {key}");
@@ -103,7 +109,10 @@ fn growth(bytes: usize) -> (u64, u64) {
         answer.push(byte[0]);
     }
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("\"bytes\":{length}")), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("\"bytes\":{length}")),
+        "{answer}"
+    );
     let up = most.max(own_kib(&node)) - before;
     (up, down(&node, &bearer, bytes))
 }
