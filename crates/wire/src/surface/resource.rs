@@ -34,9 +34,6 @@ const COLLECTIONS: &[(&str, &str, &str)] = &[
 const MAKERS: &[(&str, &str)] =
     &[("/videos/edits", "video"), ("/videos/extensions", "video"), ("/videos/{video_id}/remix", "video")];
 
-/// Operations below a collection that ask for nothing that is there.
-const DOERS: &[&str] = &["/threads/runs", "/responses/compact", "/responses/input_tokens"];
-
 /// What a row of the table does with what providers keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
@@ -87,7 +84,7 @@ impl Resource {
         }
         resource.deletes = row.method == Method::Delete && below.split('/').count() == 2;
         resource.is_content = below.ends_with("/content") && *kind != "vector_store";
-        resource.generates = DOERS.contains(&path) && path == "/responses/compact";
+        resource.generates = path == "/responses/compact";
         Some(resource)
     }
 
