@@ -65,6 +65,7 @@ const SIGNS: &[&[u8]] = &[
     b"\"video",
     b"\"characters",
     b"\"voice",
+    b"\"prompt\"",
     b"\"source\"",
     b"\\u",
 ];
@@ -132,6 +133,8 @@ impl Found {
     fn object(&mut self, cursor: &mut Cursor<'_>, within: &str) -> Result<(), Malformed> {
         let by_id = match within {
             "voice" => Some("voice"),
+            // made where prompts are written, by nobody here
+            "prompt" => Some("prompt"),
             // beside the type `file_id`
             "source" => Some("file"),
             _ => kind_of(within),
@@ -193,6 +196,8 @@ mod tests {
             (r#"{"conversation":"c","container":"k"}"#, &["container k", "conversation c"]),
             (r#"{"f\u0069le_id":"a"}"#, &["file a"]),
             (r#"{"voice":{"id":"v"}}"#, &["voice v"]),
+            (r#"{"prompt":{"id":"p","variables":{"file_id":"x"}}}"#, &["prompt p"]),
+            (r#"{"prompt":"a cat"}"#, &[]),
             (r#"{"voice":"alloy","metadata":{"file_id":"mine"},"file_id":7}"#, &[]),
             (r#"{"tools":[{"function":{"parameters":{"properties":{"file_id":{"const":"x"}}}}}]}"#, &[]),
             ("no json with file_id", &[]),

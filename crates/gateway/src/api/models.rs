@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::{
-    catalogue::Named,
+    catalogue::{Catalogue, Named, WILDCARD},
     id::{RequestId, TeamId},
     refusal::Refusal,
     snapshot::Rights,
@@ -30,11 +30,18 @@ pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpRespon
 
 pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
     let name = name.into_inner();
-    answer(&request, &worker, |world, rights, team| match world.snapshot.catalogue.named(&name, team) {
+    answer(&request, &worker, |world, rights, team| match found(&world.snapshot.catalogue, &name, team) {
         Some(named) if rights.may_call(&name) => Ok(one(&model(named))),
         _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
     })
     .await
+}
+
+/// A model by its name; where any name may be asked for, that is one.
+fn found<'a>(catalogue: &Catalogue, name: &'a str, team: Option<TeamId>) -> Option<Named<'a>> {
+    let any = || catalogue.resolve(name, team).filter(|_| name != WILDCARD);
+    let any = || any().map(|to| Named { alias: name, created_at_s: to.route.created_at_s });
+    catalogue.named(name, team).or_else(any)
 }
 
 fn model(named: Named<'_>) -> Model<'_> {

@@ -36,6 +36,10 @@ fn call(request: &HttpRequest) -> Option<ResourceCall> {
     let row = SURFACE.iter().find(|row| row.how == How::Kept && here(row))?;
     let does = Resource::of(row)?;
     let path = request.uri().path().strip_prefix("/v1")?.to_owned();
+    // a segment more would go along unseen
+    if path.split('/').count() != row.path.split('/').count() - 1 {
+        return None;
+    }
     let segments = row.path.split('/').skip(2).zip(path.split('/').skip(1));
     let ids: Option<Vec<String>> =
         segments.filter(|(place, _)| place.starts_with('{')).map(|(_, said)| id(said)).collect();

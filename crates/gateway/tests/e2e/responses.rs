@@ -129,8 +129,8 @@ fn what_cannot_be_had_is_refused_by_name_and_what_breaks_says_so() {
     let (_, key) = site.key("app");
     let node = site.start();
     for (body, status, param) in [
-        (r#"{"model":"model","input":"hi","previous_response_id":"resp_1"}"#, 400, "previous_response_id"),
-        (r#"{"model":"model","input":"hi","conversation":"conv_1"}"#, 400, "conversation"),
+        (r#"{"model":"model","input":"hi","previous_response_id":"resp_1"}"#, 404, "id"),
+        (r#"{"model":"model","input":"hi","conversation":"conv_1"}"#, 404, "id"),
         (r#"{"model":"model","input":"hi","background":true}"#, 400, "background"),
         (r#"{"model":"model","input":"hi","tools":[{"type":"custom","name":"c"}]}"#, 400, "tools[0].type"),
         (r#"{"model":"model"}"#, 400, "input"),

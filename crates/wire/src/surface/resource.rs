@@ -19,6 +19,8 @@ const COLLECTIONS: &[(&str, &str, &str)] = &[
     ("/conversations", "conversation", "conversations"),
     ("/chat/completions", "completion", "stored_completions"),
     ("/responses", "response", "stored_responses"),
+    // one that was fine-tuned
+    ("/models", "checkpoint", "fine_tuning"),
     ("/videos/characters", "character", "videos"),
     ("/videos", "video", "videos"),
     ("/containers", "container", "containers"),

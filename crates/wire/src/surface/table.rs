@@ -7,7 +7,6 @@ use super::{
 };
 
 const ADMINISTRATION: &str = "organisations and projects are managed by OpenAI only; manage teams, keys, people and quotas under `/admin/v1`";
-const MODELS: &str = "which models there are is for admins to say; use `/admin/v1/model-routes`";
 const REALTIME: &str =
     "realtime sessions are not served; use `/v1/chat/completions` with audio, or `/v1/audio`";
 
@@ -33,7 +32,7 @@ pub const SURFACE: &[Row] = &[
     row(Post, "/v1/responses/compact", Kept),
     row(Get, "/v1/models", Native),
     row(Get, "/v1/models/{model}", Native),
-    row(Delete, "/v1/models/{model}", Refused(MODELS)),
+    row(Delete, "/v1/models/{model}", Kept),
     row(Get, "/v1/responses/{response_id}", Kept),
     row(Delete, "/v1/responses/{response_id}", Kept),
     row(Post, "/v1/responses/{response_id}/cancel", Kept),

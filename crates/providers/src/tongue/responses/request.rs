@@ -1,7 +1,7 @@
 //! A request as a chat.
 //!
-//! What names something that a provider would have kept is refused here whoever serves it: nothing is kept, and what another
-//! team kept is nobody's business.
+//! What names something that a provider keeps can be said in OpenAI's own words only, to who keeps it; whose it is was
+//! looked up before. An item that is named alone is refused whoever serves it: nobody knows whose it is.
 
 use nexus_wire::{
     chat::{self, BodyError},
@@ -63,9 +63,9 @@ pub(super) fn read(body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
         false => BodyError { message: "the request body must be a JSON object".to_owned(), param: None },
     })?;
     once(&said)?;
-    kept(&said)?;
     let mut telling =
         Retelling { terms, has_more: false, unsayable: None, messages: Vec::new(), said: Said::default() };
+    telling.kept(&said);
     telling.conversation(&said)?;
     let mut told = Object::default();
     told =
@@ -98,26 +98,6 @@ fn once(said: &Members<'_>) -> Result<(), BodyError> {
     }
 }
 
-fn kept(said: &Members<'_>) -> Result<(), BodyError> {
-    let refuse = |name: &str| BodyError {
-        message: format!(
-            "`{name}` names something that is kept, and the gateway keeps nothing; send the whole conversation as `input`"
-        ),
-        param: Some(name.to_owned()),
-    };
-    if let Some(name) = KEPT.iter().find(|name| said.raw(name).is_some()) {
-        return Err(refuse(name));
-    }
-    match said.raw("background").map(RawValue::get) {
-        Some("true") => Err(BodyError {
-            message: "`background` needs a response that is kept, and the gateway keeps none; leave it away"
-                .to_owned(),
-            param: Some("background".to_owned()),
-        }),
-        _ => Ok(()),
-    }
-}
-
 impl Retelling {
     fn more(&mut self) -> bool {
         self.has_more = true;
@@ -126,6 +106,18 @@ impl Retelling {
 
     fn cannot(&mut self, param: &str, message: impl Into<String>) {
         self.unsayable.get_or_insert(Unsayable { param: param.to_owned(), message: message.into() });
+    }
+
+    /// What only a provider can say that keeps it.
+    fn kept(&mut self, said: &Members<'_>) {
+        if let Some(name) = KEPT.iter().find(|name| said.raw(name).is_some()) {
+            let what = "names something that is kept, and no chat keeps anything";
+            self.cannot(name, format!("`{name}` {what}; send the whole conversation as `input`"));
+        }
+        if said.raw("background").map(RawValue::get) == Some("true") {
+            let what = "`background` needs a response that is kept, and no chat is; leave it away";
+            self.cannot("background", what);
+        }
     }
 
     fn say(&mut self, role: &str, content: &str) {
@@ -139,7 +131,12 @@ impl Retelling {
             Some(text) if text.get().starts_with('"') => self.say("system", text.get()),
             Some(_) => return Err(Wrong::new("instructions", "a string").into()),
         }
-        let input = said.raw("input").ok_or_else(|| Wrong::new("input", "a string or an array of items"))?;
+        let Some(input) = said.raw("input") else {
+            // what is gone on with may be all there is
+            self.cannot("input", "`input` must be a string or an array of items");
+            self.say("user", "\"\"");
+            return Ok(());
+        };
         if input.get().starts_with('"') {
             self.say("user", input.get());
             return Ok(());
