@@ -184,6 +184,44 @@ fn what_a_provider_says_no_with_is_handed_on_as_it_came() {
 }
 
 #[test]
+fn a_response_that_is_kept_is_its_teams_and_is_gone_on_with_where_it_lives() {
+    let (near, far) = (Mock::start(Options::default()).unwrap(), Mock::start(Options::default()).unwrap());
+    let of = |name, mock: &Mock| {
+        provider(name, &mock.url(), &[("gpt", "mock-gpt")]).replace("kind: custom", "kind: openai")
+    };
+    let site = Site::new(&format!("{}{}", of("near", &near), of("far", &far)));
+    let (red, blue) = (team_key(&site, "red"), team_key(&site, "blue"));
+    let node = site.start();
+    let ask_for = |key: &str, before: Option<&str>| {
+        let body = json!({ "model": "gpt", "input": "hi", "previous_response_id": before });
+        ask(&node, key, "POST", "/v1/responses", &body.to_string())
+    };
+    let made = ask_for(&red, None);
+    assert_eq!(made.status, 200, "{}", made.text());
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let (home, other) = if near.requests().is_empty() { (&far, &near) } else { (&near, &far) };
+    for _ in 0..4 {
+        let next = ask_for(&red, Some(&id));
+        assert_eq!(next.status, 200, "{}", next.text());
+    }
+    let path = format!("/v1/responses/{id}");
+    assert_eq!(ask(&node, &red, "GET", &path, "").status, 200);
+    assert_eq!(ask(&node, &red, "GET", &format!("{path}/input_items"), "").status, 200);
+    let before = home.requests().len();
+    let (foreign, unknown) = (ask_for(&blue, Some(&id)), ask_for(&blue, Some("resp_999999")));
+    assert_eq!((foreign.status, unknown.status), (404, 404));
+    assert_eq!(foreign.text().replace(&id, "X"), unknown.text().replace("resp_999999", "X"));
+    assert_eq!(ask(&node, &blue, "DELETE", &path, "").status, 404);
+    assert_eq!((home.requests().len(), other.requests().len()), (before, 0));
+    assert_eq!(ask(&node, &red, "DELETE", &path, "").status, 200);
+    assert_eq!(ask(&node, &red, "GET", &path, "").status, 404);
+    let unkept = json!({ "model": "gpt", "input": "hi", "store": false }).to_string();
+    let unkept = ask(&node, &red, "POST", "/v1/responses", &unkept);
+    let path = format!("/v1/responses/{}", unkept.json()["id"].as_str().unwrap());
+    assert_eq!(ask(&node, &red, "GET", &path, "").status, 404);
+}
+
+#[test]
 fn unowned_resources_are_the_default_providers_where_that_is_said() {
     let mock = Mock::start(Options::default()).unwrap();
     let models = [("gpt", "mock-gpt")];

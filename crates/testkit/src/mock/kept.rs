@@ -71,9 +71,8 @@ impl<'a> Asked<'a> {
 }
 
 /// Whether a request is about what is kept.
-pub(super) fn is_asked(method: &str, path: &str) -> bool {
-    Asked::of(path)
-        .is_some_and(|asked| asked.collection.0 != "/responses" || method != "POST" || asked.id.is_some())
+pub(super) fn is_asked(path: &str) -> bool {
+    Asked::of(path).is_some()
 }
 
 impl Keeper {
@@ -106,6 +105,10 @@ impl Keeper {
         said.insert("id".to_owned(), json!(id));
         said.insert("object".to_owned(), json!(object));
         said.insert("bytes".to_owned(), json!(body.len()));
+        if object == "response" {
+            said.insert("output".to_owned(), json!([]));
+            said.insert("status".to_owned(), json!("completed"));
+        }
         let said = Value::Object(said);
         let reply = Reply::json(&said.to_string());
         let content =

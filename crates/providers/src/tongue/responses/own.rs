@@ -44,10 +44,12 @@ impl Own for Host {
         let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
         let said =
             Members::read(text).ok_or_else(|| bad_answer("the provider's answer is not a JSON object"))?;
-        if said.raw("error").is_some() {
+        let has_output = said.raw("output").is_some();
+        // one that came to something is an answer, whatever it says went wrong on the way
+        if said.raw("error").is_some() && (!has_output || said.word("status") == "failed") {
             return Err(fault::in_band(body));
         }
-        if said.raw("output").is_none() {
+        if !has_output {
             return Err(bad_answer("the provider's answer has no `output`"));
         }
         let consumed = consumed(&said);
