@@ -23,13 +23,17 @@ use crate::{http, node};
 const PATIENCE: Duration = Duration::from_secs(180);
 /// The SDK whose tests are run, as `requirements.txt` pins it.
 const SDK: &str = "openai";
+/// Where the specification lies.
+const SPEC: &str = "../shared/openai-openapi.yaml";
+/// What is among the tests.
+const SLICE: [&str; 5] = ["files", "uploads", "batches", "vector_stores", "conversations"];
 /// What an operation that is refused by design is answered with.
 const REFUSED: &str = "operation_not_served";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// OpenAI's specification
-    #[arg(long, default_value = "../shared/openai-openapi.yaml")]
+    #[arg(long, default_value = SPEC)]
     spec: PathBuf,
     /// Only these tests, as paths below the SDK's `tests`
     #[arg(long, value_delimiter = ',', default_value = "api_resources")]
@@ -45,12 +49,26 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if !spec.is_file() {
         bail!("there is no specification at `{}`; name it with `--spec FILE`", spec.display());
     }
-    let binaries = Binaries::build(workspace, Profile::Debug)?;
+    compare(workspace, &Binaries::build(workspace, Profile::Debug)?, options, &spec)
+}
+
+/// The part of it that is among the tests; `None` where the specification is not beside the checkout.
+pub(crate) fn slice(workspace: &Workspace, binaries: &Binaries) -> Result<Option<bool>> {
+    let spec = workspace.root.join(SPEC);
+    if !spec.is_file() {
+        return Ok(None);
+    }
+    let only = SLICE.map(|name| format!("api_resources/test_{name}.py")).to_vec();
+    let options = Options { spec: SPEC.into(), only, workers: 2 };
+    compare(workspace, binaries, &options, &spec).map(Some)
+}
+
+fn compare(workspace: &Workspace, binaries: &Binaries, options: &Options, spec: &Path) -> Result<bool> {
     let suite = Suite::install(workspace)?;
-    let (_server, port) = server(workspace, &suite.folder, &spec)?;
+    let (_server, port) = server(workspace, &suite.folder, spec)?;
     let direct = suite.run(options, &format!("http://{LOOPBACK}:{port}"), "any")?;
     let home = workspace.shell.create_temp_dir()?;
-    let mut gateway = Plan::throw_away(&binaries, home.path(), config(port))?.start()?;
+    let mut gateway = Plan::throw_away(binaries, home.path(), config(port))?.start()?;
     let key = gateway.make_keys()?.app;
     let through = suite.run(options, &format!("{}/v1", gateway.url()), &key)?;
     Ok(report(&direct, &through))

@@ -12,10 +12,10 @@ mod tally;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::costs;
 use crate::instance::{Binaries, DIALECTS, Profile};
 use crate::report::Paint;
 use crate::workspace::Workspace;
+use crate::{conformance, costs};
 use tally::Tally;
 
 /// Requests whose cost is recomputed among the tests; `cargo xtask costs` takes more.
@@ -23,7 +23,7 @@ const COSTS_REQUESTS: u32 = 2_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`, `console`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`, `conformance`, `console`; none is everything
     only: Vec<String>,
 }
 
@@ -37,10 +37,12 @@ enum Part {
     Rest,
     Readme,
     Costs,
+    Conformance,
     Console,
 }
 
-const ALL: [Part; 6] = [Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Console];
+const ALL: [Part; 7] =
+    [Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Conformance, Part::Console];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let names: Vec<&str> = workspace.crates.iter().map(|package| package.name.as_str()).collect();
@@ -54,10 +56,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if parts.contains(&Part::Rust) || !crates.is_empty() {
         results.extend(rust::run(workspace, &crates)?);
     }
-    if [Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Console]
-        .iter()
-        .any(|part| parts.contains(part))
-    {
+    if parts.iter().any(Part::is_outside) {
         results.extend(outside(workspace, &parts));
     }
     let paint = Paint::for_stdout();
@@ -101,14 +100,25 @@ fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
     }
     if parts.contains(&Part::Costs) {
         let options = costs::Options { requests: COSTS_REQUESTS, seed: 7 };
-        let tally = match costs::check(workspace, &binaries, &options) {
-            Ok(true) => Tally { passed: 1, failed: 0 },
-            Ok(false) => Tally { passed: 0, failed: 1 },
-            Err(error) => Tally::broken(&error),
-        };
-        results.push(("costs".to_owned(), tally));
+        results.push(("costs".to_owned(), verdict(costs::check(workspace, &binaries, &options))));
+    }
+    if parts.contains(&Part::Conformance) {
+        match conformance::slice(workspace, &binaries) {
+            Ok(None) => println!("conformance: OpenAI's specification is not beside the checkout"),
+            Ok(Some(good)) => results.push(("conformance".to_owned(), verdict(Ok(good)))),
+            Err(error) => results.push(("conformance".to_owned(), Tally::broken(&error))),
+        }
     }
     results
+}
+
+/// What a check that is one thing comes to.
+fn verdict(good: Result<bool>) -> Tally {
+    match good {
+        Ok(true) => Tally { passed: 1, failed: 0 },
+        Ok(false) => Tally { passed: 0, failed: 1 },
+        Err(error) => Tally::broken(&error),
+    }
 }
 
 /// The crash test of the gateway, for so many rounds.
@@ -120,6 +130,11 @@ pub(crate) fn crash(workspace: &Workspace, rounds: u32) -> Result<bool> {
 }
 
 impl Part {
+    /// Whether it drives the gateway's programs from outside.
+    fn is_outside(&self) -> bool {
+        !matches!(self, Self::Rust | Self::Crate(_))
+    }
+
     fn crate_name(&self) -> Option<&str> {
         if let Self::Crate(name) = self { Some(name) } else { None }
     }
@@ -135,6 +150,7 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
         "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
         "costs" => Ok(Part::Costs),
+        "conformance" => Ok(Part::Conformance),
         "console" => Ok(Part::Console),
         name => {
             let full = format!("nexus-{}", name.trim_start_matches("nexus-"));
