@@ -137,8 +137,10 @@ impl Form {
     /// As [`Form::piece`].
     pub fn watch(&mut self, read: &[u8]) -> Result<(), BodyError> {
         self.is_watched = true;
-        self.carry = read.to_vec();
-        self.piece(&[])
+        while self.step(read)? {}
+        let gone = self.gone(read.len());
+        self.carry = read.get(gone..).unwrap_or_default().to_vec();
+        Ok(())
     }
 
     /// Reads the next piece of a form that is watched.
@@ -152,8 +154,9 @@ impl Form {
         let mut carry = std::mem::take(&mut self.carry);
         carry.extend_from_slice(piece);
         while self.step(&carry)? {}
+        let gone = self.gone(carry.len());
+        carry.drain(..gone);
         self.carry = carry;
-        self.let_go();
         Ok(())
     }
 
@@ -162,22 +165,22 @@ impl Form {
         self.state == State::End
     }
 
-    /// Gives up what has been read of the carry; a value that matters stays until it is whole.
-    fn let_go(&mut self) {
+    /// How much of what was read is not needed any more; a value that matters stays until it is whole.
+    fn gone(&mut self, len: usize) -> usize {
         let read = match &mut self.state {
-            State::Start => return,
+            State::Start => return 0,
             State::Delimited(at) => std::mem::take(at),
             // a head is looked for from the line break before it on
             State::Head(at) => std::mem::replace(at, 2).saturating_sub(2),
-            State::Body { field: Some(_), is_file: false, .. } => return,
+            State::Body { field: Some(_), is_file: false, .. } => return 0,
             State::Body { from, next, .. } => {
                 let read = *next;
                 (*from, *next) = (0, 0);
                 read
             }
-            State::End => self.carry.len(),
+            State::End => len,
         };
-        self.carry.drain(..read.min(self.carry.len()));
+        read.min(len)
     }
 
     /// One step on; false where more must come first, or nothing can.

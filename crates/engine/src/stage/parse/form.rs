@@ -32,6 +32,9 @@ use crate::{
 /// A form up to this size, in bytes, is kept whole.
 const KEPT_MAX: usize = 1 << 20;
 
+/// A piece of a body, at most, in bytes.
+const PIECE: usize = 64 << 10;
+
 /// How a form goes on its way.
 #[derive(Debug)]
 pub struct Carried {
@@ -83,7 +86,9 @@ pub async fn read<B: BodyStream>(
         return Err(Refusal::TooLarge { limit_bytes: saturated(limits.upload_bytes) });
     }
     let patience = Duration::from_millis(limits.request_body_ms);
-    let reading = Reading { form, body, begun: BytesMut::new(), hold };
+    // at once: what grows leaves as much behind
+    let room = headers.content_length.map_or(0, |length| saturated(length).min(KEPT_MAX + PIECE));
+    let reading = Reading { form, body, begun: BytesMut::with_capacity(room), hold };
     let read = tokio::time::timeout(patience, reading.run(limits)).await;
     let (reading, is_over) =
         read.map_err(|_| bad_body("the request body took too long to arrive; send it faster"))??;

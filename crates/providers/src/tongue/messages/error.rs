@@ -93,6 +93,7 @@ mod tests {
             (404, "not_found_error"),
             (404, "not_found_error"),
             (404, "not_found_error"),
+            (404, "not_found_error"),
             (405, REQUEST),
             (421, REQUEST),
             (400, REQUEST),
