@@ -86,8 +86,7 @@ impl Keeper {
         match (head.method.as_str(), id, below) {
             ("POST", None, _) => self.make(collection, key, &request.body),
             ("POST", Some("runs"), None) if collection.0 == "/threads" => {
-                let made = self.make(&COLLECTIONS[7], key, &request.body);
-                drop(made);
+                let _thread = self.make(collection, key, &request.body);
                 let thread = self.things.last().map(|thing| thing.id.clone()).unwrap_or_default();
                 Reply::json(&json!({"id": "run_1", "object": "thread.run", "thread_id": thread}).to_string())
             }
