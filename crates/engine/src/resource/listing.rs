@@ -143,10 +143,8 @@ impl Gathering {
         if is_plain {
             return Some(page.body().clone());
         }
-        let wanted = *self.wanted.get_or_insert_with(|| match page.has_more {
-            true => page.items.len(),
-            false => usize::MAX,
-        });
+        let shown = if page.has_more { page.items.len() } else { usize::MAX };
+        let wanted = *self.wanted.get_or_insert(shown);
         self.found.extend(own);
         let is_over = !page.has_more && is_last_home;
         let is_all = self.all.is_some_and(|all| self.found.len() as u64 >= all);
