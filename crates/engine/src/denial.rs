@@ -84,11 +84,7 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the quota `{name}` of {limit} {measure} is used up or held by calls under way; ask whoever manages it to raise it"
             ))
         }
-        Refusal::Unpriced { model } => PublicError::new(ErrorCode::InsufficientQuota)
-            .with_message(format!(
-                "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
-            ))
-            .with_param(Some("model".to_owned())),
+        Refusal::Unpriced { model } => unpriced(&model),
         Refusal::Unbookable => {
             unbooked("usage cannot be booked at the moment, so no call is made; try again in a moment")
         }
@@ -116,12 +112,8 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
             ))
             .with_param(Some("model".to_owned())),
-        Refusal::UnknownResource { kind, id } => PublicError::new(ErrorCode::ResourceNotFound)
-            .with_message(format!("there is no {} `{id}` that this team has made; check the id", kind.replace('_', " ")))
-            .with_param(Some("id".to_owned())),
-        Refusal::OwnersAway => unbooked(
-            "who has made what cannot be looked up at the moment, so nothing that is kept is served; try again in a moment",
-        ),
+        Refusal::UnknownResource { kind, id } => unknown_resource(kind, &id),
+        Refusal::OwnersAway => unbooked(OWNERS_AWAY),
         Refusal::Unfit { alias, against } => {
             PublicError::new(ErrorCode::InvalidRequest).with_message(format!(
                 "no provider of the model `{alias}` takes this request: {}; ask for another model",
@@ -137,6 +129,24 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
 /// What is said in the place of an answer that came and could not be booked.
 const GIVES_NOTHING: &str =
     "what the answer used could not be booked, so it is not given and costs nothing; try again in a moment";
+
+/// What is said where who has made what cannot be looked up or noted.
+const OWNERS_AWAY: &str = "who has made what cannot be looked up at the moment, so nothing that is kept is served; try again in a moment";
+
+fn unpriced(model: &str) -> PublicError {
+    PublicError::new(ErrorCode::InsufficientQuota)
+        .with_message(format!(
+            "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
+        ))
+        .with_param(Some("model".to_owned()))
+}
+
+fn unknown_resource(kind: &str, id: &str) -> PublicError {
+    let kind = kind.replace('_', " ");
+    PublicError::new(ErrorCode::ResourceNotFound)
+        .with_message(format!("there is no {kind} `{id}` that this team has made; check the id"))
+        .with_param(Some("id".to_owned()))
+}
 
 fn unbooked(why: &str) -> PublicError {
     PublicError::new(ErrorCode::Overloaded).with_message(why)
