@@ -55,6 +55,8 @@ pub enum Refusal {
     OwnersAway,
     /// No target of the model takes requests like this; `against` says in a word why the last one does not.
     Unfit { alias: String, against: &'static str },
+    /// What the request brings back was sealed by a provider's account that is not behind the model, or by several.
+    SealedElsewhere { param: String },
     /// A field that cannot be said in the vendor's words.
     Unsayable { param: String, message: String },
 }

@@ -57,6 +57,7 @@ pub fn ask(now_us: u64) -> Ask<'static> {
         is_stream: true,
         affinity: None,
         may_use: &|_| true,
+        opens: None,
         cost_nano_usd: &|_| None,
         now_us,
     }

@@ -148,6 +148,8 @@ impl<'a> Rest<'a> {
             Against::AtLimit { until_us, .. } => self.note_full(until_us, place, target, against),
             Against::Queued => self.note_full(None, place, target, against),
             Against::Tried => self.has_tried = true,
+            // of a target that is not the caller's nothing is told while there is one that is
+            Against::Forbidden if self.never.is_some() => {}
             against => self.never = Some(against),
         }
     }

@@ -64,6 +64,7 @@ fn choose(route: &Route, rule: &Rule, budget: &RetryBudget, round: u64) {
         is_stream: true,
         affinity: Some(round),
         may_use: &|_| true,
+        opens: None,
         cost_nano_usd: &|target| Some(u64::from(target.weight)),
         now_us: round,
     };

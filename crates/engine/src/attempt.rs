@@ -29,6 +29,7 @@ use crate::{
     pipeline::Refused,
     port::Transport,
     resource,
+    sealed,
     shared::Engine,
     stage::{
         account::{Attempt, Bill, Held},
@@ -244,7 +245,8 @@ async fn exchange<T: Transport>(
     let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
     match beginning.instrument(debug_span!("normalise")).await {
         Ok(begun) => {
-            let begun = conceal::from_now_on(begun, credential);
+            let mark = if adapted.may_seal() { sealed::mark(routed, backend, credential) } else { None };
+            let begun = conceal::from_now_on(sealed::from_now_on(begun, mark), credential);
             Ok(resource::noticed(begun, shared, routed, (target, backend), credential))
         }
         Err(fault) => Err(conceal::conceal(fault, credential)),

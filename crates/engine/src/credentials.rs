@@ -13,8 +13,9 @@ use nexus_core::{
     pool::{Standing, Trust},
 };
 use nexus_keystore::secret::Secret;
+use nexus_wire::mark::Mark;
 
-use crate::port::Dice;
+use crate::{port::Dice, sealed};
 
 /// A provider's opened credential. It cannot be printed or serialised.
 #[derive(Clone)]
@@ -115,8 +116,15 @@ impl Credentials {
         self.0.iter().filter(|member| member.trust.condition(now_us).out.is_some()).count()
     }
 
-    /// Draws one: a probe that is due first, else by share among those that take a request for this model.
-    pub fn draw(&self, model: &str, tried: &Tried, now_us: u64, dice: &dyn Dice) -> Drawn<'_> {
+    /// Draws one: a probe that is due first, else by share among those that take a request for this model; none but
+    /// the one of this mark, where there is such a wish.
+    pub fn draw(
+        &self,
+        model: &str,
+        (tried, only): (&Tried, Option<Mark>),
+        now_us: u64,
+        dice: &dyn Dice,
+    ) -> Drawn<'_> {
         match &*self.0 {
             [] => return Drawn::Nothing,
             [only] if only.takes(model, tried, now_us) => return Drawn::Member(only),
@@ -124,7 +132,11 @@ impl Credentials {
         }
         let mut free = Vec::with_capacity(self.0.len());
         let mut waits = Waits::default();
-        for member in self.0.iter().filter(|member| !tried.0.contains(&member.credential.id)) {
+        let may = |member: &&Member| {
+            only.is_none_or(|only| sealed::is_of(&member.credential, only))
+                && !tried.0.contains(&member.credential.id)
+        };
+        for member in self.0.iter().filter(may) {
             match member.trust.standing(model, now_us) {
                 Standing::Good => free.push(member),
                 Standing::Due if member.trust.claim(model, now_us) => return Drawn::Member(member),
@@ -167,6 +179,8 @@ impl Credentials {
             {
                 Heard::Back
             }
+            // what another account sealed
+            Class::BadRequest if code(fault) == Some(SEALED_ELSEWHERE) => Heard::Elsewhere,
             _ => Heard::Same,
         }
     }
@@ -181,6 +195,13 @@ impl Tried {
     pub fn push(&mut self, member: &Member) {
         self.0.push(member.credential.id);
     }
+}
+
+/// What a provider says where it cannot open what a request brings back.
+const SEALED_ELSEWHERE: &str = "invalid_encrypted_content";
+
+fn code(fault: &Fault) -> Option<&str> {
+    fault.said.as_ref()?.code.as_deref()
 }
 
 /// The index of one, by its share; the first where no share is above 0.
@@ -254,7 +275,7 @@ mod tests {
     }
 
     fn drawn_by(pool: &Credentials, tried: &Tried, now_us: u64, roll: u64) -> Result<String, Fault> {
-        match pool.draw("m", tried, now_us, &Loaded(roll)) {
+        match pool.draw("m", (tried, None), now_us, &Loaded(roll)) {
             Drawn::Nothing => Ok(String::new()),
             Drawn::Member(member) => Ok(member.credential.secret.expose().to_owned()),
             Drawn::Spent(fault) => Err(fault),
@@ -314,7 +335,7 @@ mod tests {
         let spent = drawn_by(&pool, &Tried::default(), 1_000_000, 0).unwrap_err();
         assert_eq!((spent.class, spent.retry_after_ms), (Class::RateLimited, Some(3_000)));
         assert_eq!(drawn_by(&pool, &Tried::default(), 4_000_000, 0), Ok("1".into()));
-        let other = pool.draw("n", &Tried::default(), 1_000_000, &Loaded(0));
+        let other = pool.draw("n", (&Tried::default(), None), 1_000_000, &Loaded(0));
         assert!(matches!(other, Drawn::Member(_)), "another model is not limited");
     }
 

@@ -120,6 +120,12 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 against.replace('_', " ")
             ))
         }
+        Refusal::SealedElsewhere { param } => PublicError::new(ErrorCode::InvalidRequest)
+            .with_message(format!(
+                "`{param}` was sealed by an account that is not behind this model any more; leave out the `reasoning` items of earlier turns, or ask the model they came from"
+            ))
+            .with_said_code(Some("invalid_encrypted_content".to_owned()))
+            .with_param(Some(param)),
         Refusal::Unsayable { param, message } => {
             PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
         }

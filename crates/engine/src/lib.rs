@@ -23,6 +23,7 @@ pub mod repeat;
 pub mod reply;
 pub mod resource;
 mod resume;
+mod sealed;
 mod share;
 pub mod shared;
 pub mod stage;

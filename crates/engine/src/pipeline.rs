@@ -297,6 +297,7 @@ pub(crate) async fn failover<T: Transport>(
     mut routed: Box<Routed>,
     trip: &Trip<'_>,
 ) -> Result<Reply<T::Body>, Refused> {
+    let mut before = None;
     loop {
         match course(engine, world, &routed, trip, &[]).await {
             Ok((decision, place, served)) => {
@@ -316,6 +317,11 @@ pub(crate) async fn failover<T: Transport>(
                     if hold(engine, world, &mut routed, trip.request).await.is_err() {
                         return Err(refused);
                     }
+                    before = Some(refused);
+                }
+                // what cannot be opened behind the alias that is asked instead is no answer to why it was asked
+                _ if matches!(refused, Refused::Here(Refusal::SealedElsewhere { .. })) => {
+                    return Err(before.unwrap_or(refused));
                 }
                 _ => return Err(refused),
             },

@@ -12,6 +12,7 @@ pub mod embedding;
 pub mod error;
 pub mod listing;
 pub mod made;
+pub mod mark;
 pub mod models;
 pub mod passed;
 pub mod place;

@@ -16,6 +16,8 @@ pub struct Ask<'a> {
     pub affinity: Option<u64>,
     /// Whether the caller may use a target at all.
     pub may_use: &'a dyn Fn(&Target) -> bool,
+    /// Whether what the request brings back can be opened at a target; `None`: it brings nothing sealed.
+    pub opens: Option<&'a dyn Fn(&Target) -> bool>,
     /// What the request would cost at a target, in nano-USD; `None`: nobody knows.
     pub cost_nano_usd: &'a dyn Fn(&Target) -> Option<u64>,
     /// A clock that never runs backwards.
@@ -29,6 +31,8 @@ pub enum Against {
     Tried,
     /// The caller may not use the provider.
     Forbidden,
+    /// What the request brings back was sealed by another.
+    SealedElsewhere,
     /// It is not for requests like this.
     Unfit(Unfit),
     /// Its breaker is open, or the one probe is under way.
@@ -47,6 +51,7 @@ impl Against {
         match self {
             Against::Tried => "tried",
             Against::Forbidden => "forbidden",
+            Against::SealedElsewhere => "sealed_elsewhere",
             Against::Unfit(unfit) => unfit.as_str(),
             Against::Shut { .. } => "breaker_open",
             Against::Resting { .. } => "resting",
@@ -70,6 +75,9 @@ pub(super) enum Favour {
 pub(super) fn judge(target: &Target, ask: &Ask<'_>) -> Result<Favour, Against> {
     if !(ask.may_use)(target) {
         return Err(Against::Forbidden);
+    }
+    if ask.opens.is_some_and(|opens| !opens(target)) {
+        return Err(Against::SealedElsewhere);
     }
     target.capabilities.take(ask.need).and_then(|()| target.fit.take(ask.need)).map_err(Against::Unfit)?;
     let now_us = ask.now_us;

@@ -140,6 +140,7 @@ impl Day {
             is_stream: true,
             affinity: Some(number as u64 % 7),
             may_use: &|_| true,
+            opens: None,
             cost_nano_usd: &|target| target.provider.name.parse().ok(),
             now_us,
         };

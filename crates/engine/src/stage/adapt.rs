@@ -181,7 +181,7 @@ fn chat<'a>(
 }
 
 /// How the target is asked in the client's own words, where it speaks them.
-fn own(routed: &Routed, target: &Target, backend: &Backend) -> Option<&'static dyn Own> {
+pub fn own(routed: &Routed, target: &Target, backend: &Backend) -> Option<&'static dyn Own> {
     routed.asked.foreign.as_ref()?;
     let (operation, real_model) = (routed.asked.call.operation, target.model_for(&routed.to.name));
     backend.dialect.own(operation, real_model, target.site())
@@ -214,7 +214,7 @@ impl Adapted<'_> {
             _ if std::mem::replace(&mut self.is_asked, true) => return Ok(None),
             Said::Own { own, foreign } => own.encode(OwnAsk {
                 call: self.call,
-                body: &foreign.sent,
+                body: foreign.own(),
                 along: &foreign.along,
                 real_model: self.real_model,
                 capabilities: self.capabilities,
@@ -258,6 +258,11 @@ impl Adapted<'_> {
             Said::Batches(batches) => batches.prompt(),
             Said::Passed { .. } | Said::Kept { .. } => Prompt::Passed(self.body.clone()),
         }
+    }
+
+    /// Whether there may be sealed contents in the answer that a client brings back.
+    pub fn may_seal(&self) -> bool {
+        self.call.operation == Operation::Responses && matches!(self.said, Said::Own { .. })
     }
 
     /// The media type of the answer where it is wanted as a stream.

@@ -10,10 +10,12 @@ use nexus_core::{
     health::{Entry, Seat, learned::Learned},
     id::CredentialId,
 };
+use nexus_wire::mark::Mark;
 
 use crate::{
     credentials::{Credential, Credentials, Drawn, Heard, Member, Tried, limited_as},
     port::{Dice, Noted},
+    sealed,
     shared::Shared,
     stage::resolve::Routed,
     world::Backend,
@@ -27,6 +29,8 @@ pub struct Drawing<'s, 'a> {
     model: Cow<'a, str>,
     /// The one that what the request names was made with.
     only: Option<CredentialId>,
+    /// The only one that may be drawn, where it sealed what the request brings back.
+    sealed: Option<Mark>,
 }
 
 /// The only credential a request may show, unless it failed or is at its limit.
@@ -53,7 +57,9 @@ impl<'s, 'a> Drawing<'s, 'a> {
     pub fn new(shared: &'s Shared, target: &'a Target, backend: &'a Backend, routed: &'a Routed) -> Self {
         let model = limited_as(target, target.model_for(&routed.to.name));
         let only = routed.home.and_then(|home| home.credential);
-        Self { shared, target, pool: &backend.credentials, model, only }
+        let (pool, sealed) = (&backend.credentials, routed.asked.sealed());
+        let sealed = sealed.filter(|sealed| sealed::is_held(pool, *sealed)).map(|sealed| sealed.mark);
+        Self { shared, target, pool, model, only, sealed }
     }
 
     /// Draws one; none where the provider has none.
@@ -62,7 +68,7 @@ impl<'s, 'a> Drawing<'s, 'a> {
         if let Some(own) = self.only.and_then(|id| self.pool.member(id)) {
             return own_turn(own, tried, self.shared.clock.monotonic_us());
         }
-        match self.pool.draw(&self.model, tried, self.shared.clock.monotonic_us(), dice) {
+        match self.pool.draw(&self.model, (tried, self.sealed), self.shared.clock.monotonic_us(), dice) {
             Drawn::Nothing => Ok(None),
             Drawn::Member(member) => Ok(Some(member)),
             Drawn::Spent(fault) => Err(fault),

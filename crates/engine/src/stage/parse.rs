@@ -23,6 +23,7 @@ use nexus_providers::{
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
     embedding::EmbeddingRequest,
+    mark::{self, Borne},
     passed::{Form, PassedRequest},
     references::{Reference, references},
     surface::Method,
@@ -83,6 +84,8 @@ pub struct Foreign {
     pub tongue: &'static dyn Tongue,
     /// The body as it was sent.
     pub sent: Bytes,
+    /// What of it is sealed, and the body without the marks of who did.
+    sealed: Option<(Bytes, Borne)>,
     /// Headers that go along where the vendor speaks the tongue, names in lower case.
     pub along: Vec<(&'static str, String)>,
     /// Whether a chat in other than plain terms would say more.
@@ -100,6 +103,7 @@ impl fmt::Debug for Foreign {
 impl Foreign {
     /// Reads a request of this tongue, and says it as a chat.
     fn read(
+        operation: Operation,
         tongue: &'static dyn Tongue,
         sent: Bytes,
         headers: &Headers<'_>,
@@ -107,7 +111,14 @@ impl Foreign {
         let Retold { chat, has_more, unsayable } = tongue.read(&sent, Terms::Plain)?;
         let along = tongue.along().iter();
         let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();
-        Ok((chat, Self { tongue, sent, along, has_more, unsayable }))
+        let text = std::str::from_utf8(&sent).ok().filter(|_| operation == Operation::Responses);
+        let sealed = text.and_then(mark::take);
+        Ok((chat, Self { tongue, sent, sealed, along, has_more, unsayable }))
+    }
+
+    /// The body for a vendor that speaks the tongue.
+    pub fn own(&self) -> &Bytes {
+        self.sealed.as_ref().map_or(&self.sent, |(bare, _)| bare)
     }
 }
 
@@ -115,6 +126,11 @@ impl Asked {
     /// The body as it was sent.
     pub fn sent(&self) -> &Bytes {
         self.foreign.as_ref().map_or(&self.body, |foreign| &foreign.sent)
+    }
+
+    /// Who sealed what the request brings back.
+    pub fn sealed(&self) -> Option<Borne> {
+        self.foreign.as_ref()?.sealed.as_ref().map(|(_, borne)| *borne)
     }
 
     /// How the answer is told, where that is not in OpenAI's words.
@@ -376,7 +392,7 @@ fn understood(
     let (body, foreign) = match tongue::of(operation) {
         None => (body, None),
         Some(tongue) => {
-            let (chat, foreign) = Foreign::read(tongue, body, headers).map_err(bad)?;
+            let (chat, foreign) = Foreign::read(operation, tongue, body, headers).map_err(bad)?;
             (chat, Some(Box::new(foreign)))
         }
     };

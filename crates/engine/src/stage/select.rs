@@ -19,15 +19,19 @@ use nexus_core::{
     },
     usage::{Passed, PassedOver, Usage},
 };
-use nexus_wire::bearing::{self, Borne, Needs};
+use nexus_wire::{
+    bearing::{self, Needs},
+    mark::Borne,
+};
 
 use crate::{
     arrival::Head,
     pipeline::Refused,
     port::Transport,
     pricing::Priced,
+    sealed,
     shared::Engine,
-    stage::{admit, parse::Asked, queue, resolve::Routed},
+    stage::{adapt, admit, parse::Asked, queue, resolve::Routed},
     world::World,
 };
 
@@ -82,17 +86,30 @@ impl<'a> Course<'a> {
         let is_bound = rights.is_bound_to_providers();
         let now_ms = engine.shared.clock.unix_ms();
         let may_use = |target: &Target| !is_bound || rights.may_use(&target.provider.name);
+        let sealed = routed.asked.sealed().map(|borne| (borne, self.has_holder(world, borne, &may_use)));
+        let opens = |target: &Target| {
+            sealed.is_none_or(|(borne, has_holder)| opens(world, routed, target, borne, has_holder))
+        };
         let ask = Ask {
             need: &self.need,
             is_stream: routed.asked.call.is_stream,
             affinity: self.affinity,
             may_use: &may_use,
+            opens: sealed.is_some().then_some(&opens),
             cost_nano_usd: &|target| cost(target, routed, &self.need, now_ms),
             now_us: engine.shared.clock.monotonic_us(),
         };
         let (route, rule) = (&routed.to.route, &routed.to.rule);
         let outlook = Outlook { route, rule, ask, budget: &engine.shared.retries };
         decide(&mut self.plan, &outlook, &mut |bound| engine.dice.roll(bound))
+    }
+
+    /// Whether one of the targets has the credential that sealed what is brought.
+    fn has_holder(&self, world: &World, borne: Borne, may_use: &dyn Fn(&Target) -> bool) -> bool {
+        let holds = |target: &Target| {
+            world.backend(target).is_some_and(|backend| sealed::is_held(&backend.credentials, borne))
+        };
+        self.routed.to.route.targets.iter().any(|target| may_use(target) && holds(target))
     }
 
     /// What the request is taken for where tokens are limited.
@@ -176,9 +193,11 @@ impl<'a> Course<'a> {
             (None, Why::Never(Against::Unfit(Unfit::ContextTooShort))) => Refused::There(
                 Fault::new(Class::ContextLength, "the prompt is longer than any provider of the model takes"),
             ),
-            (None, Why::Never(against)) => {
-                Refusal::Unfit { alias: alias.clone(), against: against.as_str() }.into()
+            (None, Why::Never(against)) => match self.routed.asked.sealed() {
+                Some(borne) if against == Against::SealedElsewhere => sealed::refused(borne),
+                _ => Refusal::Unfit { alias: alias.clone(), against: against.as_str() },
             }
+            .into(),
             (None, Why::Later { until_us, against }) => {
                 let wait_us = until_us.saturating_sub(now_us);
                 let rests = "the model's providers asked to be left alone for a while";
@@ -195,6 +214,16 @@ impl<'a> Course<'a> {
             )),
         }
     }
+}
+
+/// Whether what is brought can be opened at a target: where nobody behind the model holds what sealed it, by whoever
+/// is asked in other words, in which it is left out.
+fn opens(world: &World, routed: &Routed, target: &Target, borne: Borne, has_holder: bool) -> bool {
+    let Some(backend) = world.backend(target) else { return false };
+    if has_holder {
+        return sealed::is_held(&backend.credentials, borne);
+    }
+    adapt::own(routed, target, backend).is_none()
 }
 
 /// What a request is taken for where tokens are limited, before anybody has counted: its prompt, and the most that
@@ -262,7 +291,7 @@ fn need<'a>(routed: &Routed, head: &'a Head<'_>) -> Need<'a> {
 }
 
 /// What a request bears, and what it wants.
-fn modalities(borne: Borne) -> (Modalities, Modalities) {
+fn modalities(borne: bearing::Borne) -> (Modalities, Modalities) {
     let input = Modalities::NONE.with_if(borne.image, Modality::Image).with_if(borne.audio, Modality::Audio);
     let input = input.with_if(borne.video, Modality::Video).with_if(borne.file, Modality::File);
     let output = Modalities::NONE.with_if(borne.wants_audio, Modality::Audio);

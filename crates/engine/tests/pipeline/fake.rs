@@ -135,6 +135,8 @@ pub struct FakeTransport {
     pub acts: Rc<RefCell<VecDeque<Act>>>,
     /// Provider name and body of each request.
     pub sent: Rc<RefCell<Vec<(String, String)>>>,
+    /// The secret that each of them was shown; nothing where the provider has none.
+    pub shown: Rc<RefCell<Vec<String>>>,
     /// How many bodies were dropped before their end.
     pub cancelled: Rc<Cell<usize>>,
     pub gate: Rc<Gate>,
@@ -208,6 +210,8 @@ impl Transport for FakeTransport {
     async fn send(&self, request: Outbound<'_>) -> Result<Inbound<FakeBody>, Fault> {
         let body = String::from_utf8(request.body.to_vec()).unwrap();
         self.sent.borrow_mut().push((request.provider.name.to_string(), body));
+        let shown = request.credential.map(|credential| credential.secret.expose().to_owned());
+        self.shown.borrow_mut().push(shown.unwrap_or_default());
         match self.acts.borrow_mut().pop_front().expect("the test scripted no further act") {
             Act::Fail(fault) => Err(fault),
             Act::Saying(learned, body) => {

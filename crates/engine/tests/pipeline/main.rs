@@ -22,6 +22,7 @@ mod outcomes;
 mod refusals;
 mod repeats;
 mod routing;
+mod sealed;
 mod streams;
 
 use bytes::Bytes;

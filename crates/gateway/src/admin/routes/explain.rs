@@ -245,6 +245,7 @@ impl Question {
             is_stream: self.stream,
             affinity: None,
             may_use: &|target| scope.is_none_or(|scope| scope.may_use(&target.provider.name)),
+            opens: None,
             cost_nano_usd: &|target| {
                 let model = target.model_for(&resolved.name);
                 let usage = Usage::text(self.input_tokens, self.max_tokens.unwrap_or_default());

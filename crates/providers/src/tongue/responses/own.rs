@@ -16,6 +16,7 @@ use nexus_wire::{
     sse::decode::Frame,
 };
 
+use super::{SEAL_OF_CALL, SEALED_THOUGHT};
 use crate::{
     dialect::{COUNTED_TEXT_MAX, Consumed, Decoded, Encoded, Progress, StreamDecoder, Unsayable, bad_answer},
     part::{
@@ -36,7 +37,8 @@ pub(crate) struct Host {
 impl Own for Host {
     fn encode(&self, ask: OwnAsk<'_>) -> Result<Encoded, Unsayable> {
         let text = std::str::from_utf8(ask.body).unwrap_or_default();
-        let body = renamed(text, &[], &splice::model_text(ask.real_model));
+        let told = without_thoughts_of_others(text);
+        let body = renamed(told.as_deref().unwrap_or(text), &[], &splice::model_text(ask.real_model));
         Ok(Encoded { path: (self.path)(ask.site), headers: Vec::new(), body })
     }
 
@@ -78,6 +80,24 @@ impl Own for Host {
             progress: Progress::Waiting,
         }))
     }
+}
+
+/// A request without the `reasoning` items that bear what another vendor gave out: this one opens none of them, and
+/// refuses a request that brings one. `None`: there are none.
+fn without_thoughts_of_others(body: &str) -> Option<String> {
+    if [SEALED_THOUGHT, SEAL_OF_CALL].iter().all(|sign| !body.contains(sign)) {
+        return None;
+    }
+    let input = place::members(body).into_iter().find(|member| member.name == "input")?;
+    let is_other = |item: &&str| {
+        Members::read(item).is_some_and(|item| {
+            let content = item.word("encrypted_content");
+            content.starts_with(SEALED_THOUGHT) || content.starts_with(SEAL_OF_CALL)
+        })
+    };
+    let kept: Vec<&str> = place::elements(input.value).into_iter().filter(|item| !is_other(item)).collect();
+    let place = input.value_place(body);
+    Some([body.get(..place.start)?, "[", &kept.join(","), "]", body.get(place.end..)?].concat())
 }
 
 /// Everything that cost tokens, of an item, a part or a delta.
@@ -206,5 +226,21 @@ impl Relay for Through {
 
     fn text(&self) -> &str {
         &self.generated.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_vendor_sealed_is_left_out_and_nothing_else() {
+        let own = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        let said = r#"{"role":"user","content":"nexus.thought. and nexus.google."}"#;
+        let others = [r#"{"type":"reasoning","encrypted_content":"nexus.thought.{}"}"#, r#"{"encrypted_content":"nexus.google.x"}"#];
+        let body = |items: &[&str]| format!(r#"{{ "input" : [{}],"model":"m" }}"#, items.join(","));
+        let left = without_thoughts_of_others(&body(&[others[0], said, own, others[1]]));
+        assert_eq!(left, Some(body(&[said, own])));
+        assert_eq!(without_thoughts_of_others(r#"{"input":[ {"content":"nexus"} ]}"#), None);
     }
 }
