@@ -60,7 +60,9 @@ impl Check<'_> {
             else {
                 continue;
             };
-            let earlier = *first.entry(name.clone()).or_insert(index);
+            // a name is a quota's own within its team
+            let whose = raw.subject_value.clone().filter(|_| matches!(&*subject, "team" | "key"));
+            let earlier = *first.entry((whose, name.clone())).or_insert(index);
             if earlier != index {
                 let message = format!("repeats the name of `quotas[{earlier}]`");
                 self.refuse(&under(&path, "name"), message, "give each quota a name of its own");

@@ -14,11 +14,11 @@ pub enum Quota {
         #[arg(long)]
         output: Option<Output>,
     },
-    /// Make a quota, or give the one of this name another limit or mode.
+    /// Make a quota, or give the one its team has of this name another limit or mode.
     Set(QuotaSet),
     /// Delete a quota.
     Delete {
-        /// The quota's name.
+        /// The quota's name, or its id where several teams have one of the name.
         name: String,
     },
     /// Show how full a quota is and who holds what of it; only the running gateway knows, so it is asked.
@@ -27,7 +27,7 @@ pub enum Quota {
 
 #[derive(Debug, Args)]
 pub struct QuotaHolders {
-    /// The quota's name.
+    /// The quota's name, or its id where several teams have one of the name.
     pub name: String,
     /// Where the gateway listens; without it, where the settings say.
     #[arg(long, value_name = "ADDR:PORT")]

@@ -101,18 +101,33 @@ fn wished(wish: &QuotaSet) -> Result<NewQuota, StartError> {
     serde_json::from_value(said).map_err(|error| StartError::Refused(error.to_string()))
 }
 
-fn named(conn: &mut AnyConnection, name: &str) -> Result<Option<StoredQuota>, Halt> {
-    Ok(quota::list(conn)?.into_iter().find(|stored| &*stored.quota.name == name))
+/// The quota of a name, or of an id where several teams have one of the name.
+fn told(quotas: Vec<StoredQuota>, name: &str) -> Result<StoredQuota, Problem> {
+    let id: Option<Uuid> = name.parse().ok();
+    let is_told = |stored: &StoredQuota| &*stored.quota.name == name || Some(stored.quota.id) == id;
+    let mut found = quotas.into_iter().filter(is_told);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(_), Some(_)) => Err(Problem::new(
+            Kind::Conflict,
+            format!("several quotas are named `{name}`; say the id, which `nexus quota list --output json` shows"),
+        )),
+        (None, _) => Err(Problem::new(
+            Kind::NotFound,
+            format!("there is no quota `{name}`; `nexus quota list` shows what there is"),
+        )),
+    }
 }
 
-/// Makes a quota, or gives the one of this name another limit or mode; what it is for stays as it is.
+/// Makes a quota, or gives its team's of this name another limit or mode; what it is for stays as it is.
 fn set(store: &Store, wish: &QuotaSet) -> Result<(), StartError> {
     let clock = SystemClock::new();
     let now_ms = clock.unix_ms();
     let wanted = quotas::checked(&wished(wish)?, identity::mint(&clock, &WorkerDice::new()))?;
     let stored = change(store, now_ms, |conn| {
-        let Some(before) = named(conn, &wanted.name)? else {
-            let Set { team, is_own } = rights::may_set(conn, role::Reach::Platform, &wanted)?;
+        let Set { team, is_own } = rights::may_set(conn, role::Reach::Platform, &wanted)?;
+        let mut present = quota::list(conn)?.into_iter();
+        let Some(before) = present.find(|stored| stored.is_named(team, &wanted.name)) else {
             let quota = wanted.clone();
             let new =
                 StoredQuota { quota, team, is_own, created_at_ms: now_ms, updated_at_ms: now_ms, version: 1 };
@@ -140,16 +155,9 @@ fn set(store: &Store, wish: &QuotaSet) -> Result<(), StartError> {
     Ok(())
 }
 
-fn none_of(name: &str) -> Problem {
-    Problem::new(
-        Kind::NotFound,
-        format!("there is no quota `{name}`; `nexus quota list` shows what there is"),
-    )
-}
-
 fn delete(store: &Store, name: &str) -> Result<(), StartError> {
     change(store, SystemClock::new().unix_ms(), |conn| {
-        let before = named(conn, name)?.ok_or_else(|| none_of(name))?;
+        let before = told(quota::list(conn)?, name)?;
         quota::delete(conn, before.quota.id)?;
         let deed = Deed::of("quota.delete", "quota", before.quota.id);
         Ok(((), Some(deed.from(&QuotaBody::new(&before)))))
@@ -158,9 +166,7 @@ fn delete(store: &Store, name: &str) -> Result<(), StartError> {
 
 /// Only the running gateway knows who holds what: it is asked.
 fn holders(store: &Store, wish: &QuotaHolders, place: &Place) -> Result<(), StartError> {
-    let mut quotas = store.read_blocking(quota::list)?.into_iter();
-    let found = quotas.find(|stored| *stored.quota.name == *wish.name);
-    let id = found.ok_or_else(|| StartError::from(none_of(&wish.name)))?.quota.id;
+    let id = told(store.read_blocking(quota::list)?, &wish.name)?.quota.id;
     let address = match wish.address {
         Some(address) => address,
         None => boot::settings(place.config.as_deref(), &Flags::default())?.server.bind,

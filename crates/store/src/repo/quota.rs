@@ -32,6 +32,14 @@ pub struct StoredQuota {
     pub version: i64,
 }
 
+impl StoredQuota {
+    /// Whether it is the one of this name: a name is a quota's own within its team, and among those that are no
+    /// team's.
+    pub fn is_named(&self, team: Option<TeamId>, name: &str) -> bool {
+        self.team == team && &*self.quota.name == name
+    }
+}
+
 /// What is to be different about a quota; what is `None` stays. What it is for and what it counts do not
 /// change: that would be another quota.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +140,7 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Stores a new quota; [`StoreError::Conflict`] where the name is taken.
+/// Stores a new quota; [`StoreError::Conflict`] where its team, or what is no team's, has one of this name.
 pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), StoreError> {
     let quota = &stored.quota;
     let (subject_kind, subject_value) = subject(&quota.subject);
@@ -309,5 +317,23 @@ mod tests {
         let show = |own| store.read_blocking(|conn| show(conn, stored[0].quota.id, own)).unwrap().is_some();
         assert_eq!([None, Some(red), Some(blue)].map(show), [true, true, false]);
         assert_eq!(store.read_blocking(|conn| set_for(conn, red)).unwrap(), stored[..1]);
+    }
+
+    #[test]
+    fn a_name_is_taken_within_its_team_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let [red, blue] = [1, 2].map(|number| Some(TeamId(sample::uuid(number))));
+        let mut number = 20;
+        for (team, is_free) in
+            [(red, true), (blue, true), (None, true), (red, false), (blue, false), (None, false)]
+        {
+            number += 1;
+            let mut stored = StoredQuota { team, ..quota(number, Subject::Platform, Window::Minute) };
+            stored.quota.name = "daily".into();
+            let made = store.write_blocking(|conn| create(conn, &stored));
+            assert_eq!(made.is_ok(), is_free, "{team:?}");
+            assert!(is_free || matches!(made, Err(StoreError::Conflict(_))));
+        }
     }
 }

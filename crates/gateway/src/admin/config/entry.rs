@@ -199,7 +199,7 @@ impl ConfigBody {
         }
         let rules = rule::offered(self.rules, &mut check);
         let prices = money::offered_prices(self.prices, &mut check);
-        let quotas = money::offered_quotas(self.quotas, &mut check);
+        let quotas = money::offered_quotas(self.quotas);
         check.finish()?;
         Ok(Offers { providers, rules, prices, quotas })
     }

@@ -142,7 +142,7 @@ fn prices_and_quotas_go_out_and_come_in_and_a_file_states_them_at_every_start() 
     for (member, value, pointer) in [
         ("prices", json!([{ "real_name": "m", "provider": "none", "is_free": true }]), "/prices/0/provider"),
         ("prices", json!([{ "real_name": "m" }]), "/prices/0/is_free"),
-        ("quotas", json!([quota("red", "platform", Value::Null, "day", &json!({}))]), "/quotas/0/name"),
+        ("quotas", json!([quota("red", "team", json!("red: one"), "day", &json!({}))]), "/quotas/0/name"),
         ("quotas", json!([quota("q", "team", json!("none"), "day", &json!({}))]), "/quotas/0/subject_value"),
         (
             "quotas",

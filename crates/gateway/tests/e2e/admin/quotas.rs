@@ -84,3 +84,51 @@ fn a_team_bounds_itself_and_its_keys_up_to_what_the_platform_set() {
     let outcomes: Vec<&Value> = trail["data"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
     assert_eq!(outcomes, ["ok", "denied"], "{trail}");
 }
+
+#[test]
+fn a_name_is_a_quotas_own_within_its_team_and_tells_no_other_team_anything() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let [red, blue] = ["red", "blue"].map(|name| api.make("/teams", &json!({ "name": name }))["id"].clone());
+    let admin = |team: &Value| {
+        let made = api.make("/keys", &json!({ "level": "admin", "role": "team_admin", "team_id": team }));
+        Api::fresh(&node, made["key"].as_str().unwrap())
+    };
+    let [reds, blues] = [&red, &blue].map(admin);
+    let first = reds.post("/quotas", &quota("daily", "team", &red, 1));
+    let same = blues.post("/quotas", &quota("daily", "team", &blue, 1));
+    assert_eq!((first.status, same.status), (201, 201), "{}", same.text());
+    api.make("/quotas", &quota("daily", "platform", &Value::Null, 1));
+    assert_problem(&reds.post("/quotas", &quota("daily", "team", &red, 2)), 409, "conflict");
+    assert_problem(&api.post("/quotas", &quota("daily", "platform", &Value::Null, 2)), 409, "conflict");
+    let other = blues.post("/quotas", &quota("monthly", "team", &blue, 1)).json();
+    assert_problem(&blues.patch(&path(&other), &json!(1), &json!({ "name": "daily" })), 409, "conflict");
+
+    // a file has them by their teams
+    let entry = |team: Option<&str>, limit: u64| {
+        json!({ "name": "weekly", "subject": if team.is_some() { "team" } else { "platform" },
+                "subject_value": team, "measure": "requests", "window": "week", "limit": limit })
+    };
+    let wish = |limit| json!({ "quotas": [entry(Some("red"), limit), entry(Some("blue"), 1), entry(None, 1)] });
+    assert_eq!(api.post("/config/apply", &wish(1)).status, 200);
+    let changes = api.post("/config/apply", &wish(2)).json()["quotas"].clone();
+    let changes: Vec<&Value> = changes.as_array().unwrap().iter().map(|quota| &quota["change"]).collect();
+    assert_eq!(changes, ["updated", "unchanged", "unchanged"]);
+    let exported = api.get("/config?format=json").json();
+    assert_eq!(api.post("/config/apply", &exported).status, 200);
+    let twice = json!({ "quotas": [entry(Some("red"), 1), entry(Some("red"), 2)] });
+    let refused = api.post("/config/diff", &twice);
+    assert_problem(&refused, 422, "invalid");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/quotas/1/name");
+
+    // the command line asks which one is meant
+    let run = |name: &str| {
+        site.command(&["quota", "delete", name, "--config", "nexus.yaml"]).output().unwrap()
+    };
+    let said = String::from_utf8(run("daily").stderr).unwrap();
+    assert!(said.contains("several quotas are named `daily`"), "{said}");
+    assert!(run(first.json()["id"].as_str().unwrap()).status.success());
+    assert!(!run("weekly").status.success() && run("monthly").status.success());
+}

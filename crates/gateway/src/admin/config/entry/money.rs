@@ -136,16 +136,8 @@ pub fn offered_prices(entries: Vec<PriceEntry>, check: &mut Check) -> Vec<Offere
     offered
 }
 
-/// The quotas as they are to be; a name that stands there twice is told.
-pub fn offered_quotas(entries: Vec<QuotaEntry>, check: &mut Check) -> Vec<OfferedQuota> {
-    let mut known = HashSet::new();
-    let mut offered = Vec::new();
-    for (at, entry) in entries.into_iter().enumerate() {
-        let place = format!("/quotas/{at}");
-        if !known.insert(entry.name.clone()) {
-            check.flaw(&format!("{place}/name"), "stands there twice; give each quota its own");
-        }
-        offered.push(OfferedQuota { place, entry });
-    }
-    offered
+/// The quotas as they are to be.
+pub fn offered_quotas(entries: Vec<QuotaEntry>) -> Vec<OfferedQuota> {
+    let placed = |(at, entry)| OfferedQuota { place: format!("/quotas/{at}"), entry };
+    entries.into_iter().enumerate().map(placed).collect()
 }

@@ -1,6 +1,6 @@
 //! What configuration would change about prices and quotas.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use nexus_core::{
     id::{ProviderId, Uuid},
@@ -148,11 +148,18 @@ pub(super) fn quotas(
         return Ok(());
     }
     let (providers, present) = (providers(conn, plan)?, quota::list(conn)?);
+    let mut known = HashSet::new();
     for OfferedQuota { place, entry } in offers {
         let Ok(id) = subject_id(conn, check, &place, &providers, &entry)? else { continue };
         let fresh_id = (planner.fresh_id)();
         let wanted = quotas::checked_at(check, &place, &entry.wish(id), fresh_id);
-        let was = present.iter().find(|was| was.quota.name == wanted.name);
+        let set = rights::may_set(conn, Reach::Platform, &wanted)?;
+        if !known.insert((set.team, wanted.name.clone())) {
+            let why = "stands there twice for the same team; give each quota its own";
+            check.flaw(&format!("{place}/name"), why);
+            continue;
+        }
+        let was = present.iter().find(|was| was.is_named(set.team, &wanted.name));
         if was.is_some_and(|was| !is_for_the_same(&was.quota, &wanted)) {
             let why = "the quota of this name is for something else; delete it, or take another name";
             check.flaw(&format!("{place}/name"), why);
@@ -169,7 +176,7 @@ pub(super) fn quotas(
         plan.differences.quotas.push(QuotaDifference { name, change, fields });
         if change != Fate::Unchanged {
             plan.before.quotas.extend(was.map(QuotaBody::new));
-            plan.quotas.push(Wanted::new(conn, planner, was, wanted)?);
+            plan.quotas.push(Wanted::new(set, planner.now_ms, was, wanted));
         }
     }
     Ok(())
@@ -204,19 +211,13 @@ fn subject_id(
 }
 
 impl Wanted {
-    fn new(
-        conn: &mut AnyConnection,
-        planner: &Planner<'_>,
-        was: Option<&StoredQuota>,
-        quota: Quota,
-    ) -> Result<Self, Halt> {
-        let now_ms = planner.now_ms;
-        let Set { team, is_own } = rights::may_set(conn, Reach::Platform, &quota)?;
+    fn new(set: Set, now_ms: i64, was: Option<&StoredQuota>, quota: Quota) -> Self {
+        let Set { team, is_own } = set;
         let id = was.map_or(quota.id, |was| was.quota.id);
         let quota = Quota { id, ..quota };
         let stored =
             StoredQuota { quota, team, is_own, created_at_ms: now_ms, updated_at_ms: now_ms, version: 1 };
-        Ok(Self { stored, seen: was.map(|was| was.version) })
+        Self { stored, seen: was.map(|was| was.version) }
     }
 
     /// Does it, and tells what the quota is now.
