@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { listen } from "./canary.js";
 import { PERSON, URL } from "./gateway.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -30,6 +31,8 @@ export const SIZES = {
 
 /** A browser of its own, with a profile of its own. */
 export const start = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+
+const canaries = new WeakMap();
 
 /** A page of somebody new, and everything wrong that happened on it so far. */
 export async function open(browser, { size = "desk", dark = false, locale = "en-US" } = {}) {
@@ -61,7 +64,13 @@ export async function open(browser, { size = "desk", dark = false, locale = "en-
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
     });
   });
-  return { page, wrongs, close: () => context.close() };
+  const canary = await listen(page);
+  canaries.set(page, canary);
+  const close = async () => {
+    await canary.finish();
+    await context.close();
+  };
+  return { page, wrongs, canary, close };
 }
 
 /** Signs in through the form. */
@@ -77,6 +86,7 @@ export async function signIn(page, person = PERSON) {
 export async function goTo(page, path) {
   await page.goto(`${URL}/console/${path}`);
   await page.waitForSelector("main section, main .empty, main .trouble");
+  await canaries.get(page)?.look();
 }
 
 /** No serious violation of what axe-core knows of accessibility. */
@@ -95,6 +105,7 @@ export async function assertFits(page, what) {
 }
 
 export async function shoot(page, name) {
+  await canaries.get(page)?.look();
   if (!SCREENSHOTS) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });

@@ -1,6 +1,7 @@
 // What the suite asks of the gateway beside the browser: people, prices, names that are attacks, and traffic.
 
 import assert from "node:assert/strict";
+import { PROMPT } from "./canary.js";
 
 const { NEXUS_URL: URL, NEXUS_KEY: KEY, NEXUS_ADMIN_KEY: ADMIN_KEY } = process.env;
 export { KEY, URL };
@@ -39,7 +40,7 @@ export async function call({ key = KEY, model = "nexus-gpt4", stream = false, us
   const response = await fetch(`${URL}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify({ model, stream, user, messages: [{ role: "user", content: `hello ${Math.random()}` }] }),
+    body: JSON.stringify({ model, stream, user, messages: [{ role: "user", content: `${PROMPT} ${Math.random()}` }] }),
   });
   await response.text();
   if (response.status !== 401) taken += 1;

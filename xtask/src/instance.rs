@@ -129,6 +129,12 @@ impl Instance {
         format!("http://{}/metrics", self.metrics_address())
     }
 
+    /// Its root secrets, by the names of their variables.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = |(name, _): &&(String, String)| name.ends_with("_KEY");
+        self.env.iter().filter(named).map(|(name, secret)| (name.as_str(), secret.as_str()))
+    }
+
     pub(crate) fn log_tail(&self) -> String {
         tail(&self.plan.log_file())
     }

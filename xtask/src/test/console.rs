@@ -41,6 +41,7 @@ fn browser(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .current_dir(folder)
         .envs(scenario.env());
+    command.env("NEXUS_CANARIES", scenario.canaries()?);
     command.env("NEXUS_SCREENSHOTS", workspace.target.join("screenshots"));
     scenario.finish(&mut command, Tally::node)
 }

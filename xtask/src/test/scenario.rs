@@ -1,6 +1,7 @@
 //! A throw-away gateway before a mock provider, with an alias for each behaviour the suites ask for.
 //! The aliases are the contract with `tests/sdk`: rename them there and here together.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -32,6 +33,7 @@ pub(super) struct Scenario {
     keys: Keys,
     docs: PathBuf,
     lacks: String,
+    provider_key: &'static str,
     // Dropped after the gateway: it may still be writing there.
     _mock: Mock,
     _home: TempDir,
@@ -49,6 +51,7 @@ impl Scenario {
             keys,
             docs: workspace.root.join("docs"),
             lacks: dialect.lacks.join(","),
+            provider_key: dialect.key,
             _mock: mock,
             _home: home,
         })
@@ -61,6 +64,12 @@ impl Scenario {
             println!("--- the gateway's last words\n{}", self.instance.log_tail());
         }
         Ok(tally)
+    }
+
+    /// What nobody may be told, as JSON: what it is, and the secret.
+    pub(super) fn canaries(&self) -> Result<String> {
+        let secrets = self.instance.secrets().chain([("the provider's key", self.provider_key)]);
+        Ok(serde_json::to_string(&secrets.collect::<BTreeMap<_, _>>())?)
     }
 
     /// What a suite reads from its environment.
