@@ -10,6 +10,8 @@ mod lab;
 mod money;
 mod page;
 
+pub(crate) use figures::Cpu;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};

@@ -1,18 +1,19 @@
-//! `cargo xtask flood`: what a flood of bad keys does to those who show good ones, their 99th percentile with and
-//! without it in one run.
+//! `cargo xtask flood`: what bad keys cost the gateway, and what a flood of them does to those who show good ones.
 //!
-//! Flood, good load and mock provider share a core and the gateway has the other, so the figure holds the clients' own
-//! waiting for their core too: it is never better than what a client on a machine of its own would see.
+//! Flood, good load and mock provider share a core and the gateway has the other. So the 99th percentile holds the
+//! clients' own waiting for their core, and no more bad keys come than that core can show: what would become of more is
+//! told by what one costs in the gateway's processor time.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{Binaries, Mock, Plan, Profile};
+use crate::bench::Cpu;
+use crate::instance::{Binaries, Instance, Mock, Plan, Profile};
 use crate::workspace::Workspace;
 
 const GATEWAY_CORE: u32 = 0;
@@ -22,8 +23,36 @@ const ALIAS: &str = "nexus-gpt4";
 const RATE: &str = "200";
 /// Seconds the flood goes on before and after the good load is measured.
 const MARGIN_S: u32 = 1;
-/// Nobody's key, in the form of one.
-const BAD_KEY: &str = "sk-nexus-0000000000000000000000000000000000000000000000000";
+/// How many bad keys a second are asked about.
+const MANY: f64 = 100_000.0;
+
+/// Bad keys, and how they come.
+struct Flood {
+    name: &'static str,
+    /// Nobody's key, in the form of one.
+    key: &'static str,
+    more: &'static [&'static str],
+}
+
+const FLOODS: &[Flood] = &[
+    Flood {
+        name: "one_address",
+        key: "sk-nexus-0000000000000000000000000000000000000000000000000",
+        more: &["--connections", "64"],
+    },
+    // past the limit of their address, so that each waits for its answer
+    Flood {
+        name: "one_address_many_connections",
+        key: "sk-nexus-0000000000000000000000000000000000000000000000000",
+        more: &["--connections", "4000"],
+    },
+    // each key is the first ones of its address, so that no limit is reached
+    Flood {
+        name: "new_addresses",
+        key: "sk-nexus-{n}0000000000000000000000000000000000000",
+        more: &["--connections", "64", "--each", "10"],
+    },
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -38,11 +67,17 @@ pub(crate) struct Options {
     most: Option<f64>,
 }
 
+/// What one kind of flood came to, each figure the middle one of the repetitions.
 #[derive(Debug, Serialize)]
 struct Report {
+    flood: &'static str,
     bad_keys_per_second: f64,
-    p99_us_without: f64,
-    p99_us_with: f64,
+    /// Of the gateway's processor time, by the flood alone.
+    us_per_bad_key: f64,
+    /// What 100,000 a second would take of the gateway's cores at that price.
+    cores_at_100000_per_second: f64,
+    good_p99_us_without: f64,
+    good_p99_us_with: f64,
     ratio: f64,
 }
 
@@ -55,6 +90,15 @@ struct Load {
     seconds: f64,
 }
 
+/// What is measured with.
+struct Bench {
+    binary: std::path::PathBuf,
+    url: String,
+    key: String,
+    instance: Instance,
+    seconds: u32,
+}
+
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let binaries = Binaries::build(workspace, Profile::Release)?;
     let home = workspace.shell.create_temp_dir()?;
@@ -65,44 +109,78 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let mut instance = plan.start()?;
     let key = instance.make_keys()?.app;
     let (url, binary) = (format!("{}/v1", instance.url()), binaries.path("nexus-load"));
-    let good = || load(&binary, &url, &["--key", &key, "--rate", RATE], options.seconds).and_then(finish);
-    good()?;
-    let (mut calm, mut flooded, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    for repetition in 1..=options.repetitions {
-        eprintln!("... {repetition}/{}", options.repetitions);
-        calm.push(good()?.p99_us);
-        let seconds = options.seconds.saturating_add(2 * MARGIN_S);
-        let flood = load(&binary, &url, &["--key", BAD_KEY], seconds)?;
-        std::thread::sleep(Duration::from_secs(MARGIN_S.into()));
-        flooded.push(good()?.p99_us);
-        let bad = report(flood)?;
-        rates.push(bad.errors as f64 / bad.seconds.max(f64::MIN_POSITIVE));
-    }
-    let [without, with, rate] = [calm, flooded, rates].map(middle);
-    let ratio = with / without;
-    let told = Report { bad_keys_per_second: rate, p99_us_without: without, p99_us_with: with, ratio };
-    println!("{}", serde_json::to_string_pretty(&told)?);
-    Ok(options.most.is_none_or(|most| ratio <= most))
+    let bench = Bench { binary, url, key, instance, seconds: options.seconds };
+    bench.good()?;
+    let reports: Vec<Report> =
+        FLOODS.iter().map(|flood| bench.report(flood, options.repetitions)).collect::<Result<_>>()?;
+    println!("{}", serde_json::to_string_pretty(&reports)?);
+    Ok(options.most.is_none_or(|most| reports.iter().all(|report| report.ratio <= most)))
 }
 
-fn load(binary: &Path, url: &str, more: &[&str], seconds: u32) -> Result<std::process::Child> {
+impl Bench {
+    fn report(&self, flood: &Flood, repetitions: u32) -> Result<Report> {
+        let (mut calm, mut flooded, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for repetition in 1..=repetitions {
+            eprintln!("... {} {repetition}/{repetitions}", flood.name);
+            calm.push(self.good()?.p99_us);
+            costs.push(self.cost(flood)?);
+            let bad = self.flood(flood, self.seconds.saturating_add(2 * MARGIN_S))?;
+            std::thread::sleep(Duration::from_secs(MARGIN_S.into()));
+            flooded.push(self.good()?.p99_us);
+            rates.push(rate(&report(bad)?));
+        }
+        let [without, with, rate, us] = [calm, flooded, rates, costs].map(middle);
+        Ok(Report {
+            flood: flood.name,
+            bad_keys_per_second: rate,
+            us_per_bad_key: us,
+            cores_at_100000_per_second: us * MANY / 1e6,
+            good_p99_us_without: without,
+            good_p99_us_with: with,
+            ratio: with / without,
+        })
+    }
+
+    /// The gateway's processor time for one bad key, in microseconds.
+    fn cost(&self, flood: &Flood) -> Result<f64> {
+        let before = self.cpu()?;
+        let bad = report(self.flood(flood, self.seconds)?)?;
+        ensure!(bad.errors > 0, "no bad key was refused");
+        Ok(self.cpu()?.since(before).total_s() * 1e6 / bad.errors as f64)
+    }
+
+    fn cpu(&self) -> Result<Cpu> {
+        Cpu::read(&std::fs::read_to_string(format!("/proc/{}/stat", self.instance.service.pid()))?)
+    }
+
+    fn flood(&self, flood: &Flood, seconds: u32) -> Result<Child> {
+        load(&self.binary, &self.url, &[&["--key", flood.key], flood.more].concat(), seconds)
+    }
+
+    /// A good load, no request of which may fail.
+    fn good(&self) -> Result<Load> {
+        let more = ["--key", &self.key, "--rate", RATE, "--connections", "64"];
+        let load = report(load(&self.binary, &self.url, &more, self.seconds)?)?;
+        ensure!(load.requests > 0 && load.errors == 0, "{} good requests failed", load.errors);
+        Ok(load)
+    }
+}
+
+fn load(binary: &Path, url: &str, more: &[&str], seconds: u32) -> Result<Child> {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", &OTHER_CORE.to_string()]).arg(binary);
-    command.args(["--url", url, "--model", ALIAS, "--connections", "64"]);
+    command.args(["--url", url, "--model", ALIAS]);
     command.args(["--seconds", &seconds.to_string()]).args(more);
     Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?)
 }
 
-fn report(load: std::process::Child) -> Result<Load> {
+fn report(load: Child) -> Result<Load> {
     let output = load.wait_with_output()?;
     serde_json::from_slice(&output.stdout).context("`nexus-load` printed no report")
 }
 
-/// The report of a load that must not fail.
-fn finish(load: std::process::Child) -> Result<Load> {
-    let load = report(load)?;
-    ensure!(load.requests > 0 && load.errors == 0, "{} good requests failed", load.errors);
-    Ok(load)
+fn rate(bad: &Load) -> f64 {
+    bad.errors as f64 / bad.seconds.max(f64::MIN_POSITIVE)
 }
 
 /// The middle value; of an even number the upper of the two.

@@ -5,14 +5,15 @@
 mod answer;
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use self::answer::{AnswerReader, Read};
 
@@ -36,6 +37,9 @@ pub struct Load {
     pub length: Length,
     /// Requests a second over all connections; none is as many as can be.
     pub rate: Option<u32>,
+    /// Requests of a connection, where each comes from another address of the loopback and shows another key: in
+    /// `key` its number then stands for `{n}`.
+    pub each: Option<usize>,
 }
 
 /// When to stop; a request begun is finished first.
@@ -71,7 +75,7 @@ struct Tally {
 pub async fn run(load: Load) -> Report {
     let connections = load.connections.max(1);
     let shared =
-        Arc::new(Shared { request: load.request(), begun: AtomicUsize::new(0), start: Instant::now(), load });
+        Arc::new(Shared { begun: AtomicUsize::new(0), opened: AtomicU32::new(0), start: Instant::now(), load });
     let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(connection(Arc::clone(&shared)))).collect();
     let mut all = Tally::default();
     for task in tasks {
@@ -105,8 +109,12 @@ fn percentile(values: &mut [u64], percent: usize) -> u64 {
 }
 
 impl Load {
-    /// The bytes of the one request that is sent over and over.
-    fn request(&self) -> Vec<u8> {
+    /// The bytes of the one request that a connection of this number sends over and over.
+    fn request(&self, number: u32) -> Vec<u8> {
+        let key = match self.each {
+            Some(_) => self.key.replace("{n}", &format!("{number:012}")),
+            None => self.key.clone(),
+        };
         let filler = "say something about the weather ".chars().cycle().take(self.body_bytes);
         let body = serde_json::json!({
             "model": self.model,
@@ -119,7 +127,7 @@ impl Load {
              accept: application/json\r\nuser-agent: nexus-load\r\ncontent-length: {}\r\n\r\n{body}",
             self.path,
             self.authority,
-            self.key,
+            key,
             body.len(),
         )
         .into_bytes()
@@ -128,8 +136,8 @@ impl Load {
 
 struct Shared {
     load: Load,
-    request: Vec<u8>,
     begun: AtomicUsize,
+    opened: AtomicU32,
     start: Instant,
 }
 
@@ -144,6 +152,23 @@ impl Shared {
         more.then_some(number)
     }
 
+    /// Opens a connection.
+    async fn open(&self) -> io::Result<Open> {
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let stream = match self.load.each {
+            None => TcpStream::connect(&self.load.authority).await?,
+            Some(_) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((address(number), 0).into())?;
+                let there = self.load.authority.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+                socket.connect(there).await?
+            }
+        };
+        stream.set_nodelay(true)?;
+        let left = self.load.each.unwrap_or(usize::MAX);
+        Ok(Open { stream, request: self.load.request(number), left })
+    }
+
     /// Waits for the moment the request is due; a late request is timed from when it was due.
     async fn due(&self, number: usize) -> Instant {
         let Some(rate) = self.load.rate.filter(|rate| *rate > 0) else { return Instant::now() };
@@ -156,6 +181,18 @@ impl Shared {
     }
 }
 
+/// A connection, what is sent over it, and how often it still is.
+struct Open {
+    stream: TcpStream,
+    request: Vec<u8>,
+    left: usize,
+}
+
+/// The address of the loopback that a connection of this number comes from.
+fn address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 0).to_bits() + number % (1 << 23))
+}
+
 /// When request `number` is due, at `rate` a second from the start.
 fn due_after(number: usize, rate: u32) -> Duration {
     Duration::from_secs(1).mul_f64(number as f64 / f64::from(rate))
@@ -163,16 +200,15 @@ fn due_after(number: usize, rate: u32) -> Duration {
 
 async fn connection(shared: Arc<Shared>) -> Tally {
     let mut tally = Tally::default();
-    let mut stream = None;
+    let mut open = None;
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     while let Some(number) = shared.next() {
         let due = shared.due(number).await;
-        match exchange(&shared, &mut stream, &mut buffer, due, &mut tally).await {
+        match exchange(&shared, &mut open, &mut buffer, due, &mut tally).await {
             Ok(true) => {}
             Ok(false) => tally.errors += 1,
             Err(_) => {
                 tally.errors += 1;
-                stream = None;
                 tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
             }
         }
@@ -183,24 +219,22 @@ async fn connection(shared: Arc<Shared>) -> Tally {
 /// One request and its answer; false where the answer came and is not good.
 async fn exchange(
     shared: &Shared,
-    stream: &mut Option<TcpStream>,
+    open: &mut Option<Open>,
     buffer: &mut BytesMut,
     due: Instant,
     tally: &mut Tally,
 ) -> io::Result<bool> {
-    if stream.is_none() {
-        let fresh = TcpStream::connect(&shared.load.authority).await?;
-        fresh.set_nodelay(true)?;
-        *stream = Some(fresh);
-    }
-    let Some(open) = stream.as_mut() else { return Ok(false) };
-    open.write_all(&shared.request).await?;
+    let Open { mut stream, request, left } = match open.take() {
+        Some(open) => open,
+        None => shared.open().await?,
+    };
+    stream.write_all(&request).await?;
     buffer.clear();
     let mut reader = AnswerReader::new(shared.load.stream);
     let mut first_byte_us = None;
     loop {
         buffer.reserve(READ_BYTES);
-        if open.read_buf(buffer).await? == 0 {
+        if stream.read_buf(buffer).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         first_byte_us.get_or_insert_with(|| elapsed_us(due));
@@ -213,8 +247,8 @@ async fn exchange(
                     tally.whole_us.push(elapsed_us(due));
                     tally.first_byte_us.extend(first_byte_us);
                 }
-                if answer.closes {
-                    *stream = None;
+                if !answer.closes && left > 1 {
+                    *open = Some(Open { stream, request, left: left - 1 });
                 }
                 return Ok(answer.good);
             }
@@ -229,6 +263,13 @@ fn elapsed_us(since: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_connection_has_an_address_of_its_own() {
+        for (number, expected) in [(0, "127.0.1.0"), (255, "127.0.1.255"), (256, "127.0.2.0"), (1 << 23, "127.0.1.0")] {
+            assert_eq!(address(number).to_string(), expected, "{number}");
+        }
+    }
 
     #[test]
     fn requests_are_due_at_even_intervals() {

@@ -34,6 +34,7 @@ fn load(node: &Node<'_>, key: &str, stream: bool) -> Report {
         connections: 6,
         length: Length::Requests(REQUESTS),
         rate: None,
+        each: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(load::run(load))

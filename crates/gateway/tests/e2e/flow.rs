@@ -115,6 +115,7 @@ fn load(node: &Node<'_>, key: &str, connections: usize, requests: usize) -> Repo
         connections,
         length: Length::Requests(requests),
         rate: None,
+        each: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(load::run(load))

@@ -36,6 +36,9 @@ struct Flags {
     /// Requests a second over all connections; as many as can be where absent
     #[arg(long)]
     rate: Option<u32>,
+    /// Requests of a connection, each then from another address of 127.0.0.0/8, with its number for `{n}` in the key
+    #[arg(long)]
+    each: Option<usize>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
             Duration::try_from_secs_f64(flags.seconds).context("`--seconds` must be positive")?,
         ),
         rate: flags.rate,
+        each: flags.each,
     };
     let report = load::run(load).await;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;

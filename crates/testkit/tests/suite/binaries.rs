@@ -82,6 +82,7 @@ fn the_pass_through_passes_whole_and_streamed_answers_unchanged() {
             connections: 3,
             length: Length::Requests(9),
             rate: None,
+            each: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let report = runtime.block_on(load::run(load));

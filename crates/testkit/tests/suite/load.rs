@@ -17,6 +17,7 @@ fn run(model: &str, stream: bool, requests: usize, rate: Option<u32>) -> (Report
         connections: 4,
         length: Length::Requests(requests),
         rate,
+        each: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     (runtime.block_on(load::run(load)), mock.counts())
