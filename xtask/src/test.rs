@@ -25,6 +25,9 @@ const COSTS_REQUESTS: u32 = 2_000;
 pub(crate) struct Options {
     /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`, `conformance`, `console`; none is everything
     only: Vec<String>,
+    /// The SDKs behind a provider of this kind only
+    #[arg(long, value_name = "KIND")]
+    dialect: Option<String>,
 }
 
 /// What one name on the command line stands for.
@@ -57,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         results.extend(rust::run(workspace, &crates)?);
     }
     if parts.iter().any(Part::is_outside) {
-        results.extend(outside(workspace, &parts));
+        results.extend(outside(workspace, &parts, options.dialect.as_deref()));
     }
     let paint = Paint::for_stdout();
     println!();
@@ -69,14 +72,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
 }
 
 /// The suites that need the gateway's programs; what cannot be set up is a failed runner, not a silent one.
-fn outside(workspace: &Workspace, parts: &[Part]) -> Vec<(String, Tally)> {
+fn outside(workspace: &Workspace, parts: &[Part], only: Option<&str>) -> Vec<(String, Tally)> {
     let binaries = match Binaries::build(workspace, Profile::Debug) {
         Ok(binaries) => binaries,
         Err(error) => return vec![("build".to_owned(), Tally::broken(&error))],
     };
     let mut results = Vec::new();
     if parts.contains(&Part::Sdk) {
-        for dialect in DIALECTS {
+        for dialect in DIALECTS.iter().filter(|dialect| only.is_none_or(|kind| dialect.kind == kind)) {
             for (name, suite) in sdk::SUITES {
                 let tally = suite(workspace, &binaries, dialect);
                 let tally = tally.unwrap_or_else(|error| Tally::broken(&error));

@@ -6,6 +6,7 @@ import OpenAI from "openai";
 
 export const { NEXUS_URL: URL, NEXUS_KEY: KEY, NEXUS_ADMIN_KEY: ADMIN_KEY } = process.env;
 export const ALIAS = "nexus-gpt4";
+export const EMBEDDER = "embedder";
 export const HELLO = [{ role: "user", content: "hello" }];
 
 export const WEATHER = {

@@ -10,6 +10,7 @@ URL = os.environ["NEXUS_URL"]
 KEY = os.environ["NEXUS_KEY"]
 ADMIN_KEY = os.environ["NEXUS_ADMIN_KEY"]
 ALIAS = "nexus-gpt4"
+EMBEDDER = "embedder"
 LACKS = set(filter(None, os.environ.get("NEXUS_LACKS", "").split(",")))
 HELLO = [{"role": "user", "content": "hello"}]
 

@@ -12,13 +12,21 @@ pub(crate) struct Dialect {
     pub(crate) key: &'static str,
     /// The provider's options, as they stand in the configuration; `{mock}` is the mock's host and port.
     pub(crate) options: &'static str,
+    /// The model that makes embeddings.
+    pub(crate) embedder: &'static str,
     /// Features of the suites that cannot be said in it; the suites know them by these words.
     pub(crate) lacks: &'static [&'static str],
 }
 
 /// OpenAI's own, which lacks nothing.
-pub(crate) const OPENAI: Dialect =
-    Dialect { kind: "custom", base: "/v1", key: "mock-provider-key", options: "{}", lacks: &[] };
+pub(crate) const OPENAI: Dialect = Dialect {
+    kind: "custom",
+    base: "/v1",
+    key: "mock-provider-key",
+    options: "{}",
+    embedder: "mock-gpt",
+    lacks: &[],
+};
 
 /// The access key whose signatures the mock verifies.
 const AWS_KEY: &str =
@@ -43,7 +51,9 @@ pub(crate) const DIALECTS: &[Dialect] = &[
         base: "",
         key: AWS_KEY,
         options: "{ region: eu-west-1 }",
-        lacks: &["choices", "embeddings"],
+        // by its name it is known in which words it is asked
+        embedder: "amazon.titan-embed-text-v2:0",
+        lacks: &["choices"],
     },
     Dialect { kind: "cohere", base: "/v2", lacks: &["choices"], ..OPENAI },
     Dialect { kind: "ollama-native", base: "", lacks: &["choices", "forced_tools"], ..OPENAI },

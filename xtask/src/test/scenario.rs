@@ -43,7 +43,8 @@ impl Scenario {
     pub(super) fn start(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Self> {
         let home = workspace.shell.create_temp_dir()?;
         let mock = Mock::start(binaries, home.path(), 0, None)?;
-        let config = format!("providers:\n{}", mock.row_as(dialect, ALIASES));
+        let aliases = [ALIASES, &[("embedder", dialect.embedder)]].concat();
+        let config = format!("providers:\n{}", mock.row_as(dialect, &aliases));
         let mut instance = Plan::throw_away(binaries, home.path(), config)?.start()?;
         let keys = Keys { admin: instance.make_platform_key()?, ..instance.make_keys()? };
         Ok(Self {
