@@ -7,6 +7,7 @@
 mod baseline;
 mod habits;
 mod memory;
+pub mod throttle;
 
 use std::collections::HashMap;
 

@@ -23,6 +23,8 @@ pub enum Refusal {
         /// Tokens the request was taken for.
         tokens: u64,
     },
+    /// The key is held to fewer requests for a while, because something about it looked wrong.
+    Throttled { short: Short },
     /// A quota the call falls under has no room for it.
     QuotaExhausted { name: String, measure: &'static str, limit: u64 },
     /// Nobody has said what the model costs, and the call falls under a budget.

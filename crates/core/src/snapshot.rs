@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    anomaly::throttle::Throttle,
     catalogue::Catalogue,
     flow::Limits,
     id::{KeyId, TeamId},
@@ -123,6 +124,8 @@ pub struct Snapshot {
     pub keys: HashMap<KeyId, Arc<KeyPolicy>>,
     /// Keys in their short form, by the digest of their secret.
     pub opaque_keys: HashMap<[u8; 32], OpaqueKey>,
+    /// Keys that are held to fewer requests for a while.
+    pub throttles: HashMap<KeyId, Throttle>,
     pub prices: Arc<PriceBook>,
     pub quotas: Arc<[Quota]>,
 }
@@ -165,6 +168,13 @@ impl Snapshot {
         let key = self.keys.get(&principal.parent.unwrap_or(principal.key)).map(|policy| &policy.limits);
         let team = principal.team.and_then(|team| self.teams.get(&team)).map(|policy| &policy.limits);
         [key, team].map(|limits| limits.unwrap_or(const { &Limits::OPEN }))
+    }
+
+    /// What the caller's key is held to for a while, or the key it is of; the tighter of two.
+    pub fn throttle(&self, principal: &Principal, now_ms: i64) -> Option<&Throttle> {
+        let keys = [Some(principal.key), principal.parent].into_iter().flatten();
+        let held = keys.filter_map(|key| self.throttles.get(&key)).filter(|held| now_ms < held.until_ms);
+        held.min_by_key(|held| held.requests.per_minute())
     }
 
     /// Whether the key's requests must be signed. A session key's are judged as its parent's.
@@ -228,7 +238,7 @@ impl Rights<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{id::Uuid, scope::Pattern};
+    use crate::{id::Uuid, limit::RateLimit, scope::Pattern};
 
     const KEY: KeyId = KeyId(Uuid::from_u128(1));
     const PARENT: KeyId = KeyId(Uuid::from_u128(3));
@@ -288,6 +298,18 @@ mod tests {
         let own = Principal { parent: None, ..bound };
         let known = Snapshot { keys: policy(KEY, KeyPolicy::default()), ..Snapshot::default() };
         assert!(known.admits(&own, 10) && !Snapshot::default().admits(&own, 10));
+    }
+
+    #[test]
+    fn a_key_is_held_with_its_parent_and_until_its_time_is_over() {
+        let held =
+            |per_minute, until_ms| Throttle { requests: Arc::new(RateLimit::new(per_minute)), until_ms };
+        let throttles = [(KEY, held(9, 20)), (PARENT, held(3, 10))].into();
+        let world = Snapshot { throttles, ..Snapshot::default() };
+        let at = |now_ms| world.throttle(&session(), now_ms).map(|held| held.requests.per_minute());
+        assert_eq!([9, 10, 19, 20].map(at), [Some(3), Some(9), Some(9), None]);
+        let other = Principal { key: KeyId(Uuid::from_u128(9)), parent: None, ..session() };
+        assert!(world.throttle(&other, 0).is_none());
     }
 
     #[test]

@@ -242,10 +242,10 @@ async fn exchange<T: Transport>(
     if let Some(learned) = inbound.learned.take() {
         Drawing::new(shared, target, backend, routed).learned(credential, *learned);
     }
+    let mark = if adapted.may_seal() { sealed::mark(routed, backend, credential) } else { None };
     let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
     match beginning.instrument(debug_span!("normalise")).await {
         Ok(begun) => {
-            let mark = if adapted.may_seal() { sealed::mark(routed, backend, credential) } else { None };
             let begun = conceal::from_now_on(sealed::from_now_on(begun, mark), credential);
             Ok(resource::noticed(begun, shared, routed, (target, backend), credential))
         }

@@ -34,7 +34,7 @@ impl Denial {
                 let is_guess = matches!(refusal, Refusal::TooManyFailures { .. });
                 let retry_after_ms = match refusal {
                     Refusal::TooManyFailures { wait_ms } => Some(wait_ms),
-                    Refusal::AtLimit { short, .. } => {
+                    Refusal::AtLimit { short, .. } | Refusal::Throttled { short } => {
                         Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
                     }
                     Refusal::Unbookable | Refusal::Unbooked | Refusal::OwnersAway => Some(BUSY_MS),
@@ -76,6 +76,7 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
             "too many bad keys came from this address; try again after the time in `retry-after`",
         ),
         Refusal::AtLimit { whose, short, tokens } => at_limit(whose, short, tokens),
+        Refusal::Throttled { short } => throttled(short),
         Refusal::AllowanceUsed { requests } => PublicError::new(ErrorCode::InsufficientQuota).with_message(
             format!("this session key was good for {requests} requests, and they are made; ask for another"),
         ),
@@ -158,11 +159,24 @@ fn unbooked(why: &str) -> PublicError {
     PublicError::new(ErrorCode::Overloaded).with_message(why)
 }
 
+fn again(short: Short) -> String {
+    let wait_ms = short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000));
+    format!("try again in {}.{:03} s", wait_ms / 1000, wait_ms % 1000)
+}
+
+fn throttled(short: Short) -> PublicError {
+    let message = format!(
+        "this key is held to {} requests a minute for a while, because something about its use looked wrong; whoever manages the team can see what, and lift it; {}",
+        short.limit,
+        again(short)
+    );
+    PublicError::new(ErrorCode::RateLimited).with_message(message).with_kind(Some(short.scarce.as_str()))
+}
+
 /// A limit of the caller's own, as OpenAI tells of its.
 fn at_limit(whose: &str, short: Short, tokens: u64) -> PublicError {
-    let Short { scarce, limit, wait_us } = short;
-    let wait_ms = wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000));
-    let remedy = format!("try again in {}.{:03} s", wait_ms / 1000, wait_ms % 1000);
+    let Short { scarce, limit, .. } = short;
+    let remedy = again(short);
     let (message, kind) = match scarce {
         Scarce::Requests => {
             (format!("the {whose}'s limit of {limit} requests a minute is used up; {remedy}"), scarce)

@@ -133,7 +133,7 @@ async fn way<T: Transport, B: BodyStream>(
     let Arrival { head, body } = arrival;
     let caller = identify(engine, &head, &world)?;
     let caller = authenticate::may_call_models(caller, &head.line, shared)?;
-    *own = Own::of(&caller, &world);
+    *own = Own::of(&caller, &world, shared.clock.unix_ms());
     let signature = signed::head(&head, &caller, &world, shared)?;
     if !shared.ledger.takes_calls() {
         return Err(Refusal::Unbookable.into());

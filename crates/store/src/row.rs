@@ -6,10 +6,13 @@ pub(crate) mod capabilities;
 pub(crate) mod conduct;
 pub(crate) mod fit;
 mod scope;
+pub(crate) mod throttle;
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use nexus_core::{capabilities::Capabilities, flow::Bounds, need::Fit, scope::Scope};
+use nexus_core::{
+    anomaly::throttle::Wish, capabilities::Capabilities, flow::Bounds, need::Fit, scope::Scope,
+};
 
 use crate::{error::StoreError, repo::Page};
 
@@ -54,6 +57,16 @@ impl Reading<'_> {
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
         from_word(word).ok_or_else(|| self.problem(column, "is no word this program knows"))
+    }
+
+    /// What a team wishes about keys of which something looks wrong.
+    pub(crate) fn throttle(
+        self,
+        column: &'static str,
+        text: Option<&str>,
+    ) -> Result<Option<Wish>, StoreError> {
+        text.map(|text| throttle::read(text).ok_or_else(|| self.problem(column, "is no such wish")))
+            .transpose()
     }
 
     /// A scope. What is not understood is an error and never read as no bound.

@@ -38,6 +38,7 @@ pub(crate) fn team(number: u64, name: &str) -> Team {
         shield: ShieldMode::default(),
         bounds: Default::default(),
         content_ttl_seconds: None,
+        throttle: None,
         created_at_ms: 1,
         updated_at_ms: 1,
         version: 1,

@@ -17,6 +17,7 @@ diesel::table! {
         token_limit -> Nullable<BigInt>,
         max_concurrent -> Nullable<BigInt>,
         content_ttl_seconds -> Nullable<BigInt>,
+        throttle -> Nullable<Text>,
     }
 }
 
@@ -411,6 +412,9 @@ diesel::table! {
         acknowledged_at -> Nullable<BigInt>,
         acknowledged_by -> Nullable<Text>,
         version -> BigInt,
+        throttle_requests -> Nullable<BigInt>,
+        throttle_until -> Nullable<BigInt>,
+        throttle_lifted_by -> Nullable<Text>,
     }
 }
 

@@ -97,6 +97,7 @@ pub fn load(
         teams,
         keys: access::policies(conn, previous, now_ms)?,
         opaque_keys: access::opaque_keys(conn, now_ms)?,
+        throttles: access::throttles(conn, previous, now_ms)?,
         prices: Arc::new(prices),
         quotas,
     };

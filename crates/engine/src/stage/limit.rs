@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use nexus_core::{
-    flow::{Left, Limits, place::Place},
+    flow::{Left, Limits, Scarce, Short, place::Place},
+    limit::RateLimit,
     principal::Principal,
     refusal::Refusal,
 };
@@ -15,28 +16,42 @@ use crate::{
     world::World,
 };
 
-/// The limits a caller falls under, its key's and its team's; none where nothing is bounded.
+/// The limits a caller falls under: its key's and its team's, and what its key is held to for a while. None where
+/// nothing is bounded.
 #[derive(Debug, Default)]
-pub struct Own(Option<Box<[Limits; 2]>>);
+pub struct Own {
+    limits: Option<Box<[Limits; 2]>>,
+    throttle: Option<Arc<RateLimit>>,
+}
 
 const WHOSE: [&str; 2] = ["key", "team"];
 
 impl Own {
-    pub fn of(caller: &Principal, world: &World) -> Self {
+    pub fn of(caller: &Principal, world: &World, now_ms: i64) -> Self {
         let limits = world.snapshot.limits(caller);
         let is_bounded = limits.iter().any(|limits| !limits.are_open());
-        Self(is_bounded.then(|| Box::new(limits.map(Clone::clone))))
+        Self {
+            limits: is_bounded.then(|| Box::new(limits.map(Clone::clone))),
+            throttle: world.snapshot.throttle(caller, now_ms).map(|held| Arc::clone(&held.requests)),
+        }
     }
 
     /// How much is left of them, whichever are tighter; `None` where nothing is bounded.
     pub fn left(&self, now_us: u64) -> Option<Left> {
-        let [key, team] = self.0.as_deref()?;
-        Some(key.left(now_us).tighter(team.left(now_us)))
+        let limits = self.limits.as_deref().map(|[key, team]| key.left(now_us).tighter(team.left(now_us)));
+        let held = self.throttle.as_ref();
+        let held = held.map(|held| Left { requests: Some(held.level(now_us)), ..Left::default() });
+        limits.into_iter().chain(held).reduce(Left::tighter)
     }
 
     /// Takes the request's place in them.
     pub fn admit(&self, routed: &mut Routed, now_us: u64) -> Result<(), Refusal> {
-        let Some([key, team]) = self.0.as_deref() else { return Ok(()) };
+        if let Some(held) = &self.throttle {
+            let (scarce, limit) = (Scarce::Requests, held.per_minute());
+            let short = |wait_us| Short { scarce, limit, wait_us: Some(wait_us) };
+            held.take(now_us).map_err(|wait_us| Refusal::Throttled { short: short(wait_us) })?;
+        }
+        let Some([key, team]) = self.limits.as_deref() else { return Ok(()) };
         let tokens = select::tokens(&routed.asked);
         let place = Place::take([key, team], None, tokens, now_us).map_err(|(at, short)| {
             Refusal::AtLimit { whose: WHOSE.get(at).copied().unwrap_or("key"), short, tokens }

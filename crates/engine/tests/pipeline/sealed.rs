@@ -63,7 +63,8 @@ async fn ask(bench: &Bench, items: &[&str], is_stream: bool) -> Result<Reply<Fak
         items.join(",")
     );
     let key = bearer(Level::App);
-    let head = Head { headers: Headers { authorization: Some(&key), ..Headers::default() }, ..Head::default() };
+    let head =
+        Head { headers: Headers { authorization: Some(&key), ..Headers::default() }, ..Head::default() };
     let body = futures_util::stream::iter([Ok::<_, BodyCut>(Bytes::from(body))]);
     pipeline::serve(&bench.engine, Operation::Responses, Arrival { head, body }).await
 }

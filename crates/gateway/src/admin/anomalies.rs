@@ -69,8 +69,21 @@ pub struct AnomalyBody {
     /// Unix seconds.
     pub acknowledged_at: Option<i64>,
     pub acknowledged_by: Option<String>,
+    /// What the key is held to because of it; null: nothing.
+    pub throttle: Option<HeldBody>,
     /// The `ETag` without its quotes.
     pub version: i64,
+}
+
+/// What a key is held to for a while.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyThrottle)]
+pub struct HeldBody {
+    pub requests_per_minute: u32,
+    /// Unix seconds.
+    pub until: i64,
+    /// Who ended it before its time.
+    pub lifted_by: Option<String>,
 }
 
 impl AnomalyBody {
@@ -86,6 +99,11 @@ impl AnomalyBody {
             count: anomaly.count,
             acknowledged_at: anomaly.acknowledged_at_ms.map(|at_ms| at_ms.div_euclid(1000)),
             acknowledged_by: anomaly.acknowledged_by.clone(),
+            throttle: anomaly.throttle.as_ref().map(|held| HeldBody {
+                requests_per_minute: held.requests_per_minute,
+                until: held.until_ms.div_euclid(1000),
+                lifted_by: held.lifted_by.clone(),
+            }),
             version: anomaly.version,
         }
     }
@@ -129,6 +147,27 @@ pub async fn acknowledge(call: Call) -> Result<Recorded<Shown<AnomalyBody>>, Pro
         match anomaly::acknowledge(conn, id, own, &by, before.version, now_ms)? {
             Changed::Unknown => Err(Kind::NotFound.into()),
             Changed::Stale => Err(Kind::Stale.into()),
+            Changed::Now(after) => {
+                let change = Change::of("anomaly", id, after.team, shown(&after));
+                Ok(change.from(&AnomalyBody::new(&before)).to(&AnomalyBody::new(&after)))
+            }
+        }
+    })
+    .await
+}
+
+/// Ends before its time what the key is held to.
+pub async fn lift(call: Call) -> Result<Recorded<Shown<AnomalyBody>>, Problem> {
+    let (id, own): (Uuid, _) = (call.id("id")?, call.caller.reach.team());
+    let (actor, now_ms) = (call.caller.actor.id, call.now_ms());
+    call.change("anomaly.lift_throttle", move |conn| {
+        let before = found(anomaly::find(conn, id, own)?)?;
+        let by = trail::known_by(conn, actor)?;
+        match anomaly::lift(conn, id, own, &by, now_ms)? {
+            Changed::Unknown => Err(Kind::NotFound.into()),
+            Changed::Stale => {
+                Err(Problem::new(Kind::Conflict, "no key is held to anything because of it now").into())
+            }
             Changed::Now(after) => {
                 let change = Change::of("anomaly", id, after.team, shown(&after));
                 Ok(change.from(&AnomalyBody::new(&before)).to(&AnomalyBody::new(&after)))

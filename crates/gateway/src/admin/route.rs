@@ -110,6 +110,7 @@ fn node_and_people() -> Vec<Row> {
         get("/anomalies", Needs(Permission::AnomaliesRead), "List what looked wrong, newest first", anomalies::list),
         get("/anomalies/{id}", Needs(Permission::AnomaliesRead), "Show something that looked wrong", anomalies::show),
         post("/anomalies/{id}/acknowledge", Needs(Permission::AnomaliesWrite), "Say that you have looked at it", anomalies::acknowledge),
+        post("/anomalies/{id}/lift-throttle", Needs(Permission::AnomaliesWrite), "End what its key is held to", anomalies::lift),
 
         get("/health", Needs(Permission::HealthRead), "Show how the node is", health::show),
 

@@ -1,5 +1,7 @@
 //! Teams: the tenants everything belongs to.
 
+mod throttle;
+
 use nexus_core::{
     flow::Bounds,
     id::{TeamId, Uuid},
@@ -11,6 +13,7 @@ use nexus_store::repo::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::throttle::ThrottleBody;
 use super::{
     answer::{Created, Gone, Recorded, Shown},
     body::{Json, present},
@@ -45,6 +48,8 @@ pub struct TeamBody {
     pub max_concurrent: Option<u32>,
     /// How long what its requests and their answers say is kept, in seconds; null: not at all.
     pub content_ttl_seconds: Option<u32>,
+    /// What its keys are held to of which something looks wrong; null: nothing is done.
+    pub throttle: Option<ThrottleBody>,
     /// The `ETag` without its quotes.
     pub version: i64,
     /// Unix seconds.
@@ -65,6 +70,7 @@ impl TeamBody {
             token_limit: team.bounds.tokens,
             max_concurrent: team.bounds.concurrent,
             content_ttl_seconds: team.content_ttl_seconds,
+            throttle: team.throttle.as_ref().map(ThrottleBody::new),
             version: team.version,
             created_at: team.created_at_ms.div_euclid(1000),
             updated_at: team.updated_at_ms.div_euclid(1000),
@@ -102,6 +108,9 @@ pub struct NewTeam {
     #[serde(default)]
     #[schema(minimum = 60, maximum = 31_536_000)]
     content_ttl_seconds: Option<u32>,
+    /// What its keys are held to of which something looks wrong; null: nothing is done.
+    #[serde(default)]
+    throttle: Option<ThrottleBody>,
 }
 
 fn yes() -> bool {
@@ -144,6 +153,10 @@ pub struct TeamPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required = false, minimum = 60, maximum = 31_536_000)]
     content_ttl_seconds: Option<Option<u32>>,
+    /// `null` does nothing from now on; what keys are held to already stays until its time is over or it is lifted.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<ThrottleBody>, required = false)]
+    throttle: Option<Option<ThrottleBody>>,
 }
 
 /// Content is kept for a minute at least and a year at most.
@@ -177,6 +190,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
     let scope = check.scope("/scope", &wish.scope);
     check_limits(&mut check, "", [wish.rate_limit, wish.token_limit, wish.max_concurrent]);
     check_ttl(&mut check, "/content_ttl_seconds", wish.content_ttl_seconds);
+    let throttle = wish.throttle.as_ref().map(|wish| wish.checked(&mut check, "/throttle"));
     check.finish()?;
     let now_ms = call.now_ms();
     let team = Team {
@@ -191,6 +205,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
             concurrent: wish.max_concurrent,
         },
         content_ttl_seconds: wish.content_ttl_seconds,
+        throttle,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
@@ -222,6 +237,10 @@ pub async fn update(call: Call<(), Json<TeamPatch>>) -> Result<Recorded<Shown<Te
             concurrent: patch.max_concurrent,
         },
         content_ttl_seconds: patch.content_ttl_seconds,
+        throttle: patch
+            .throttle
+            .as_ref()
+            .map(|wish| wish.as_ref().map(|wish| wish.checked(&mut check, "/throttle"))),
     };
     let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent].map(Option::flatten);
     check_limits(&mut check, "", limits);

@@ -107,6 +107,7 @@ fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Re
         shield: ShieldMode::default(),
         bounds: Bounds::default(),
         content_ttl_seconds: None,
+        throttle: None,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

@@ -10,7 +10,7 @@ use nexus_config::load::Flags;
 use nexus_core::{id::Uuid, quota::Subject, role};
 use nexus_engine::{identity, port::Clock as _};
 use nexus_store::{
-    AnyConnection, Store,
+    Store,
     repo::{
         Changed,
         quota::{self, StoredQuota},
@@ -22,7 +22,6 @@ use url::Url;
 
 use crate::{
     admin::{
-        change::Halt,
         problem::{Kind, Problem},
         quotas::{
             self, NewQuota, QuotaBody,
@@ -110,7 +109,9 @@ fn told(quotas: Vec<StoredQuota>, name: &str) -> Result<StoredQuota, Problem> {
         (Some(only), None) => Ok(only),
         (Some(_), Some(_)) => Err(Problem::new(
             Kind::Conflict,
-            format!("several quotas are named `{name}`; say the id, which `nexus quota list --output json` shows"),
+            format!(
+                "several quotas are named `{name}`; say the id, which `nexus quota list --output json` shows"
+            ),
         )),
         (None, _) => Err(Problem::new(
             Kind::NotFound,

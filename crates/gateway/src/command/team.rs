@@ -64,6 +64,7 @@ fn create(store: &Store, wish: &TeamCreate) -> Result<(), StartError> {
         shield: ShieldMode::default(),
         bounds: Bounds::default(),
         content_ttl_seconds: None,
+        throttle: None,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

@@ -17,8 +17,10 @@ use crate::{
     repo::{
         Changed, Page,
         alert::{self, News},
+        audit::{self, Entry, Outcome, Target},
+        team,
     },
-    row::{Reading, page_of},
+    row::{Reading, page_of, readable},
     schema::anomalies,
 };
 
@@ -59,6 +61,18 @@ pub struct Anomaly {
     /// Goes up when it is acknowledged, not when it is seen again: else what keeps repeating could never be
     /// acknowledged.
     pub version: i64,
+    /// What its key is held to because of it.
+    pub throttle: Option<Held>,
+}
+
+/// What a key is held to for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub requests_per_minute: u32,
+    /// Unix milliseconds.
+    pub until_ms: i64,
+    /// What people know the one by who ended it before its time.
+    pub lifted_by: Option<String>,
 }
 
 /// Which anomalies are wanted; all that is said must hold.
@@ -98,11 +112,20 @@ struct AnomalyRow {
     acknowledged_at: Option<i64>,
     acknowledged_by: Option<String>,
     version: i64,
+    throttle_requests: Option<i64>,
+    throttle_until: Option<i64>,
+    throttle_lifted_by: Option<String>,
 }
 
 impl AnomalyRow {
     fn read(self) -> Result<Anomaly, StoreError> {
         let row = Reading { table: "anomalies", id: &self.id };
+        let requests = row.small_or_none("throttle_requests", self.throttle_requests)?;
+        let throttle = requests.zip(self.throttle_until).map(|(requests_per_minute, until_ms)| Held {
+            requests_per_minute,
+            until_ms,
+            lifted_by: self.throttle_lifted_by,
+        });
         Ok(Anomaly {
             id: row.id("id", &self.id)?,
             at_ms: self.at,
@@ -115,6 +138,7 @@ impl AnomalyRow {
             acknowledged_at_ms: self.acknowledged_at,
             acknowledged_by: self.acknowledged_by,
             version: self.version,
+            throttle,
         })
     }
 }
@@ -130,6 +154,7 @@ pub fn record(
     if let Some(present) = repeated(conn, sighting, now_ms)? {
         let again = (anomalies::count.eq(anomalies::count + 1), anomalies::evidence.eq(&sighting.evidence));
         update(anomalies::table.find(&present)).set(again).execute(conn)?;
+        throttle(conn, &present, sighting, now_ms)?;
         let id = Reading { table: "anomalies", id: &present }.id("id", &present)?;
         return Ok(Noted::Again(id));
     }
@@ -145,11 +170,79 @@ pub fn record(
         acknowledged_at: None,
         acknowledged_by: None,
         version: 1,
+        throttle_requests: None,
+        throttle_until: None,
+        throttle_lifted_by: None,
     };
     make_room(conn)?;
     insert_into(anomalies::table).values(row).execute(conn)?;
+    throttle(conn, &id.to_string(), sighting, now_ms)?;
     tell(conn, id, sighting, now_ms)?;
     Ok(Noted::New)
+}
+
+/// Holds the key to what its team wishes where it was seen to do such a thing, unless it is held because of it
+/// already or somebody ended that.
+fn throttle(conn: &mut AnyConnection, id: &str, sighting: &Sighting, now_ms: i64) -> Result<(), StoreError> {
+    let Some((team, key)) = sighting.team.zip(sighting.key) else { return Ok(()) };
+    let Some(wish) = team::throttle_of(conn, team)? else { return Ok(()) };
+    let Some(until_ms) = wish.holds_until_ms(sighting.kind, now_ms) else { return Ok(()) };
+    let seen = (anomalies::throttle_until, anomalies::throttle_lifted_by);
+    let (held_until_ms, lifted_by): (Option<i64>, Option<String>) =
+        anomalies::table.find(id).select(seen).first(conn)?;
+    if lifted_by.is_some() || held_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+        return Ok(());
+    }
+    let requests = wish.requests_per_minute;
+    let held = (anomalies::throttle_requests.eq(i64::from(requests)), anomalies::throttle_until.eq(until_ms));
+    update(anomalies::table.find(id)).set(held).execute(conn)?;
+    let (kind, minutes) = (sighting.kind, wish.minutes);
+    let entry = Entry {
+        actor: None,
+        actor_name: String::new(),
+        team: Some(team),
+        action: "key.throttle",
+        target: Some(Target { kind: "key", id: Some(key.to_string()) }),
+        before: None,
+        after: None,
+        address: None,
+        request_id: None,
+        outcome: Outcome::Ok,
+        detail: Some(format!("{kind}: {requests} requests a minute for {minutes} minutes, anomaly {id}")),
+    };
+    audit::append(conn, &entry, now_ms).map(drop)
+}
+
+/// The keys that are held to fewer requests now: which, to how many a minute, until when.
+pub(crate) fn throttled(conn: &mut AnyConnection, now_ms: i64) -> Result<Vec<(KeyId, Held)>, StoreError> {
+    let rows: Vec<AnomalyRow> = anomalies::table.filter(anomalies::throttle_until.gt(now_ms)).load(conn)?;
+    let anomalies = readable(rows, AnomalyRow::read).into_iter();
+    Ok(anomalies.filter_map(|anomaly| anomaly.key.zip(anomaly.throttle)).collect())
+}
+
+/// Ends before its time what a key is held to. With a team only where it is that team's.
+///
+/// [`Changed::Stale`] where there is nothing to end.
+pub fn lift(
+    conn: &mut AnyConnection,
+    id: Uuid,
+    team: Option<TeamId>,
+    by: &str,
+    now_ms: i64,
+) -> Result<Changed<Anomaly>, StoreError> {
+    let Some(present) = find(conn, id, team)? else { return Ok(Changed::Unknown) };
+    let Some(held) = present.throttle.clone().filter(|held| now_ms < held.until_ms) else {
+        return Ok(Changed::Stale);
+    };
+    let throttle = Held { until_ms: now_ms, lifted_by: Some(by.to_owned()), ..held };
+    let now = Anomaly { throttle: Some(throttle), version: present.version.saturating_add(1), ..present };
+    let change = (
+        anomalies::throttle_until.eq(now_ms),
+        anomalies::throttle_lifted_by.eq(by),
+        anomalies::version.eq(now.version),
+    );
+    update(anomalies::table.find(id.to_string())).set(change).execute(conn)?;
+    Ok(Changed::Now(now))
 }
 
 /// Whoever is told of alerts is told of what is new.

@@ -5,13 +5,13 @@ use diesel::{
     Queryable, RunQueryDsl,
     dsl::{delete as delete_from, exists, insert_into, select, update as change_in},
 };
-use nexus_core::{flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
+use nexus_core::{anomaly::throttle::Wish, flow::Bounds, id::TeamId, scope::Scope, snapshot::ShieldMode};
 
 use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::{BoundsChange, Changed, Page, Removed, changed, content, wide},
-    row::{Reading, page_of, readable, written},
+    row::{Reading, page_of, readable, throttle, written},
     schema::{keys, teams, users},
 };
 
@@ -29,6 +29,8 @@ pub struct Team {
     pub bounds: Bounds,
     /// How long what its requests and their answers say is kept; `None`: not at all.
     pub content_ttl_seconds: Option<u32>,
+    /// What is done about keys of which something looks wrong; `None`: nothing.
+    pub throttle: Option<Wish>,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -44,6 +46,7 @@ pub struct Change {
     pub bounds: BoundsChange,
     /// `Some(None)` keeps nothing from now on and erases what is kept.
     pub content_ttl_seconds: Option<Option<u32>>,
+    pub throttle: Option<Option<Wish>>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -61,6 +64,7 @@ struct TeamRow {
     token_limit: Option<i64>,
     max_concurrent: Option<i64>,
     content_ttl_seconds: Option<i64>,
+    throttle: Option<String>,
 }
 
 impl TeamRow {
@@ -72,6 +76,7 @@ impl TeamRow {
             shield: row.word("shield", &self.shield, ShieldMode::from_word)?,
             bounds: row.bounds(self.rate_limit, self.token_limit, self.max_concurrent)?,
             content_ttl_seconds: row.small_or_none("content_ttl_seconds", self.content_ttl_seconds)?,
+            throttle: row.throttle("throttle", self.throttle.as_deref())?,
             name: self.name,
             is_active: self.is_active,
             created_at_ms: self.created_at,
@@ -92,6 +97,7 @@ struct TeamChange<'a> {
     token_limit: Option<Option<i64>>,
     max_concurrent: Option<Option<i64>>,
     content_ttl_seconds: Option<Option<i64>>,
+    throttle: Option<Option<String>>,
     updated_at: i64,
 }
 
@@ -110,6 +116,7 @@ pub fn create(conn: &mut AnyConnection, team: &Team) -> Result<(), StoreError> {
         token_limit: team.bounds.tokens.map(i64::from),
         max_concurrent: team.bounds.concurrent.map(i64::from),
         content_ttl_seconds: team.content_ttl_seconds.map(i64::from),
+        throttle: team.throttle.as_ref().map(throttle::written),
     };
     insert_into(teams::table).values(row).execute(conn)?;
     Ok(())
@@ -151,6 +158,14 @@ pub fn find_by_name(conn: &mut AnyConnection, name: &str) -> Result<Option<Team>
     row.map(TeamRow::read).transpose()
 }
 
+/// What a team wishes about its keys of which something looks wrong.
+pub fn throttle_of(conn: &mut AnyConnection, id: TeamId) -> Result<Option<Wish>, StoreError> {
+    let id = id.to_string();
+    let text: Option<Option<String>> =
+        teams::table.find(&id).select(teams::throttle).first(conn).optional()?;
+    Reading { table: "teams", id: &id }.throttle("throttle", text.flatten().as_deref())
+}
+
 /// Changes a team; [`StoreError::Conflict`] where the new name is taken. Where its content is not to be kept any more,
 /// what there is of it is erased.
 pub fn update(
@@ -170,6 +185,7 @@ pub fn update(
         token_limit: change.bounds.tokens.map(wide),
         max_concurrent: change.bounds.concurrent.map(wide),
         content_ttl_seconds: change.content_ttl_seconds.map(wide),
+        throttle: change.throttle.as_ref().map(|wish| wish.as_ref().map(throttle::written)),
         updated_at: now_ms,
     };
     let row = teams::table.find(id.to_string()).filter(teams::version.eq(expected_version));

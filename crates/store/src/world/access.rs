@@ -9,8 +9,10 @@ use std::{
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl};
 use nexus_core::{
+    anomaly::throttle::Throttle,
     flow::{Bounds, Limits},
     id::{KeyId, TeamId},
+    limit::RateLimit,
     principal::Level,
     role::Role,
     snapshot::{KeyPolicy, OpaqueKey, ShieldMode, Signing, Snapshot, TeamPolicy},
@@ -20,7 +22,7 @@ use super::kept;
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::key,
+    repo::{anomaly, key},
     row::{Reading, readable},
     schema::{keys, teams},
 };
@@ -156,6 +158,26 @@ pub(super) fn policies(
     let refused = || KeyPolicy { is_disabled: true, ..KeyPolicy::default() };
     let policies = readable(rows, read).into_iter();
     Ok(policies.map(|(key, policy)| (key, Arc::new(understood(policy).unwrap_or_else(refused)))).collect())
+}
+
+/// The keys that are held to fewer requests for a while; of several limits of one key the tightest.
+pub(super) fn throttles(
+    conn: &mut AnyConnection,
+    previous: Option<&Snapshot>,
+    now_ms: i64,
+) -> Result<HashMap<KeyId, Throttle>, StoreError> {
+    let mut throttles: HashMap<KeyId, Throttle> = HashMap::new();
+    for (key, held) in anomaly::throttled(conn, now_ms)? {
+        let per_minute = held.requests_per_minute;
+        if throttles.get(&key).is_some_and(|tighter| tighter.requests.per_minute() <= per_minute) {
+            continue;
+        }
+        let earlier = previous.and_then(|world| world.throttles.get(&key)).map(|held| &held.requests);
+        let earlier = earlier.filter(|earlier| earlier.per_minute() == per_minute).cloned();
+        let requests = earlier.unwrap_or_else(|| Arc::new(RateLimit::new(per_minute)));
+        throttles.insert(key, Throttle { requests, until_ms: held.until_ms });
+    }
+    Ok(throttles)
 }
 
 #[derive(Queryable)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Console, PASSWORD, make_user};
 use crate::{
     admin::{Api, assert_problem, assert_says, platform_key},
-    node::{Site, mocked},
+    node::{Site, ask, mocked, until},
 };
 
 /// Notes sightings of these kinds and teams, a millisecond apart.
@@ -96,4 +96,66 @@ fn the_nodes_health_is_told_without_a_secret() {
     assert_eq!(health["database"]["is_ok"], true);
     assert!(health["database"]["world_revision"].as_i64().unwrap() > 0);
     assert!(health["database"]["pending_journal_bytes"].is_u64() && health["uptime_s"].is_u64());
+}
+
+#[test]
+fn a_key_of_which_something_looks_wrong_is_held_until_somebody_lifts_it() {
+    let (_mock, site) = mocked(&[]);
+    let key = platform_key(&site);
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let wish = json!({ "reasons": ["new_address"], "requests_per_minute": 1, "minutes": 15 });
+    let red = api.make("/teams", &json!({ "name": "red", "throttle": wish }));
+    assert_eq!(red["throttle"], wish);
+    let made = api.make("/keys", &json!({ "level": "app", "team_id": red["id"] }));
+    let app = made["key"].as_str().unwrap();
+    until("the key calls", || (node.chat(app, &ask("gpt")).status == 200).then_some(()));
+
+    let team: TeamId = red["id"].as_str().unwrap().parse().unwrap();
+    let of_key = Sighting {
+        kind: "new_address",
+        team: Some(team),
+        key: Some(made["id"].as_str().unwrap().parse().unwrap()),
+        address: Some("192.0.2.1".into()),
+        evidence: "{}".into(),
+    };
+    let store = Store::open(&format!("sqlite://{}", site.file("nexus-data/nexus.db").display())).unwrap();
+    let id = Uuid::from_u128(7);
+    store.write_blocking(|conn| anomaly::record(conn, id, &of_key, 1_800_000_000_000)).unwrap();
+    let refused = until("the key is held", || {
+        let answer = node.chat(app, &ask("gpt"));
+        (answer.status == 429).then_some(answer)
+    });
+    let error = refused.json()["error"].clone();
+    assert_says(&error, &json!({ "type": "requests", "code": "rate_limit_exceeded" }));
+    let said = error["message"].as_str().unwrap();
+    assert!(said.starts_with("this key is held to 1 requests a minute for a while"), "{said}");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(refused.header("x-ratelimit-limit-requests"), Some("1"));
+    let (_, other) = site.key("app");
+    until("another key calls", || (node.chat(&other, &ask("gpt")).status == 200).then_some(()));
+
+    let path = format!("/anomalies/{id}");
+    assert_says(
+        &api.get(&path).json()["throttle"],
+        &json!({ "requests_per_minute": 1, "until": 1_800_000_900, "lifted_by": null }),
+    );
+    let others = api.make("/teams", &json!({ "name": "blue" }))["id"].clone();
+    let admin = api.make("/keys", &json!({ "level": "admin", "role": "team_admin", "team_id": others }));
+    let blue = Api::fresh(&node, admin["key"].as_str().unwrap());
+    let lift = format!("{path}/lift-throttle");
+    assert_problem(&blue.send("POST", &lift, &[], ""), 404, "not_found");
+    assert_eq!(api.send("POST", &lift, &[], "").status, 200);
+    assert_problem(&api.send("POST", &lift, &[], ""), 409, "conflict");
+    until("the key calls again", || (node.chat(app, &ask("gpt")).status == 200).then_some(()));
+    assert_eq!(node.chat(app, &ask("gpt")).status, 200);
+    for action in ["key.throttle", "anomaly.lift_throttle"] {
+        let trail = api.get(&format!("/audit-logs?action={action}")).json();
+        assert_eq!(trail["data"].as_array().unwrap().len(), 1, "{action}");
+    }
+    let path = format!("/teams/{team}");
+    let wrong = json!({ "throttle": { "reasons": ["bad_keys"], "requests_per_minute": 0, "minutes": 0 } });
+    assert_problem(&api.patch(&path, &red["version"], &wrong), 422, "invalid");
+    let off = api.patch(&path, &red["version"], &json!({ "throttle": null }));
+    assert_eq!((off.status, &off.json()["throttle"]), (200, &Value::Null), "{}", off.text());
 }

@@ -1,7 +1,19 @@
 //! What repeats, what makes room, and who may acknowledge.
 
 use super::*;
-use crate::{exec::Store, sample::uuid};
+use nexus_core::anomaly::throttle::Wish;
+
+use crate::{
+    exec::Store,
+    repo::team::{self, Team},
+    sample::{self, uuid},
+    schema::audit_log,
+    world,
+};
+
+fn audit_actions(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+    Ok(audit_log::table.order(audit_log::seq).select(audit_log::action).load(conn)?)
+}
 
 fn sighting() -> Sighting {
     Sighting {
@@ -47,6 +59,7 @@ fn the_same_thing_is_counted_within_an_hour_and_told_again_after_it() {
         acknowledged_at_ms: None,
         acknowledged_by: None,
         version: 1,
+        throttle: None,
     };
     assert_eq!(counted, [expected]);
     assert_eq!(record_at(&store, 12, &sighting(), 1_000 + REPEATS_WITHIN_MS), Noted::New);
@@ -137,6 +150,9 @@ fn a_full_table_drops_the_oldest_acknowledged_row_else_the_oldest() {
                     acknowledged_at: (number == 3 || number == 5).then_some(1),
                     acknowledged_by: None,
                     version: 1,
+                    throttle_requests: None,
+                    throttle_until: None,
+                    throttle_lifted_by: None,
                 };
                 insert_into(anomalies::table).values(row).execute(conn)?;
             }
@@ -153,4 +169,48 @@ fn a_full_table_drops_the_oldest_acknowledged_row_else_the_oldest() {
             store.read_blocking(|conn| Ok(anomalies::table.select(count_star()).first(conn)?)).unwrap();
         assert_eq!(rows, ROWS_MAX);
     }
+}
+
+#[test]
+fn a_key_is_held_to_what_its_team_wishes_until_it_is_over_or_lifted() {
+    let (_folder, store) = scratch();
+    let wish = Wish { reasons: vec!["new_address".into()], requests_per_minute: 7, minutes: 2 };
+    let red = Team { throttle: Some(wish), ..sample::team(1, "red") };
+    let key = sighting().key.unwrap();
+    store.write_blocking(|conn| team::create(conn, &red)).unwrap();
+    let held = |at_ms: i64| {
+        let held = store.read_blocking(|conn| throttled(conn, at_ms)).unwrap();
+        held.into_iter().map(|(key, held)| (key, held.requests_per_minute, held.until_ms)).collect::<Vec<_>>()
+    };
+    let of_team = |id: u64, sighting: Sighting| {
+        record_at(&store, id, &Sighting { team: Some(red.id), ..sighting }, 1_000)
+    };
+    // another kind, no key, another team: nobody is held
+    of_team(1, Sighting { kind: "usage_rate", ..sighting() });
+    of_team(2, Sighting { key: None, ..sighting() });
+    record_at(&store, 3, &Sighting { team: None, ..sighting() }, 1_000);
+    assert_eq!(held(1_000), []);
+
+    let revision = || store.read_blocking(world::revision).unwrap();
+    let before = revision();
+    of_team(4, sighting());
+    assert!(revision() > before, "every node is to know it");
+    assert_eq!((held(120_999), held(121_000)), (vec![(key, 7, 121_000)], vec![]));
+    // seen again while it is held it is held no longer
+    record_at(&store, 5, &Sighting { team: Some(red.id), ..sighting() }, 2_000);
+    assert_eq!(held(2_000), [(key, 7, 121_000)]);
+
+    let lift =
+        |id: u64, team, at_ms| store.write_blocking(|conn| lift(conn, uuid(id), team, "ann", at_ms)).unwrap();
+    assert_eq!(lift(4, Some(TeamId(uuid(9))), 3_000), Changed::Unknown);
+    assert_eq!(lift(1, None, 3_000), Changed::Stale);
+    let Changed::Now(lifted) = lift(4, Some(red.id), 3_000) else { panic!("it is held") };
+    let throttle = Held { requests_per_minute: 7, until_ms: 3_000, lifted_by: Some("ann".into()) };
+    assert_eq!((lifted.throttle, lifted.version), (Some(throttle), 2));
+    assert_eq!((held(3_000), lift(4, None, 3_000)), (vec![], Changed::Stale));
+    // who ended it is not overruled by the same thing seen again
+    record_at(&store, 6, &Sighting { team: Some(red.id), ..sighting() }, 4_000);
+    assert_eq!(held(4_000), []);
+    let trail = store.read_blocking(|conn| audit_actions(conn)).unwrap();
+    assert_eq!(trail, ["key.throttle"]);
 }
