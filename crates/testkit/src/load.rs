@@ -74,8 +74,12 @@ struct Tally {
 /// Runs the load to its end, on the caller's runtime.
 pub async fn run(load: Load) -> Report {
     let connections = load.connections.max(1);
-    let shared =
-        Arc::new(Shared { begun: AtomicUsize::new(0), opened: AtomicU32::new(0), start: Instant::now(), load });
+    let shared = Arc::new(Shared {
+        begun: AtomicUsize::new(0),
+        opened: AtomicU32::new(0),
+        start: Instant::now(),
+        load,
+    });
     let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(connection(Arc::clone(&shared)))).collect();
     let mut all = Tally::default();
     for task in tasks {
@@ -266,7 +270,9 @@ mod tests {
 
     #[test]
     fn every_connection_has_an_address_of_its_own() {
-        for (number, expected) in [(0, "127.0.1.0"), (255, "127.0.1.255"), (256, "127.0.2.0"), (1 << 23, "127.0.1.0")] {
+        for (number, expected) in
+            [(0, "127.0.1.0"), (255, "127.0.1.255"), (256, "127.0.2.0"), (1 << 23, "127.0.1.0")]
+        {
             assert_eq!(address(number).to_string(), expected, "{number}");
         }
     }

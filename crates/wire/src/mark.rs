@@ -46,7 +46,8 @@ pub struct Borne {
 /// A whole answer or whole events with the mark in front of every sealed content; `None`: there is none.
 pub fn put(said: &[u8], mark: Mark) -> Option<Bytes> {
     let quoted = format!("\"{MEMBER}\"");
-    let mut places = memmem::find_iter(said, &quoted).filter_map(|at| content(said, at, quoted.len())).peekable();
+    let mut places =
+        memmem::find_iter(said, &quoted).filter_map(|at| content(said, at, quoted.len())).peekable();
     places.peek()?;
     let text = mark.text();
     let mut out = BytesMut::with_capacity(said.len() + 4 * text.len());
@@ -102,7 +103,10 @@ mod tests {
     #[test]
     fn contents_are_marked_where_they_stand_and_not_where_they_are_spoken_of() {
         for (said, expected) in [
-            (r#"{"encrypted_content":"abc"}"#, Some(r#"{"encrypted_content":"nexus.by.0123456789abcdef.abc"}"#)),
+            (
+                r#"{"encrypted_content":"abc"}"#,
+                Some(r#"{"encrypted_content":"nexus.by.0123456789abcdef.abc"}"#),
+            ),
             (
                 r#"data: {"a":[{"encrypted_content" : "x"},{"encrypted_content":"y"}]}"#,
                 Some(
@@ -135,9 +139,14 @@ mod tests {
     fn marks_of_several_are_told_apart_and_what_is_none_stays() {
         let body = r#"{"input":[{"encrypted_content":"nexus.by.0000000000000001.a"},{"encrypted_content":"nexus.by.0000000000000001.b"},{"encrypted_content":"nexus.by.0000000000000002.c"}]}"#;
         let (bare, borne) = take(body).unwrap();
-        assert_eq!(bare, r#"{"input":[{"encrypted_content":"a"},{"encrypted_content":"b"},{"encrypted_content":"c"}]}"#);
+        assert_eq!(
+            bare,
+            r#"{"input":[{"encrypted_content":"a"},{"encrypted_content":"b"},{"encrypted_content":"c"}]}"#
+        );
         assert_eq!(borne, Borne { mark: Mark(1), at: 0, other: Some(2) });
-        for other in ["nexus.by.1.a", "nexus.by.+000000000000001.a", "nexus.by.000000000000000g.a", "xnexus.by."] {
+        for other in
+            ["nexus.by.1.a", "nexus.by.+000000000000001.a", "nexus.by.000000000000000g.a", "xnexus.by."]
+        {
             assert_eq!(take(&format!(r#"{{"input":[{{"encrypted_content":"{other}"}}]}}"#)), None, "{other}");
         }
         assert_eq!(take("nexus.by."), None);

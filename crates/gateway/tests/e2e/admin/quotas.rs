@@ -111,7 +111,8 @@ fn a_name_is_a_quotas_own_within_its_team_and_tells_no_other_team_anything() {
         json!({ "name": "weekly", "subject": if team.is_some() { "team" } else { "platform" },
                 "subject_value": team, "measure": "requests", "window": "week", "limit": limit })
     };
-    let wish = |limit| json!({ "quotas": [entry(Some("red"), limit), entry(Some("blue"), 1), entry(None, 1)] });
+    let wish =
+        |limit| json!({ "quotas": [entry(Some("red"), limit), entry(Some("blue"), 1), entry(None, 1)] });
     assert_eq!(api.post("/config/apply", &wish(1)).status, 200);
     let changes = api.post("/config/apply", &wish(2)).json()["quotas"].clone();
     let changes: Vec<&Value> = changes.as_array().unwrap().iter().map(|quota| &quota["change"]).collect();
@@ -124,9 +125,8 @@ fn a_name_is_a_quotas_own_within_its_team_and_tells_no_other_team_anything() {
     assert_eq!(refused.json()["errors"][0]["pointer"], "/quotas/1/name");
 
     // the command line asks which one is meant
-    let run = |name: &str| {
-        site.command(&["quota", "delete", name, "--config", "nexus.yaml"]).output().unwrap()
-    };
+    let run =
+        |name: &str| site.command(&["quota", "delete", name, "--config", "nexus.yaml"]).output().unwrap();
     let said = String::from_utf8(run("daily").stderr).unwrap();
     assert!(said.contains("several quotas are named `daily`"), "{said}");
     assert!(run(first.json()["id"].as_str().unwrap()).status.success());

@@ -237,7 +237,10 @@ mod tests {
     fn what_another_vendor_sealed_is_left_out_and_nothing_else() {
         let own = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
         let said = r#"{"role":"user","content":"nexus.thought. and nexus.google."}"#;
-        let others = [r#"{"type":"reasoning","encrypted_content":"nexus.thought.{}"}"#, r#"{"encrypted_content":"nexus.google.x"}"#];
+        let others = [
+            r#"{"type":"reasoning","encrypted_content":"nexus.thought.{}"}"#,
+            r#"{"encrypted_content":"nexus.google.x"}"#,
+        ];
         let body = |items: &[&str]| format!(r#"{{ "input" : [{}],"model":"m" }}"#, items.join(","));
         let left = without_thoughts_of_others(&body(&[others[0], said, own, others[1]]));
         assert_eq!(left, Some(body(&[said, own])));
