@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 pub(crate) struct Options {
     /// One target, such as `sse` or `anthropic.stream`; all, one after the other, where none is named
     target: Option<String>,
-    /// How long each target is fuzzed
+    /// How long each target is fuzzed, of processor time: on a busy machine a run takes longer, and does as much
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
 }

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Days they are spread over, up to today
     #[arg(long, default_value_t = 90)]
     days: u32,
+    /// End with 1 when a total takes longer, in milliseconds
+    #[arg(long, default_value_t = 300)]
+    most_ms: u32,
     /// Optimised programs, which take long to build
     #[arg(long)]
     release: bool,
@@ -32,6 +35,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let mut python = Command::new("python3");
     python.arg(workspace.root.join("tests/rows/run.py")).env("PYTHONDONTWRITEBYTECODE", "1");
     python.env("GATEWAY", instance.url()).env("ADMIN_KEY", admin).env("DATABASE", database);
+    python.env("GATEWAY_PID", instance.service.pid().to_string()).env("MOST_MS", options.most_ms.to_string());
     python.env("ROWS", options.rows.to_string()).env("DAYS", options.days.to_string());
     Ok(python.status()?.success())
 }

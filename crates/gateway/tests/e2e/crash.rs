@@ -64,6 +64,7 @@ fn rounds() -> usize {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a long run says how far it is")]
 fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
     survives(|site| format!("sqlite://{}/nexus-data/nexus.db", site.path().display()));
 }
@@ -77,7 +78,10 @@ pub fn survives(prepare: impl FnOnce(&mut Site) -> String) {
     let (_, key) = site.key("app");
     let bearer = format!("Bearer {key}");
     let all = Mutex::new(HashSet::new());
-    for _ in 0..rounds {
+    for round in 1..=rounds {
+        if rounds > ROUNDS && round.is_multiple_of(10) {
+            eprintln!("... {round} of {rounds}");
+        }
         let node = site.start();
         let (finished, enough) = (Mutex::new(HashSet::new()), AtomicBool::new(false));
         std::thread::scope(|scope| {

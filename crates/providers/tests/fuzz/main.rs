@@ -1,8 +1,8 @@
 //! Every decoder over mutated recordings: whatever comes, none panics, and a stream says the same however it is cut.
 //!
 //! A run is a number of rounds from a fixed seed, so it always does the same. With `NEXUS_FUZZ_SECONDS` it goes on
-//! for so long instead, from another seed each time; `NEXUS_FUZZ_TARGET` runs one target. `cargo xtask fuzz` sets
-//! both. A mutation that fails is printed, and is the begin of a case under `tests/cases`.
+//! for so long instead, of processor time, from another seed each time; `NEXUS_FUZZ_TARGET` runs one target.
+//! `cargo xtask fuzz` sets both. A mutation that fails is printed, and is the begin of a case under `tests/cases`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,7 +33,23 @@ const ROUNDS: usize = 400;
 /// How long a run goes on.
 enum Limit {
     Rounds(usize),
-    Until(Instant),
+    /// Of processor time.
+    Time(Duration),
+}
+
+/// What one run did.
+struct Run {
+    rounds: usize,
+    time: Duration,
+    /// The input of the round that failed.
+    failed: Option<String>,
+}
+
+/// How long this thread has had a processor; without Linux, the time that has passed.
+fn processor_time(since: Instant) -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = told.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    nanos.map_or_else(|| since.elapsed(), Duration::from_nanos)
 }
 
 #[test]
@@ -53,33 +69,38 @@ fn no_mutation_makes_a_decoder_panic_or_contradict_itself() {
         };
         let limit = match seconds {
             None => Limit::Rounds(ROUNDS),
-            Some(seconds) => Limit::Until(Instant::now() + Duration::from_secs(seconds)),
+            Some(seconds) => Limit::Time(Duration::from_secs(seconds)),
         };
-        let (rounds, failed) = run(target, seed, limit);
+        let ran = run(target, seed, limit);
         if seconds.is_some() {
-            eprintln!("{}: {rounds} rounds from seed {seed}", target.name);
+            let (name, rounds, time) = (&target.name, ran.rounds, ran.time.as_secs_f64());
+            eprintln!("{name}: {rounds} executions in {time:.1} s of processor time, seed {seed}");
         }
-        failures.extend(failed.map(|input| format!("{} fails on {:?}", target.name, input)));
+        failures.extend(ran.failed.map(|input| format!("{} fails on {:?}", target.name, input)));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// How many rounds there were, and the input of the one that failed.
-fn run(target: &Target, seed: u64, limit: Limit) -> (usize, Option<String>) {
+fn run(target: &Target, seed: u64, limit: Limit) -> Run {
     let mut mutator = Mutator::new(seed);
     let mut rounds = 0;
+    let since = Instant::now();
+    let begun = processor_time(since);
+    let time = || processor_time(since).saturating_sub(begun);
     loop {
-        match limit {
-            Limit::Rounds(most) if rounds >= most => return (rounds, None),
-            Limit::Until(end) if rounds % 64 == 0 && Instant::now() >= end => return (rounds, None),
-            _ => {}
+        let is_over = match limit {
+            Limit::Rounds(most) => rounds >= most,
+            Limit::Time(most) => rounds % 64 == 0 && time() >= most,
+        };
+        if is_over {
+            return Run { rounds, time: time(), failed: None };
         }
         rounds += 1;
         let input = mutator.mutate(&target.seeds);
         let cuts = mutator.cuts(input.len());
         if catch_unwind(AssertUnwindSafe(|| (target.judge)(&input, &cuts))).is_err() {
             let shown = input.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from);
-            return (rounds, Some(shown.collect()));
+            return Run { rounds, time: time(), failed: Some(shown.collect()) };
         }
     }
 }
