@@ -26,7 +26,8 @@ SELECT printf('%08x-%04x-7000-8000-%012x', at >> 16, at & 65535, i), printf('000
 FROM row
 "#;
 
-const CONTEXT: &str = "INSERT INTO usage_contexts VALUES ('context', '00000000-0000-7000-8000-000000000001', NULL,
+const CONTEXT: &str =
+    "INSERT INTO usage_contexts VALUES ('context', '00000000-0000-7000-8000-000000000001', NULL,
     'chat.completions', 'a', '00000000-0000-7000-8000-000000000002', 'p', 'm', 0, 200)";
 
 fn run(store: &Store, sql: &str) {
