@@ -121,16 +121,28 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
                 against.replace('_', " ")
             ))
         }
-        Refusal::SealedElsewhere { param } => PublicError::new(ErrorCode::InvalidRequest)
-            .with_message(format!(
-                "`{param}` was sealed by an account that is not behind this model any more; leave out the `reasoning` items of earlier turns, or ask the model they came from"
-            ))
-            .with_said_code(Some("invalid_encrypted_content".to_owned()))
-            .with_param(Some(param)),
+        Refusal::SealedElsewhere { param } => sealed_elsewhere(param),
         Refusal::Unsayable { param, message } => {
             PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
         }
     }
+}
+
+fn sealed_elsewhere(param: String) -> PublicError {
+    let message = format!(
+        "`{param}` was sealed by an account that is not behind this model any more; leave out the `reasoning` items of earlier turns, or ask the model they came from"
+    );
+    PublicError::new(ErrorCode::InvalidRequest)
+        .with_message(message)
+        .with_said_code(Some("invalid_encrypted_content".to_owned()))
+        .with_param(Some(param))
+}
+
+fn unpriced(model: &str) -> PublicError {
+    let message = format!(
+        "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
+    );
+    PublicError::new(ErrorCode::InsufficientQuota).with_message(message).with_param(Some("model".to_owned()))
 }
 
 /// What is said in the place of an answer that came and could not be booked.
