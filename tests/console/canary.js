@@ -74,7 +74,13 @@ export async function listen(page) {
 
   const look = async () => {
     const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
-    told.push({ place: `the page ${page.url()}`, text: await page.content() }, { place: "a storage", text: kept });
+    const html = await page.evaluate(() => {
+      const all = document.documentElement.cloneNode(true);
+      // where what was made is shown once
+      all.querySelectorAll("dialog .secret").forEach((shown) => shown.remove());
+      return all.outerHTML;
+    });
+    told.push({ place: `the page ${page.url()}`, text: html }, { place: "a storage", text: kept });
   };
   const finish = async () => {
     await look();

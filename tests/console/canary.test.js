@@ -6,12 +6,12 @@ import { plant, PROMPT } from "./canary.js";
 import { goTo, open, signIn, start } from "./browser.js";
 import { admin, call } from "./gateway.js";
 
-const GRACE = { email: "grace@example.com", name: "Grace", role: "platform_admin", password: "canary password 8d1f27" };
+const HEDY = { email: "hedy@example.com", name: "Hedy", role: "platform_admin", password: "canary password 8d1f27" };
 
 let browser;
 
 before(async () => {
-  await admin("POST", "/users", GRACE);
+  await admin("POST", "/users", HEDY);
   browser = await start();
 });
 
@@ -19,7 +19,7 @@ after(() => browser?.close());
 
 /** One of everything secret. */
 async function secrets() {
-  plant("password", GRACE.password);
+  plant("password", HEDY.password);
   const { id: team_id } = await admin("POST", "/teams", { name: "canaries" });
   for (const more of [{ signing: "required" }, { form: "opaque" }]) {
     const made = await admin("POST", "/keys", { level: "app", team_id, name: "canary", ...more });
@@ -38,7 +38,7 @@ async function secrets() {
 test("no page, answer, storage or console tells what was planted", async () => {
   await secrets();
   const { page, wrongs, canary, close } = await open(browser);
-  await signIn(page, GRACE);
+  await signIn(page, HEDY);
   const links = await page.locator("nav#nav a[href^='/console/']").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
   assert.ok(links.length >= 7, links.join());
   for (const link of links) {
@@ -68,7 +68,7 @@ for (const [where, say] of [
   test(`what is told is heard: in ${where}, by ${say}`, async () => {
     const word = "a canary that sings 4410";
     const { page, canary } = await open(browser);
-    await signIn(page, GRACE);
+    await signIn(page, HEDY);
     if (where.startsWith("/")) {
       await admin("POST", "/teams", { name: word });
     }
