@@ -64,7 +64,6 @@ fn rounds() -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a long run says how far it is")]
 fn what_a_client_saw_finish_is_booked_once_however_the_gateway_dies() {
     survives(|site| format!("sqlite://{}/nexus-data/nexus.db", site.path().display()));
 }
