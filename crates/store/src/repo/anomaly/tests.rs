@@ -211,6 +211,6 @@ fn a_key_is_held_to_what_its_team_wishes_until_it_is_over_or_lifted() {
     // who ended it is not overruled by the same thing seen again
     record_at(&store, 6, &Sighting { team: Some(red.id), ..sighting() }, 4_000);
     assert_eq!(held(4_000), []);
-    let trail = store.read_blocking(|conn| audit_actions(conn)).unwrap();
+    let trail = store.read_blocking(audit_actions).unwrap();
     assert_eq!(trail, ["key.throttle"]);
 }
