@@ -28,8 +28,7 @@ use crate::{
     identity,
     pipeline::Refused,
     port::Transport,
-    resource,
-    sealed,
+    resource, sealed,
     shared::Engine,
     stage::{
         account::{Attempt, Bill, Held},
