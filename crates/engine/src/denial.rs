@@ -152,14 +152,6 @@ const GIVES_NOTHING: &str =
 /// What is said where who has made what cannot be looked up or noted.
 const OWNERS_AWAY: &str = "who has made what cannot be looked up at the moment, so nothing that is kept is served; try again in a moment";
 
-fn unpriced(model: &str) -> PublicError {
-    PublicError::new(ErrorCode::InsufficientQuota)
-        .with_message(format!(
-            "the model `{model}` has no price and this call is under a budget; ask whoever manages the gateway to set one"
-        ))
-        .with_param(Some("model".to_owned()))
-}
-
 fn unknown_resource(kind: &str, id: &str) -> PublicError {
     let kind = kind.replace('_', " ");
     PublicError::new(ErrorCode::ResourceNotFound)
