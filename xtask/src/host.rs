@@ -23,6 +23,13 @@ pub(crate) const PYTHON: Need = Need {
 pub(crate) const NODE: Need =
     Need { name: "Node with npm", probe: "node --version && npm --version", packages: &["nodejs", "npm"] };
 
+/// What several nodes share their limits in; the tests start one of their own each.
+pub(crate) const REDIS: Need = Need {
+    name: "Valkey or Redis",
+    probe: "valkey-server --version || redis-server --version",
+    packages: &["redis-server"],
+};
+
 /// The browser of the console's tests, and a font for Chinese.
 pub(crate) const CHROMIUM: Need =
     Need { name: "Chromium", probe: "chromium --version", packages: &["chromium", "fonts-wqy-zenhei"] };

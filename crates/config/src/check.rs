@@ -27,8 +27,8 @@ use crate::{
     problem::{Problem, Problems, shown, under},
     raw::{self, Raw},
     settings::{
-        ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Oidc, Provider, RoleMapping, Server,
-        Settings, Timeouts, UnownedResources, WhenJournalFails,
+        ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Node, Oidc, Provider, RoleMapping,
+        Server, Settings, Timeouts, UnownedResources, WhenJournalFails,
     },
 };
 
@@ -57,6 +57,9 @@ const AZURE_VARIABLES: [&str; 7] = [
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_AUTHORITY_HOST",
 ];
+
+/// Bytes in the longest name of a node or zone.
+const NODE_NAME_BYTES_MAX: usize = 100;
 
 struct Check<'a> {
     places: &'a Places,
@@ -94,7 +97,7 @@ impl Check<'_> {
             _ => WhenJournalFails::Degrade,
         };
         let database_url = self.database_url(database);
-        let redis_url = self.redis_url();
+        let (redis_url, node) = (self.redis_url(), self.node(raw.node.unwrap_or_default()));
         let oidc = self.oidc(raw.console.and_then(|console| console.oidc).unwrap_or_default());
         let words = raw.aws.and_then(|aws| aws.host_credentials);
         let is_aws = |name: &str| name == "HOME" || name.starts_with("AWS_");
@@ -116,6 +119,7 @@ impl Check<'_> {
             when_journal_fails,
             data_dir: raw.data_dir?.into(),
             monitoring: monitoring?,
+            node: node?,
             logging: logging(raw.logging.unwrap_or_default())?,
             redis_url,
             oidc,
@@ -157,6 +161,20 @@ impl Check<'_> {
             connections: usize::try_from(raw.connections?).ok()?,
             connections_per_address: usize::try_from(raw.connections_per_address?).ok()?,
             unread_seconds: raw.unread_seconds?,
+        })
+    }
+
+    fn node(&mut self, raw: raw::Node) -> Option<Node> {
+        for (place, text) in [("node.name", &raw.name), ("node.zone", &raw.zone)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > NODE_NAME_BYTES_MAX) {
+                self.refuse(place, "is empty or too long", "write at most 100 characters, or leave it away");
+                return None;
+            }
+        }
+        Some(Node {
+            name: raw.name,
+            zone: raw.zone,
+            allows_alone: raw.when_alone.as_deref() == Some("allow"),
         })
     }
 

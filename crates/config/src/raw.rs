@@ -90,6 +90,8 @@ section! {
         data_dir: String = Kind::Text, Preset::Text("nexus-data");
         /// The listener for Prometheus, path `/metrics`.
         monitoring: Monitoring = Kind::Section(Monitoring::FIELDS), Preset::Absent("the defaults below");
+        /// This node among the others of its installation.
+        node: Node = Kind::Section(Node::FIELDS), Preset::Absent("the defaults below");
         /// What is logged, and how.
         logging: Logging = Kind::Section(Logging::FIELDS), Preset::Absent("the defaults below");
         /// Signing in at the console.
@@ -184,6 +186,18 @@ section! {
         bind: String = Kind::Text, Preset::Text("127.0.0.1");
         /// The port to listen on; 0 takes a free one. Also the variable `MONITORING_PORT`.
         port: u16 = PORT, Preset::Whole(9321);
+    }
+}
+
+section! {
+    /// This node among the others of its installation.
+    Node {
+        /// What people call it in the list of nodes.
+        name: String = Kind::Text, Preset::Absent("the host's name");
+        /// Where it stands, such as a zone of the cloud; only shown.
+        zone: String = Kind::Text, Preset::Absent("none");
+        /// What happens to a call for which too little of a hard quota is leased while what nodes share is out of reach: `refuse` refuses it, `allow` lets it through and counts it.
+        when_alone: String = Kind::Choice(&["refuse", "allow"]), Preset::Text("refuse");
     }
 }
 

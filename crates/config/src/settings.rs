@@ -30,6 +30,7 @@ pub struct Settings {
     pub when_journal_fails: WhenJournalFails,
     /// Where `/metrics` is served.
     pub monitoring: SocketAddr,
+    pub node: Node,
     pub logging: Logging,
     /// From `REDIS_URL`; absent on one node.
     pub redis_url: Option<Plain>,
@@ -62,6 +63,16 @@ impl Settings {
     pub fn to_yaml_redacted(&self) -> &str {
         &self.redacted
     }
+}
+
+/// This node among the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// What people call it; `None`: as its host.
+    pub name: Option<String>,
+    pub zone: Option<String>,
+    /// Whether calls are let through where nobody can be asked for more of a shared limit.
+    pub allows_alone: bool,
 }
 
 /// What providers may take of the host's own identity at a cloud.

@@ -14,7 +14,7 @@ use nexus_config::{
     load::{Flags, load, load_text},
     problem::Problems,
     settings::{
-        Fit, ForwardedHeader, LogFormat, Logging, Model, RoleMapping, Rule, Settings, Timeouts,
+        Fit, ForwardedHeader, LogFormat, Logging, Model, Node, RoleMapping, Rule, Settings, Timeouts,
         UnownedResources, WhenJournalFails,
     },
 };
@@ -36,6 +36,7 @@ database:
   url: postgres://nexus:hunter2@db/nexus
 data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
+node: { name: front-1, zone: eu-1a, when_alone: allow }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
 unowned_resources: serve
@@ -177,6 +178,8 @@ fn everything_written_is_held() {
     assert_eq!(settings.when_journal_fails, WhenJournalFails::Refuse);
     assert_eq!(settings.data_dir, Path::new("/var/lib/nexus"));
     assert_eq!(settings.monitoring.to_string(), "0.0.0.0:9000");
+    let node = Node { name: Some("front-1".into()), zone: Some("eu-1a".into()), allows_alone: true };
+    assert_eq!(settings.node, node);
     assert_eq!(
         settings.logging,
         Logging { level: "warn,nexus_engine=debug".into(), format: LogFormat::Text }

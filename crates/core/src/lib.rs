@@ -22,6 +22,7 @@ pub mod host;
 pub mod id;
 pub mod label;
 pub mod latency;
+pub mod lease;
 pub mod limit;
 pub mod modality;
 pub mod need;

@@ -4,6 +4,7 @@ pub mod alarm;
 mod book;
 mod cell;
 mod names;
+mod share;
 mod window;
 mod zone;
 
@@ -16,6 +17,7 @@ pub use self::{
     book::{Book, Owner, RESERVATIONS_MAX, Reservation, ReservationId},
     cell::Level,
     names::{Counted, NAMES_MAX, Names},
+    share::{Asked, Counts},
     window::{Span, Window},
     zone::Zone,
 };
@@ -217,6 +219,9 @@ pub struct Exhausted {
     pub limit: u64,
     /// Whether another call's end makes room again.
     pub is_held: bool,
+    /// Where it is only this node that has no more: the round in which more is asked for. After it another try may
+    /// succeed.
+    pub round: Option<u64>,
 }
 
 /// Something the ledger says was used of a quota.

@@ -10,10 +10,11 @@ use std::{
 
 use nexus_core::{
     id::{KeyId, TeamId, Uuid},
+    lease::{Answer, NodeId},
     principal::Budget,
     quota::{
-        Amounts, Book, Correction, Exhausted, Level, Measure, Mode, Names, Needs, Owner, Quota, Reservation,
-        ReservationId, Subject, Use, Window,
+        Amounts, Asked, Book, Correction, Counted, Counts, Exhausted, Level, Measure, Mode, Names, Needs,
+        Owner, Quota, Reservation, ReservationId, Subject, Use, Window,
     },
     usage::{Bearer, UsageRecord},
 };
@@ -108,6 +109,7 @@ impl Quotas {
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Hold>, Exhausted> {
         let Levels { book, names, .. } = &mut *self.lock();
+        book.tick(clock.monotonic_us());
         before.into_iter().for_each(|before| book.free(before.id));
         let apart = claims.apart(names);
         let quotas = claims.plain.iter().copied().chain(&apart);
@@ -136,13 +138,12 @@ impl Quotas {
         for quota in fresh {
             book.correct(quota, 0, now_ms, now_ms);
             for one in used.iter().filter(|one| one.quota == quota.id) {
-                let delta = i64::try_from(one.amount).unwrap_or(i64::MAX);
                 match &one.name {
                     Some((team, name)) => {
                         let id = names.counter(quota.id, *team, name);
-                        book.correct(&Quota { id, ..(*quota).clone() }, delta, one.at_ms, now_ms);
+                        book.seed(&Quota { id, ..(*quota).clone() }, one.amount, one.at_ms, now_ms);
                     }
-                    None => book.correct(quota, delta, one.at_ms, now_ms),
+                    None => book.seed(quota, one.amount, one.at_ms, now_ms),
                 }
             }
         }
@@ -240,14 +241,64 @@ impl Quotas {
                 return None;
             }
             sessions.insert(key.0, budget.until_s);
-            let spent = i64::try_from(earlier.remove(&key).unwrap_or_default()).unwrap_or(i64::MAX);
-            book.correct(&quota, spent, 0, 0);
+            book.seed(&quota, earlier.remove(&key).unwrap_or_default(), 0, 0);
         }
         Some(quota)
     }
 
+    /// From now on quotas are shared with other nodes, as this one.
+    pub fn share_as(&self, node: NodeId, allows_alone: bool) {
+        self.lock().book.share_as(node, allows_alone);
+    }
+
+    /// Whether nobody can be asked for more of a quota.
+    pub fn stand_alone(&self, is_alone: bool) {
+        self.lock().book.stand_alone(is_alone);
+    }
+
+    /// What is not needed is given back with the next round, and nothing more is leased ahead.
+    pub fn leave(&self) {
+        self.lock().book.leave();
+    }
+
+    /// The next round: what is to be asked of where shares are kept, each with what the quota or counter is called there.
+    pub fn asks(&self, now_ms: i64, now_us: u64) -> (u64, Vec<(String, Asked)>) {
+        let Levels { book, names, .. } = &mut *self.lock();
+        book.tick(now_us);
+        let (round, asks) = book.asks(now_ms);
+        (round, asks.into_iter().map(|asked| (shared_name(names, asked.quota), asked)).collect())
+    }
+
+    /// Where shares are kept nothing is known any more: all is to be told again.
+    pub fn tell_again(&self) {
+        self.lock().book.tell_again();
+    }
+
+    /// What came of them, in any order; they were sent at `sent_us`.
+    pub fn answered(&self, answers: &[(Asked, Answer)], sent_us: u64, now_us: u64) {
+        let book = &mut self.lock().book;
+        book.tick(now_us);
+        answers.iter().for_each(|(asked, answer)| book.answered(asked, *answer, sent_us));
+    }
+
+    /// What has come of sharing so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().book.counts()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Levels> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a quota, or one of the counters of one that counts names apart, is called on every node.
+fn shared_name(names: &Names, id: Uuid) -> String {
+    match names.counted(id) {
+        Some(Counted { quota, team, name }) => {
+            let team = team.map(|team| team.to_string()).unwrap_or_default();
+            format!("{quota}/{team}/{}", name.as_deref().map(|name| format!("={name}")).unwrap_or_default())
+        }
+        None => id.to_string(),
     }
 }
 

@@ -26,6 +26,7 @@ mod resume;
 mod sealed;
 mod share;
 pub mod shared;
+pub mod sharing;
 pub mod stage;
 pub mod tally;
 pub mod telling;

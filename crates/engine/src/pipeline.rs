@@ -139,7 +139,7 @@ async fn way<T: Transport, B: BodyStream>(
         return Err(Refusal::Unbookable.into());
     }
     let asked = parse(shared, wanted, request, &head, body, signature.holds()).await?;
-    signed::body(signature, asked.sent(), &head, &caller, shared)?;
+    signed::body(signature, asked.sent(), &head, &caller, shared).await?;
     let telling = asked.telling();
     let home = resource::home(&asked, &caller, shared).await?;
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, home, &world))?;
@@ -228,7 +228,7 @@ pub async fn estimate<T: Transport, B: BodyStream>(
         }
         let signature = signed::head(&head, &caller, &world, shared)?;
         let asked = parse::any_body(&head.headers, body, &shared.limits, &*shared.clock).await?;
-        signed::body(signature, &asked.body, &head, &caller, shared)?;
+        signed::body(signature, &asked.body, &head, &caller, shared).await?;
         quote(asked, caller, &world, shared.clock.unix_ms()).await
     };
     match quoted.await {
@@ -254,7 +254,7 @@ pub async fn count<T: Transport, B: BodyStream>(
         }
         let signature = signed::head(&head, &caller, &world, shared)?;
         let (sent, asked) = parse::counted(&head.headers, body, &shared.limits, chat, &*shared.clock).await?;
-        signed::body(signature, &sent, &head, &caller, shared)?;
+        signed::body(signature, &sent, &head, &caller, shared).await?;
         let routed = resolve::resolve(asked, caller, None, &world)?;
         Ok(estimate::count(routed.asked.prompt(), String::new()).await.prompt_tokens())
     };
@@ -279,14 +279,14 @@ pub fn identify<T: Transport>(
 }
 
 /// The same, of a request without a body, which is signed where its key wants that.
-pub fn identify_bodiless<T: Transport>(
+pub async fn identify_bodiless<T: Transport>(
     engine: &Engine<T>,
     head: &Head<'_>,
     world: &World,
 ) -> Result<Principal, Refusal> {
     let caller = identify(engine, head, world)?;
     let signature = signed::head(head, &caller, world, &engine.shared)?;
-    signed::body(signature, b"", head, &caller, &engine.shared)?;
+    signed::body(signature, b"", head, &caller, &engine.shared).await?;
     Ok(caller)
 }
 

@@ -16,6 +16,7 @@ use crate::{
     relay::orphan::Orphanage,
     repeat::Repeats,
     resource::owners::Owners,
+    sharing::Sharing,
     stage::authenticate::Known,
     world::Worlds,
 };
@@ -53,6 +54,8 @@ pub struct Shared {
     pub keys: Keys,
     pub allowances: Allowances,
     pub quotas: Arc<Quotas>,
+    /// Where more is asked for of what nodes share.
+    pub sharing: Arc<Sharing>,
     /// How many tries beyond the first there may be.
     pub retries: RetryBudget,
     /// Answers that more than one request may be given.

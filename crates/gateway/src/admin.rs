@@ -18,6 +18,7 @@ pub mod credentials;
 mod gate;
 mod health;
 pub mod keys;
+mod nodes;
 pub mod oidc;
 mod openapi;
 mod policy;
@@ -55,6 +56,7 @@ use nexus_store::{Shipper, Store};
 use tokio::sync::watch;
 
 use self::session::SignIn;
+use crate::nodes::Presence;
 
 /// What the administration needs beside the engine. Shared by all workers.
 pub struct Admin {
@@ -64,6 +66,8 @@ pub struct Admin {
     /// The revision of the world that is in force on this node.
     pub in_force: watch::Receiver<i64>,
     pub sign_in: SignIn,
+    /// This node among the others.
+    pub presence: Arc<Presence>,
     /// To tell how far the database is behind.
     pub shipper: Arc<Shipper>,
 }

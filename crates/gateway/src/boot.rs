@@ -13,8 +13,8 @@ use nexus_config::{
 };
 use nexus_engine::{port::Clock as _, shared::Keys as Proofs};
 use nexus_keystore::{
-    cursor::Cursors, opaque::OpaqueDigests, root::RootSecret, signing_secret::SigningSecrets, token::Tokens,
-    vault::Vault, webhook::WebhookSecrets,
+    cursor::Cursors, opaque::OpaqueDigests, root::RootSecret, shared_state::SharedState,
+    signing_secret::SigningSecrets, token::Tokens, vault::Vault, webhook::WebhookSecrets,
 };
 use nexus_store::{
     Store, migrate,
@@ -38,6 +38,8 @@ pub struct Keys {
     pub proofs: Proofs,
     pub vault: Arc<Vault>,
     pub secrets: Secrets,
+    /// For what nodes share outside the database.
+    pub shared: SharedState,
     /// Names of the variables in whose place a throw-away secret was made.
     pub throw_away: Vec<&'static str>,
 }
@@ -62,9 +64,10 @@ pub fn keys(absence: Absence) -> Result<Keys, StartError> {
         webhooks: Arc::new(WebhookSecrets::new(&secret_key)?),
     };
     let (digests, signing) = (OpaqueDigests::new(&secret_key)?, SigningSecrets::new(&secret_key)?);
+    let shared = SharedState::new(&secret_key)?;
     let proofs = Proofs { digests, signing, tokens: Tokens::new(secret_key) };
     let vault = Vault::new(&root("DB_ENCRYPTION_KEY", roots.db_encryption_key)?)?;
-    Ok(Keys { proofs, vault: Arc::new(vault), secrets, throw_away })
+    Ok(Keys { proofs, vault: Arc::new(vault), secrets, shared, throw_away })
 }
 
 /// A root secret from the variable of this name.

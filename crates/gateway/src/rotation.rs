@@ -36,7 +36,11 @@ use nexus_store::{
 };
 
 use self::ring::{Ring, Root};
-use crate::{deed, upkeep::Upkeep};
+use crate::{
+    deed,
+    nodes::{Presence, UPKEEP},
+    upkeep::Upkeep,
+};
 
 /// Between two turns.
 const TURN: Duration = Duration::from_secs(1);
@@ -180,13 +184,20 @@ pub struct Rotating {
 }
 
 impl Rotating {
-    pub fn start(mut rotation: Rotation, mut upkeep: Upkeep) -> std::io::Result<Self> {
+    /// The keys are turned over on every node, for each has its own; the trail is tended by one.
+    pub fn start(
+        mut rotation: Rotation,
+        mut upkeep: Upkeep,
+        presence: Arc<Presence>,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("nexus-rotation".into()).spawn(move || {
             let (mut keys, mut trail) = (Fortune::default(), Fortune::default());
             loop {
                 keys.tell("the data keys cannot be turned over; the present ones stay", rotation.turn());
-                trail.tell("the audit trail cannot be tended", upkeep.turn());
+                if let Some(token) = presence.token(UPKEEP) {
+                    trail.tell("the audit trail cannot be tended", upkeep.turn_as(token));
+                }
                 if stopped.recv_timeout(TURN) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }

@@ -46,10 +46,12 @@ use crate::{
     apply::{File, Workshop},
     boot, checks, cli,
     clock::SystemClock,
+    cluster::Company,
     contents::{self, ContentWriter},
     dice::WorkerDice,
     ledger::JournalLedger,
     listen::{self, Parts},
+    nodes::Presence,
     owners::{OwnersWriter, StoredOwners},
     proofs,
     reload::{Loader, Reloading},
@@ -104,6 +106,7 @@ struct Node {
     shipper: Arc<Shipper>,
     reloading: Reloading,
     rotating: Rotating,
+    company: Company,
     /// What writes behind the requests.
     writers: (TrailWriter, ContentWriter, OwnersWriter),
     findings: Findings,
@@ -137,6 +140,7 @@ impl Node {
             keys: keys.proofs,
             allowances: Allowances::default(),
             quotas: Arc::default(),
+            sharing: Arc::default(),
             retries: RetryBudget::default(),
             repeats: Arc::default(),
             failures: failures(settings),
@@ -150,6 +154,7 @@ impl Node {
             meters,
             limits: limits(settings),
         });
+        let company = Company::join(&shared, keys.shared, &store, settings)?;
         let (in_force, revisions) = watch::channel(0);
         let admin = Admin {
             store: store.clone(),
@@ -157,22 +162,17 @@ impl Node {
             vault: Arc::clone(&keys.vault),
             secrets: keys.secrets,
             sign_in: sign_in(settings)?,
+            presence: Arc::clone(&company.presence),
             shipper: Arc::clone(&shipper),
         };
         let upkeep = upkeep(&store, &shared, settings);
-        let mut loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
-        loader.recall_sessions()?;
-        let revision = loader.load()?;
-        let (watched, routing) = (Arc::clone(&shipper), Arc::clone(&shared));
-        let reloading = Reloading::start(loader, revision, move |revision| {
-            let _before = in_force.send_replace(revision);
-            show(&routing, &watched);
-        })
-        .map_err(StartError::Thread)?;
-        let rotating = Rotating::start(rotation, upkeep).map_err(StartError::Thread)?;
+        let loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
+        let reloading = reloading(loader, in_force, (&shared, &shipper, &company.presence))?;
+        let rotating =
+            Rotating::start(rotation, upkeep, Arc::clone(&company.presence)).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
         let writers = (trail, contents, noted);
-        Ok(Self { parts, exporter, shipper, reloading, rotating, writers, findings })
+        Ok(Self { parts, exporter, shipper, reloading, rotating, company, writers, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -230,8 +230,8 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, writers, findings, .. } = self;
-        drop((reloading, rotating));
+        let Self { parts, shipper, reloading, rotating, company, writers, findings, .. } = self;
+        drop((reloading, rotating, company));
         let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
@@ -243,6 +243,22 @@ impl Node {
             tracing::warn!(%error, "what is usual was not kept; some of it will be learnt anew");
         }
     }
+}
+
+/// Puts the first world in force, and keeps it current.
+fn reloading(
+    mut loader: Loader,
+    in_force: watch::Sender<i64>,
+    (shared, shipper, presence): (&Arc<Shared>, &Arc<Shipper>, &Arc<Presence>),
+) -> Result<Reloading, StartError> {
+    loader.recall_sessions()?;
+    let revision = loader.load()?;
+    let (shared, shipper, presence) = (Arc::clone(shared), Arc::clone(shipper), Arc::clone(presence));
+    let reloading = Reloading::start(loader, revision, move |revision| {
+        let _before = in_force.send_replace(revision);
+        presence.observe(revision, show(&shared, &shipper));
+    });
+    reloading.map_err(StartError::Thread)
 }
 
 /// Brings the journal into the database, past whoever watches usage.
@@ -326,8 +342,8 @@ fn failures(settings: &Settings) -> Failures {
     Failures::new(per_minute, per_minute, RandomState::new())
 }
 
-/// What the metrics say about the node as it is now.
-fn show(shared: &Shared, shipper: &Shipper) {
+/// What the metrics say about the node as it is now; how many attempts are under way.
+fn show(shared: &Shared, shipper: &Shipper) -> i64 {
     let backlog = shipper.backlog();
     shared.meters.journal(Backlog {
         bytes: backlog.bytes,
@@ -338,20 +354,23 @@ fn show(shared: &Shared, shipper: &Shipper) {
     });
     shared.meters.retries_left(shared.retries.left());
     shared.meters.kept_bytes(shared.repeats.bytes());
-    show_health(shared);
+    show_health(shared)
 }
 
 /// The breakers of all targets, what is under way there, and who waits for room.
-fn show_health(shared: &Shared) {
+fn show_health(shared: &Shared) -> i64 {
     let (world, now_us) = (shared.worlds.current(), shared.clock.monotonic_us());
+    let mut under_way = 0_i64;
     for route in world.snapshot.catalogue.all() {
         for (meters, breaker, in_flight) in world.healths(route, now_us) {
             meters.health(breaker, in_flight);
+            under_way = under_way.saturating_add(i64::from(in_flight));
         }
     }
     for (provider, waiting) in world.lines() {
         shared.meters.queue_length(provider, waiting);
     }
+    under_way
 }
 
 /// SIGTERM and SIGINT, which mean the same.

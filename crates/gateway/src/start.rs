@@ -37,6 +37,8 @@ pub enum StartError {
     Signals(#[source] std::io::Error),
     #[error("the operating system gave no thread")]
     Thread(#[source] std::io::Error),
+    #[error("`REDIS_URL` is of no use: {0}; write `redis://host:6379`")]
+    Sharing(#[source] nexus_cluster::keeper::KeeperError),
     #[error(transparent)]
     Oidc(#[from] crate::admin::oidc::BadIssuer),
     #[error(transparent)]

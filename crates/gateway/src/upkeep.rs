@@ -16,7 +16,7 @@ use nexus_store::{
 };
 use nexus_telemetry::meters::Meters;
 
-use crate::{reprice::advance, retention};
+use crate::{nodes::UPKEEP, reprice::advance, retention};
 
 /// The setting that says how many days the trail is kept.
 const RETENTION_DAYS: &str = "audit_retention_days";
@@ -59,6 +59,12 @@ impl Upkeep {
     pub fn new(store: Store, clock: Arc<dyn Clock>, meters: Arc<Meters>, archive: PathBuf) -> Self {
         let (round_at_ms, anchored_at_ms, warned_at_ms) = (None, None, None);
         Self { store, clock, meters, archive, round_at_ms, anchored_at_ms, warned_at_ms, anchor: None }
+    }
+
+    /// Does what is due under the lease with this token.
+    pub fn turn_as(&mut self, token: i64) -> Result<(), StoreError> {
+        self.store = self.store.fenced(UPKEEP, token);
+        self.turn()
     }
 
     /// Does a round where one is due.

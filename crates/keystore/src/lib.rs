@@ -19,6 +19,7 @@ pub mod root;
 mod seal;
 pub mod secret;
 pub mod service_account;
+pub mod shared_state;
 pub mod signing_secret;
 pub mod sigv4;
 pub mod token;

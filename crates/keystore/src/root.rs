@@ -66,6 +66,8 @@ pub(crate) enum Purpose {
     Cursor,
     /// Makes the secrets webhooks are signed with; no context.
     WebhookSecret,
+    /// Tags what nodes share outside the database; no context.
+    SharedState,
     /// Proves that two roots are the same one; no context.
     RootCheck,
 }
@@ -80,6 +82,7 @@ impl Purpose {
             Purpose::SigningSecret => b"nexus/1/signing-secret",
             Purpose::Cursor => b"nexus/1/cursor",
             Purpose::WebhookSecret => b"nexus/1/webhook-secret",
+            Purpose::SharedState => b"nexus/1/shared-state",
             Purpose::RootCheck => b"nexus/1/root-check",
         }
     }

@@ -27,6 +27,9 @@ pub enum StoreError {
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database refused a statement")]
     Query(#[source] DieselError),
+    /// Its lease is over; what it began another node ends.
+    #[error("another node does the job `{0}` now")]
+    Fenced(&'static str),
     /// The blocking task panicked or its runtime is shutting down; a transaction in it was rolled back.
     #[error("the database task ended without an answer")]
     Lost,

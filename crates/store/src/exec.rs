@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::{
     connection::{Access, AnyConnection, Opening, Place},
     error::StoreError,
+    repo::job,
 };
 
 /// How many async calls may wait for or use a connection at once; one more is refused at once.
@@ -31,6 +32,8 @@ pub struct Store {
     calls: Arc<Semaphore>,
     /// How long a call waits for a connection.
     patience: Duration,
+    /// The job whose changes these are, and the token of its lease.
+    fence: Option<(&'static str, i64)>,
 }
 
 impl Store {
@@ -65,7 +68,7 @@ impl Store {
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
         let is_file = matches!(place, Place::Sqlite(_));
         let writers = pool(Access::Write, if is_file { 1 } else { WRITERS });
-        let store = Self { readers: pool(Access::Read, READERS), writers, calls, patience };
+        let store = Self { readers: pool(Access::Read, READERS), writers, calls, patience, fence: None };
         if is_file {
             store.write_blocking(|_| Ok(()))?;
         }
@@ -102,7 +105,17 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        transact(self.writers.get_timeout(self.patience)?, Access::Write, work)
+        let fence = self.fence;
+        transact(self.writers.get_timeout(self.patience)?, Access::Write, |conn| match fence {
+            Some((job, token)) if !job::holds(conn, job, token)? => Err(StoreError::Fenced(job)),
+            _ => work(conn),
+        })
+    }
+
+    /// The same database for a job: every change asks first whether the job's lease still holds, and is an error
+    /// where another node has taken over.
+    pub fn fenced(&self, job: &'static str, token: i64) -> Self {
+        Self { fence: Some((job, token)), ..self.clone() }
     }
 
     /// Runs additions, for threads that may wait. As [`Store::write_blocking`], but beside other additions where the

@@ -527,6 +527,38 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    shared_texts (name) {
+        name -> Text,
+        text -> Binary,
+        keep_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        name -> Text,
+        role -> Text,
+        zone -> Nullable<Text>,
+        version -> Text,
+        revision -> BigInt,
+        in_flight -> BigInt,
+        has_leased -> Bool,
+        started_at -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    job_leases (job) {
+        job -> Text,
+        node_id -> Text,
+        token -> BigInt,
+        until -> BigInt,
+    }
+}
+
 diesel::joinable!(usage_hours -> usage_contexts (context_id));
 diesel::joinable!(usage_days -> usage_contexts (context_id));
 diesel::joinable!(usage_attempts -> usage_contexts (context_id));

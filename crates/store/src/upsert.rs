@@ -2,6 +2,8 @@
 //!
 //! SQL text in here is literal: nothing is ever formatted into it.
 
+mod shared;
+
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, RunQueryDsl,
     dsl::{insert_into, insert_or_ignore_into, sql},
@@ -26,6 +28,8 @@ use crate::{
         usage_label_days,
     },
 };
+
+pub(crate) use self::shared::{clock_ms, keep_node, new_job_lease, new_shared_text};
 
 /// How many attempts [`insert_attempts`] takes.
 pub(crate) const ATTEMPTS_AT_ONCE: usize = 32;

@@ -31,6 +31,18 @@ pub struct Backlog {
     pub is_failing: bool,
 }
 
+/// What has come of sharing limits with other nodes, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Quotas of which something is leased, as of now.
+    pub leased: u64,
+    /// Calls for which what was leased was too little.
+    pub short: u64,
+    /// Of those while nobody could be asked.
+    pub refused: u64,
+    pub allowed: u64,
+}
+
 /// Every meter of the process. Shared by all threads.
 pub struct Meters {
     registry: Registry,
@@ -117,6 +129,35 @@ impl Meters {
     /// Tries there may be beyond requests' first, as of now.
     pub fn retries_left(&self, tries: u64) {
         self.retries_left.set(tries as f64);
+    }
+
+    /// What has come of sharing limits.
+    pub fn shares(&self, shares: Shares) {
+        let alone = |outcome: &'static str| self.registry.counter(&metric::LEASE_ALONE, [outcome.into()]);
+        self.registry.gauge(&metric::LEASES, []).set(shares.leased as f64);
+        self.registry.counter(&metric::LEASE_WAITS, []).absolute(shares.short);
+        alone("refused").absolute(shares.refused);
+        alone("allowed").absolute(shares.allowed);
+    }
+
+    /// A round of asks is over; `outcome` is a fixed word.
+    pub fn share_round(&self, outcome: &'static str) {
+        self.registry.counter(&metric::LEASE_ROUNDS, [outcome.into()]).increment(1);
+    }
+
+    /// Shared limits that somebody else wrote.
+    pub fn tampered(&self, texts: u64) {
+        self.registry.counter(&metric::LEASE_TAMPERED, []).increment(texts);
+    }
+
+    /// Of a signed request only this node could say whether it was new.
+    pub fn claim_unheard(&self) {
+        self.registry.counter(&metric::SIGNATURES_ALONE, []).increment(1);
+    }
+
+    /// Whether what nodes share is in reach.
+    pub fn keeper_is_there(&self, is_there: bool) {
+        self.registry.gauge(&metric::SHARING_UP, []).set(f64::from(u8::from(is_there)));
     }
 
     /// A request was given what another one got; `kind` is a fixed word.

@@ -113,6 +113,48 @@ pub const RETRIES_LEFT: Metric = Metric {
     labels: &[],
     help: "Tries beyond requests' first that there may be at once, over all requests.",
 };
+pub const LEASES: Metric = Metric {
+    name: "nexus_leases",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Quotas and counters of which this node has leased a part.",
+};
+pub const LEASE_ROUNDS: Metric = Metric {
+    name: "nexus_lease_rounds_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: "Rounds in which parts of shared limits were asked for: `answered` or `failed`.",
+};
+pub const LEASE_WAITS: Metric = Metric {
+    name: "nexus_lease_waits_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Times that a call waited a moment because what was leased of a quota was too little for it.",
+};
+pub const LEASE_ALONE: Metric = Metric {
+    name: "nexus_lease_alone_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: "Calls for which too little was leased while what nodes share was out of reach: `refused` or `allowed`.",
+};
+pub const LEASE_TAMPERED: Metric = Metric {
+    name: "nexus_lease_tampered_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Texts of shared limits that no node had written, and that were ignored.",
+};
+pub const SIGNATURES_ALONE: Metric = Metric {
+    name: "nexus_signatures_alone_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Signed requests of which no other node could be asked whether their nonce was used there.",
+};
+pub const SHARING_UP: Metric = Metric {
+    name: "nexus_sharing_up",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Whether what nodes share is in reach: 1 or 0; there only where limits are shared.",
+};
 pub const REPEATED: Metric = Metric {
     name: "nexus_repeated_answers_total",
     kind: Kind::Counter,
@@ -206,7 +248,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 29] = [
+pub const ALL: [&Metric; 36] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -221,6 +263,13 @@ pub const ALL: [&Metric; 29] = [
     &QUEUE_LENGTH,
     &QUEUE_WAIT,
     &RETRIES_LEFT,
+    &LEASES,
+    &LEASE_ROUNDS,
+    &LEASE_WAITS,
+    &LEASE_ALONE,
+    &LEASE_TAMPERED,
+    &SIGNATURES_ALONE,
+    &SHARING_UP,
     &REPEATED,
     &CACHE_MISSES,
     &KEPT_BYTES,

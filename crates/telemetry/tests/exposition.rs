@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use nexus_telemetry::{
     exporter::Exporter,
-    meters::{Backlog, TARGETS_MAX},
+    meters::{Backlog, Shares, TARGETS_MAX},
     metric,
 };
 
@@ -110,6 +110,11 @@ fn every_metric_has_its_help_and_type() {
     meters.repeated("cached");
     meters.cache_missed();
     meters.kept_bytes(9);
+    meters.shares(Shares { leased: 4, short: 3, refused: 2, allowed: 1 });
+    meters.share_round("answered");
+    meters.tampered(5);
+    meters.claim_unheard();
+    meters.keeper_is_there(true);
     let text = exporter.render();
     for line in [
         r#"nexus_breaker_state{provider="p",model="m"} 2"#,
@@ -120,6 +125,14 @@ fn every_metric_has_its_help_and_type() {
         r#"nexus_repeated_answers_total{kind="cached"} 1"#,
         "nexus_cache_misses_total 1",
         "nexus_kept_answers_bytes 9",
+        "nexus_leases 4",
+        "nexus_lease_waits_total 3",
+        r#"nexus_lease_alone_total{outcome="refused"} 2"#,
+        r#"nexus_lease_alone_total{outcome="allowed"} 1"#,
+        r#"nexus_lease_rounds_total{outcome="answered"} 1"#,
+        "nexus_lease_tampered_total 5",
+        "nexus_signatures_alone_total 1",
+        "nexus_sharing_up 1",
         r#"nexus_provider_credentials_out{provider="p"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}");

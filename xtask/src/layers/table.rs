@@ -96,7 +96,7 @@ pub(crate) const ROWS: &[Row] = &[
         Level(3),
         "cluster",
         "what several nodes share: leased limits, revisions, leadership",
-        &["core", "engine", "store", "telemetry"],
+        &["core", "engine", "keystore", "store", "telemetry"],
         "network",
     )),
     waiting(row(
@@ -157,6 +157,7 @@ pub(crate) const HEAVY: &[Heavy] = &[
     heavy("ring", "keystore"),
     heavy("jiff", "core"),
     heavy("jsonwebtoken", "keystore"),
+    heavy("redis", "cluster"),
     heavy("rustls", "transport"),
     heavy("tokio-rustls", "transport"),
     Heavy { package: "awc", owner: "transport", exceptions: &[("testkit", PASS_THROUGH)] },

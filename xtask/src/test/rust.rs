@@ -8,6 +8,7 @@ use anyhow::Result;
 use xshell::cmd;
 
 use super::tally::{Reader, Tally};
+use crate::host;
 use crate::postgres::Postgres;
 use crate::report::Paint;
 use crate::workspace::Workspace;
@@ -15,6 +16,11 @@ use crate::workspace::Workspace;
 /// Tests of the named packages, of all where none is named.
 pub(super) fn run(workspace: &Workspace, packages: &[&str]) -> Result<Vec<(String, Tally)>> {
     let shell = &workspace.shell;
+    if (packages.is_empty() || packages.contains(&"nexus-gateway"))
+        && let Err(error) = host::ensure(shell, &[host::REDIS])
+    {
+        println!("the tests of several nodes that share limits are not run: {error}");
+    }
     let has_nextest =
         cmd!(shell, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok();
     if !has_nextest {
@@ -72,6 +78,10 @@ fn runner(
     packages.iter().for_each(|package| {
         command.args(["--package", package]);
     });
+    if host::is_met(&workspace.shell, &host::REDIS) {
+        // from here on a test that cannot have one fails
+        command.env("NEXUS_TEST_REDIS", "required");
+    }
     if Paint::for_stdout().is_coloured() {
         command.args(["--color", "always"]);
     }

@@ -9,8 +9,12 @@ use std::collections::HashMap;
 use super::{
     Amounts, Exhausted, Measure, Mode, Needs, Quota,
     cell::{Cell, Level},
+    share::{Asked, Counts, Room, Shares},
 };
-use crate::id::{KeyId, RequestId, Uuid};
+use crate::{
+    id::{KeyId, RequestId, Uuid},
+    lease::{Answer, NodeId},
+};
 
 /// The most reservations open at once; beyond it a call is refused rather than an old one forgotten.
 pub const RESERVATIONS_MAX: usize = 200_000;
@@ -37,6 +41,8 @@ struct Held {
     quota: Uuid,
     measure: Measure,
     amount: u64,
+    /// The part of time it is charged to.
+    part_ms: i64,
     /// The name and the limit of a quota for which more can be held later.
     grows: Option<(Box<str>, u64)>,
 }
@@ -55,6 +61,8 @@ pub struct Book {
     cells: HashMap<Uuid, Cell>,
     open: HashMap<ReservationId, Reservation>,
     last: u64,
+    /// What of the quotas is this node's, where it is not alone.
+    shares: Option<Shares>,
 }
 
 impl Book {
@@ -69,6 +77,7 @@ impl Book {
     ) -> Result<ReservationId, Exhausted> {
         let need = needs.into();
         self.look(quotas.clone(), need, now_ms)?;
+        self.look_at_shares(quotas.clone(), need, now_ms)?;
         if self.open.len() >= RESERVATIONS_MAX
             && let Some(quota) = quotas.clone().next()
         {
@@ -101,19 +110,47 @@ impl Book {
         Ok(())
     }
 
+    /// Whether what this node has of the quotas is enough; where it is not, the call is one that waits for more.
+    fn look_at_shares<'a>(
+        &mut self,
+        quotas: impl Iterator<Item = &'a Quota>,
+        need: Needs,
+        now_ms: i64,
+    ) -> Result<(), Exhausted> {
+        let Some(shares) = &mut self.shares else { return Ok(()) };
+        let mut short = Vec::new();
+        for quota in quotas.filter(|quota| quota.mode.refuses()) {
+            match shares.room(quota, need.of(quota), now_ms) {
+                Room::Enough => {}
+                Room::Short => short.push(quota),
+                Room::Full => return Err(exhausted(quota, quota.measure == Measure::Concurrent)),
+            }
+        }
+        short.iter().for_each(|quota| shares.wait_for(quota, need.of(quota), now_ms));
+        match short.first() {
+            Some(quota) => Err(Exhausted { round: Some(shares.next_round()), ..exhausted(quota, false) }),
+            None => Ok(()),
+        }
+    }
+
     fn take<'a>(&mut self, quotas: impl Iterator<Item = &'a Quota>, need: Needs, now_ms: i64) -> Vec<Held> {
         let mut held = Vec::new();
         for quota in quotas {
             let amount = need.of(quota);
+            // a request is used up by being made
+            let is_used = quota.measure == Measure::Requests;
+            let part_ms = match &mut self.shares {
+                Some(shares) => shares.draw(quota, amount, is_used, now_ms),
+                None => 0,
+            };
             let cell = self.cell(quota);
-            if quota.measure == Measure::Requests {
-                // a request is used up by being made
+            if is_used {
                 cell.use_up(amount, now_ms);
                 continue;
             }
             cell.hold(amount);
             let grows = (quota.mode == Mode::Cut).then(|| (quota.name.clone(), quota.limit));
-            held.push(Held { quota: quota.id, measure: quota.measure, amount, grows });
+            held.push(Held { quota: quota.id, measure: quota.measure, amount, part_ms, grows });
         }
         held
     }
@@ -131,12 +168,21 @@ impl Book {
             if level.used.saturating_add(level.reserved).saturating_add(more(held)) > *limit {
                 return Err(name.clone());
             }
+            // a stream cannot wait: it is ended only where there is known to be no more
+            if let Some(shares) = &mut self.shares
+                && shares.is_full(held.quota, held.part_ms, more(held))
+            {
+                return Err(name.clone());
+            }
         }
         for held in reservation.held.iter_mut().filter(|held| held.grows.is_some()) {
             let more = to.needed(held.measure).saturating_sub(held.amount);
             if let Some(cell) = self.cells.get_mut(&held.quota) {
                 cell.hold(more);
                 held.amount = held.amount.saturating_add(more);
+                if let Some(shares) = &mut self.shares {
+                    shares.hold_more(held.quota, held.part_ms, more);
+                }
             }
         }
         Ok(())
@@ -152,6 +198,10 @@ impl Book {
             cell.let_go(freed);
             held.amount = held.amount.saturating_sub(freed);
             cell.use_up(amount, now_ms);
+            if let Some(shares) = &mut self.shares {
+                shares.let_go(held.quota, held.part_ms, freed);
+                shares.use_up(held.quota, held.part_ms, amount);
+            }
         }
     }
 
@@ -166,7 +216,11 @@ impl Book {
         let Some(reservation) = self.open.get_mut(&id) else { return };
         for held in &mut reservation.held {
             if let Some(cell) = self.cells.get_mut(&held.quota) {
-                cell.let_go(std::mem::take(&mut held.amount));
+                let amount = std::mem::take(&mut held.amount);
+                cell.let_go(amount);
+                if let Some(shares) = &mut self.shares {
+                    shares.let_go(held.quota, held.part_ms, amount);
+                }
             }
         }
     }
@@ -196,8 +250,56 @@ impl Book {
         freed
     }
 
-    /// Something was used of a quota before this book was opened, or cost more than was settled, or less. What does
-    /// not lie in the present window changes nothing.
+    /// From now on quotas are shared with other nodes; `allows_alone` is what becomes of a call for which there is
+    /// too little while nobody can be asked.
+    pub fn share_as(&mut self, node: NodeId, allows_alone: bool) {
+        self.shares.get_or_insert_with(|| Shares::new(node, allows_alone));
+    }
+
+    /// How late it is, in microseconds of a clock that never runs backwards: leases end by it.
+    pub fn tick(&mut self, now_us: u64) {
+        self.shares.iter_mut().for_each(|shares| shares.tick(now_us));
+    }
+
+    /// Whether nobody can be asked for more.
+    pub fn stand_alone(&mut self, is_alone: bool) {
+        self.shares.iter_mut().for_each(|shares| shares.is_alone = is_alone);
+    }
+
+    /// What is not needed is given back with the next round, and nothing more is leased ahead.
+    pub fn leave(&mut self) {
+        self.shares.iter_mut().for_each(|shares| shares.is_leaving = true);
+    }
+
+    /// The next round of asks: its number, and what is to be asked of where shares are kept, one answer each.
+    pub fn asks(&mut self, now_ms: i64) -> (u64, Vec<Asked>) {
+        self.shares.as_mut().map(|shares| shares.asks(now_ms)).unwrap_or_default()
+    }
+
+    /// Where shares are kept nothing is known any more: all is to be told again.
+    pub fn tell_again(&mut self) {
+        self.shares.iter_mut().for_each(Shares::tell_again);
+    }
+
+    /// An ask was answered that was sent at `sent_us`.
+    pub fn answered(&mut self, asked: &Asked, answer: Answer, sent_us: u64) {
+        self.shares.iter_mut().for_each(|shares| shares.answered(asked, answer, sent_us));
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.shares.as_ref().map(Shares::counts).unwrap_or_default()
+    }
+
+    /// So much was used of a quota before this book was opened.
+    pub fn seed(&mut self, quota: &Quota, amount: u64, at_ms: i64, now_ms: i64) {
+        self.correct(quota, i64::try_from(amount).unwrap_or(i64::MAX), at_ms, now_ms);
+        if let Some(shares) = &mut self.shares {
+            shares.was_used(quota, amount, at_ms);
+        }
+    }
+
+    /// What was used of a quota cost more than was settled, or less. What does not lie in the present window changes
+    /// nothing.
     pub fn correct(&mut self, quota: &Quota, delta: i64, at_ms: i64, now_ms: i64) {
         self.cell(quota).correct(delta, at_ms, now_ms);
     }
@@ -207,8 +309,12 @@ impl Book {
         self.cells.contains_key(&quota)
     }
 
+    /// Where quotas are shared, what other nodes have leased counts as used.
     pub fn level(&mut self, quota: &Quota, now_ms: i64) -> Level {
-        self.cell(quota).level(now_ms)
+        let mut level = self.cell(quota).level(now_ms);
+        let shared = self.shares.as_ref().and_then(|shares| shares.taken(quota.id, now_ms));
+        level.used = level.used.max(shared.unwrap_or_default());
+        level
     }
 
     /// Who holds something of these quotas, and how much, the oldest first.
@@ -231,6 +337,7 @@ impl Book {
     /// Forgets the levels of quotas there are no more.
     pub fn keep(&mut self, is_wanted: impl Fn(Uuid) -> bool) {
         self.cells.retain(|id, _| is_wanted(*id));
+        self.shares.iter_mut().for_each(|shares| shares.keep(&is_wanted));
     }
 
     fn cell(&mut self, quota: &Quota) -> &mut Cell {
@@ -247,5 +354,6 @@ fn exhausted(quota: &Quota, is_held: bool) -> Exhausted {
         measure: quota.measure,
         limit: quota.limit,
         is_held,
+        round: None,
     }
 }

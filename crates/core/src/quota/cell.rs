@@ -7,10 +7,8 @@ use std::collections::VecDeque;
 
 use super::window::{Span, Window};
 
-/// A rolling window is remembered in so many parts.
-const PARTS: i64 = 60;
 /// Parts remembered when they are out of the window: the whole of a rolling one, and some of a calendar's.
-const GONE_ROLLING: usize = PARTS as usize + 1;
+const GONE_ROLLING: usize = 61;
 const GONE_CALENDAR: usize = 3;
 
 /// How full a quota is.
@@ -63,7 +61,7 @@ impl Cell {
 
     pub(super) fn use_up(&mut self, amount: u64, now_ms: i64) {
         self.turn(now_ms);
-        let part_ms = match self.step_ms() {
+        let part_ms = match self.window.step_ms() {
             Some(step) => now_ms.saturating_sub(now_ms.rem_euclid(step)),
             None => self.span(now_ms).begin_ms,
         };
@@ -82,7 +80,7 @@ impl Cell {
         if !span.contains(at_ms) {
             return;
         }
-        let part_ms = match self.step_ms() {
+        let part_ms = match self.window.step_ms() {
             Some(step) => at_ms.saturating_sub(at_ms.rem_euclid(step)),
             None => span.begin_ms,
         };
@@ -101,7 +99,7 @@ impl Cell {
     fn turn(&mut self, now_ms: i64) {
         let begin_ms = self.span(now_ms).begin_ms;
         // a part of a rolling window counts until its last moment is out of the window
-        let length_ms = self.step_ms().unwrap_or(1);
+        let length_ms = self.window.step_ms().unwrap_or(1);
         let is_out = |part_ms: i64| part_ms.saturating_add(length_ms) <= begin_ms;
         while let Some((_, sum)) = self.parts.get(self.gone).filter(|(part_ms, _)| is_out(*part_ms)) {
             self.used = self.used.saturating_sub(*sum);
@@ -122,11 +120,6 @@ impl Cell {
     #[cfg(test)]
     pub(super) fn parts(&self) -> usize {
         self.parts.len()
-    }
-
-    /// How long the parts of a rolling window are.
-    fn step_ms(&self) -> Option<i64> {
-        self.window.rolling_ms().map(|ms| ms.checked_div(PARTS).unwrap_or(1).max(1))
     }
 
     /// The window that now is in. The calendar is looked at once a window, not once a request.

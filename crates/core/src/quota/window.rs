@@ -43,7 +43,60 @@ impl Span {
     }
 }
 
+/// A rolling window is remembered in so many parts.
+const PARTS: i64 = 60;
+
+/// What is counted together in a window: all of a calendar's, a small part of a rolling one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub begin_ms: i64,
+    /// The first moment after it.
+    pub end_ms: i64,
+    /// When it is out of every window.
+    pub gone_ms: i64,
+}
+
+impl Part {
+    /// The only one there is.
+    pub const ALL: Self = Self { begin_ms: i64::MIN, end_ms: i64::MAX, gone_ms: i64::MAX };
+
+    pub fn contains(self, at_ms: i64) -> bool {
+        self.begin_ms <= at_ms && at_ms < self.end_ms
+    }
+
+    /// The begin of the first part that counts beside this one.
+    pub fn since_ms(self, now_ms: i64) -> i64 {
+        // of a calendar's window it is gone when it ends
+        if self.gone_ms == self.end_ms { self.begin_ms } else { self.begin_of_rolling(now_ms) }
+    }
+
+    /// One is out of the window when its last moment is.
+    fn begin_of_rolling(self, now_ms: i64) -> i64 {
+        now_ms.saturating_sub(self.gone_ms.saturating_sub(self.begin_ms)).saturating_add(1)
+    }
+}
+
 impl Window {
+    /// The part that a moment is in.
+    pub fn part(&self, at_ms: i64) -> Part {
+        match (self, self.step_ms()) {
+            (Window::Rolling { ms }, Some(step_ms)) => {
+                let begin_ms = at_ms.saturating_sub(at_ms.rem_euclid(step_ms));
+                let end_ms = begin_ms.saturating_add(step_ms);
+                Part { begin_ms, end_ms, gone_ms: end_ms.saturating_add(*ms) }
+            }
+            _ => {
+                let Span { begin_ms, end_ms } = self.span(at_ms);
+                Part { begin_ms, end_ms, gone_ms: end_ms }
+            }
+        }
+    }
+
+    /// How long the parts of a rolling window are.
+    pub(super) fn step_ms(&self) -> Option<i64> {
+        self.rolling_ms().map(|ms| ms.checked_div(PARTS).unwrap_or(1).max(1))
+    }
+
     /// The window that now is in.
     pub fn span(&self, now_ms: i64) -> Span {
         match self {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use nexus_core::{
     id::{ProviderId, RequestId},
     price::Tier,
-    quota::{Amounts, Caller, Measure, Mode, Needs, Owner, Quota, Subject},
+    quota::{Amounts, Caller, Exhausted, Measure, Mode, Needs, Owner, Quota, Subject},
     refusal::Refusal,
     usage::{Quantity, Usage},
 };
@@ -20,6 +20,7 @@ use crate::{
     hold::{Claims, Growth, Hold},
     pricing::Priced,
     shared::Shared,
+    sharing::Sharing,
     stage::{
         parse::{Asked, Request},
         resolve::Routed,
@@ -67,7 +68,7 @@ pub async fn beside(
     let claims = claims(routed, true, world, own.as_ref());
     let wants = wants(routed, &claims, world, shared).await?;
     let wants = Wants { needs: wants.needs.most.into(), growth: None };
-    hold(routed, &claims, wants, None, request, shared)
+    hold(routed, &claims, wants, None, request, shared).await
 }
 
 async fn exchange(
@@ -83,7 +84,7 @@ async fn exchange(
         limit_output(routed)?;
     }
     let wants = wants(routed, &claims, world, shared).await?;
-    hold(routed, &claims, wants, before, request, shared)
+    hold(routed, &claims, wants, before, request, shared).await
 }
 
 /// The budget a session key bears.
@@ -179,7 +180,8 @@ async fn wants(
     Ok(Wants { needs, growth: Some(Growth { needs, first, most: output, choices }) })
 }
 
-fn hold(
+/// Where other nodes may have what this one lacks, the call waits a moment for it.
+async fn hold(
     routed: &Routed,
     claims: &Claims<'_>,
     Wants { needs, growth }: Wants,
@@ -196,7 +198,15 @@ fn hold(
     let whole_ms = i64::try_from(shared.limits.deadlines.whole_ms).unwrap_or(i64::MAX);
     let until_ms = now_ms.saturating_add(whole_ms.saturating_mul(4)).saturating_add(GRACE_MS);
     let owner = Owner { request, key: routed.caller.key, until_ms };
-    let held = shared.quotas.hold(claims, needs, growth, owner, before.map(AsRef::as_ref), &shared.clock);
+    let before = before.map(AsRef::as_ref);
+    let hold = || shared.quotas.hold(claims, needs, growth, owner, before, &shared.clock);
+    let mut held = hold();
+    let deadline = Sharing::deadline();
+    while let Err(Exhausted { round: Some(round), .. }) = held
+        && shared.sharing.wait_for(round, deadline).await
+    {
+        held = hold();
+    }
     held.map(Some).map_err(|exhausted| Refusal::QuotaExhausted {
         name: exhausted.name.into(),
         measure: exhausted.measure.as_str(),
@@ -266,7 +276,8 @@ fn cost(routed: &Routed, world: &World, most: &Usage, now_ms: i64) -> Option<u64
     for target in &routed.to.route.targets {
         let model = target.model_for(&routed.to.name);
         let priced = Priced::find(&world.snapshot.prices, target, model, now_ms);
-        for (prompt, tier) in prompts.iter().flat_map(|prompt| tiers.iter().map(move |tier| (*prompt, *tier))) {
+        for (prompt, tier) in prompts.iter().flat_map(|prompt| tiers.iter().map(move |tier| (*prompt, *tier)))
+        {
             for output_as in [Quantity::Output, Quantity::Reasoning] {
                 let usage = pieces.with(prompt, input).with(output_as, output);
                 dearest = dearest.max(priced.nano_usd(&usage, tier)?);

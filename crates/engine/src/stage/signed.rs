@@ -4,14 +4,18 @@
 //! A signature is good once; it is used up only when everything about it held.
 
 use nexus_core::{principal::Principal, refusal::Refusal, snapshot::Signing};
-use nexus_keystore::request_signature::{Proof, Request, Signed, Unfit, Wrong, verify};
+use nexus_keystore::request_signature::{MAX_AGE_S, Nonces, Proof, Request, Signed, Unfit, Wrong, verify};
 
 use crate::{
     arrival::Head,
     shared::Shared,
+    sharing::Claimed,
     stage::{authenticate::deny, parse::form::Hold},
     world::World,
 };
+
+/// A signature can be taken from so long before its time to so long after.
+const KEEP_MS: i64 = 2_000 * MAX_AGE_S;
 
 /// A request whose head is signed as it must be; the body is still to be judged.
 #[must_use = "the body is not judged yet"]
@@ -29,12 +33,7 @@ impl Judged {
 }
 
 /// Judges the head.
-pub fn head(
-    head: &Head<'_>,
-    caller: &Principal,
-    world: &World,
-    shared: &Shared,
-) -> Result<Judged, Refusal> {
+pub fn head(head: &Head<'_>, caller: &Principal, world: &World, shared: &Shared) -> Result<Judged, Refusal> {
     let (signing, generation) = world.snapshot.signing(caller);
     let is_signed = head.headers.signature.is_some() || head.headers.signature_input.is_some();
     let is_wanted = match signing {
@@ -62,8 +61,8 @@ pub fn head(
     Ok(Judged { signed: Some(signed), keyid })
 }
 
-/// Judges the body, and uses the signature up.
-pub fn body(
+/// Judges the body, and uses the signature up: on this node, and on all others that can be reached.
+pub async fn body(
     judged: Judged,
     body: &[u8],
     head: &Head<'_>,
@@ -71,10 +70,19 @@ pub fn body(
     shared: &Shared,
 ) -> Result<(), Refusal> {
     let Some(signed) = judged.signed else { return Ok(()) };
-    let proof: Proof =
-        signed.over(body).map_err(|wrong| refuse(head, caller, shared, wrong.code()))?;
+    let proof: Proof = signed.over(body).map_err(|wrong| refuse(head, caller, shared, wrong.code()))?;
     let used = shared.nonces.remember(&judged.keyid, &proof, now_s(shared));
-    used.map_err(|unfit: Unfit| refuse(head, caller, shared, unfit.code()))
+    used.map_err(|unfit: Unfit| refuse(head, caller, shared, unfit.code()))?;
+    let name = format!("nonce/{}", Nonces::name(&judged.keyid, &proof));
+    match shared.sharing.claims(name, KEEP_MS).await {
+        Claimed::First => Ok(()),
+        Claimed::Again => Err(refuse(head, caller, shared, Unfit::Replayed.code())),
+        Claimed::Unheard => {
+            // what this node remembers is all that can be known
+            shared.meters.claim_unheard();
+            Ok(())
+        }
+    }
 }
 
 fn refuse(head: &Head<'_>, caller: &Principal, shared: &Shared, code: &'static str) -> Refusal {

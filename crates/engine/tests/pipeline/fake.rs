@@ -396,6 +396,7 @@ pub fn bench_of(
         },
         allowances: Allowances::default(),
         quotas: Arc::default(),
+        sharing: Arc::default(),
         retries: RetryBudget::default(),
         repeats: Arc::default(),
         nonces: Nonces::new(100, 0),

@@ -61,10 +61,16 @@ pub struct Admitted {
 
 impl Admitted {
     /// The caller, once the body is judged too.
-    pub fn with_body(self, request: &HttpRequest, worker: &Worker, body: &[u8]) -> Result<Caller, Problem> {
+    pub async fn with_body(
+        self,
+        request: &HttpRequest,
+        worker: &Worker,
+        body: &[u8],
+    ) -> Result<Caller, Problem> {
         if let Some((principal, judged)) = self.signature {
             let head = inbound::head(request, worker);
-            signed::body(judged, body, &head, &principal, &worker.engine.shared).map_err(refused)?;
+            let judging = signed::body(judged, body, &head, &principal, &worker.engine.shared);
+            judging.await.map_err(refused)?;
         }
         Ok(self.caller)
     }

@@ -14,7 +14,7 @@ use nexus_core::role::Permission;
 use super::{
     alerts, anomalies, audit_logs, bills, config, contents, credentials,
     health::{self, targets},
-    keys, oidc, openapi,
+    keys, nodes, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
     pool, prices, provider_kinds, providers, quotas, reference, requests,
     routes::{self, explain},
@@ -113,6 +113,7 @@ fn node_and_people() -> Vec<Row> {
         post("/anomalies/{id}/lift-throttle", Needs(Permission::AnomaliesWrite), "End what its key is held to", anomalies::lift),
 
         get("/health", Needs(Permission::HealthRead), "Show how the node is", health::show),
+        get("/nodes", Needs(Permission::HealthRead), "List the nodes there are", nodes::list),
 
         get("/openapi.json", SignedIn, "This description", openapi::show),
         get("/reference", SignedIn, "This description, to be read by people", reference::show),

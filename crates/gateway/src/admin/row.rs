@@ -134,7 +134,7 @@ impl<Q: Query, B: Body> Entry for Call<Q, B> {
         let admitted = gate::admit(&request, &worker, policy, id).await?;
         let query = query(&request, &worker, admitted.caller.reach)?;
         let bytes = body::collect::<B>(&request, payload, body::BODY_BYTES_MAX).await?;
-        let caller = admitted.with_body(&request, &worker, &bytes)?;
+        let caller = admitted.with_body(&request, &worker, &bytes).await?;
         let body = B::parse(&bytes)?;
         Ok(Call { caller, query, body, request, worker, bytes })
     }

@@ -33,7 +33,7 @@ pub async fn answer<T: Serialize, F: Future<Output = Result<T, Problem>>>(
     let world = shared.worlds.current();
     let caller = {
         let head = inbound::head(request, worker);
-        identify_bodiless(&worker.engine, &head, &world)
+        identify_bodiless(&worker.engine, &head, &world).await
     };
     let caller = match caller {
         Ok(caller) => caller,

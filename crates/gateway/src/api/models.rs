@@ -57,8 +57,8 @@ async fn answer(
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
     let world = shared.worlds.current();
     let head = inbound::head(request, worker);
-    let json = identify_bodiless(&worker.engine, &head, &world)
-        .and_then(|caller| body(&world, &world.snapshot.rights(&caller), caller.team));
+    let caller = identify_bodiless(&worker.engine, &head, &world).await;
+    let json = caller.and_then(|caller| body(&world, &world.snapshot.rights(&caller), caller.team));
     match json {
         Ok(json) => respond::json(id, json),
         Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker).await,

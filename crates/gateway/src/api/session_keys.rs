@@ -56,7 +56,7 @@ async fn made(
     let bytes = body::collect::<Json<NewSessionKey>>(request, payload, body::BODY_BYTES_MAX)
         .await
         .map_err(Denied::There)?;
-    signed::body(signature, &bytes, &head, &parent, &worker.engine.shared).map_err(refused)?;
+    signed::body(signature, &bytes, &head, &parent, &worker.engine.shared).await.map_err(refused)?;
     let Json(asked) = Json::parse(&bytes).map_err(Denied::There)?;
     issue(worker, parent, who, asked).await.map_err(Denied::There)
 }

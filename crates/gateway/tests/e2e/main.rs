@@ -16,6 +16,7 @@ mod bedrock;
 mod capabilities;
 mod chat;
 mod client;
+mod cluster;
 mod console;
 mod crash;
 mod edges;

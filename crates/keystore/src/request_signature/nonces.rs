@@ -90,6 +90,11 @@ impl Nonces {
         Self { memory: Mutex::new(memory), keeper: Some(Box::new(keeper)), ..self }
     }
 
+    /// What a proof is called among nodes: nobody can tell key or nonce from it.
+    pub fn name(keyid: &str, proof: &Proof) -> String {
+        mark(keyid, &proof.nonce).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Uses a proof up. `now_s` is the time at which its signature was verified.
     pub fn remember(&self, keyid: &str, proof: &Proof, now_s: i64) -> Result<(), Unfit> {
         let mark = mark(keyid, &proof.nonce);

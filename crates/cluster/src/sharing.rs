@@ -1,0 +1,252 @@
+//! The thread that asks for this node's part of shared limits: ahead of need, and at once where a call waits.
+//!
+//! Where the keeper is away the node stands alone: it lives on what it leased. It is looked for in between, never by
+//! a request.
+
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+
+use nexus_core::lease::NodeId;
+use nexus_engine::{hold::Quotas, port::Clock, sharing::Sharing};
+use nexus_keystore::shared_state::SharedState;
+use nexus_telemetry::meters::{Meters, Shares};
+use tokio::{
+    sync::oneshot::{Receiver, Sender, channel},
+    time::sleep,
+};
+
+use crate::{
+    keeper::{Keeper, KeeperError},
+    round::{Answers, Asks, Writer},
+};
+
+/// Between two looks at what is low, due or too much.
+const TICK: Duration = Duration::from_millis(100);
+/// Between two greetings of a keeper that is there, in microseconds.
+const GREETING_US: u64 = 1_000_000;
+/// Between two looks for one that is away, at first and at most, in microseconds.
+const AWAY_US: u64 = 200_000;
+const AWAY_US_MAX: u64 = 2_000_000;
+
+/// What is shared, and what is needed for it.
+pub struct Parts {
+    pub quotas: Arc<Quotas>,
+    pub sharing: Arc<Sharing>,
+    pub clock: Arc<dyn Clock>,
+    pub meters: Arc<Meters>,
+    pub node: NodeId,
+    /// Names and tags of what is written down.
+    pub shared: SharedState,
+    /// Whether calls are let through where nobody can be asked.
+    pub allows_alone: bool,
+    /// Whether no other node is there that could have leased anything.
+    pub is_first: Box<dyn Fn() -> bool + Send>,
+    /// Told before anything is leased.
+    pub begins: Box<dyn Fn() + Send>,
+}
+
+/// The thread. Dropping it gives back what is leased and not used, and stops it.
+pub struct Sharer {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sharer {
+    /// From now on this node's quotas are shared in what `keeper` keeps. Nothing is waited for: while the keeper is
+    /// not there the node stands alone.
+    pub fn start(keeper: impl Keeper + Send + 'static, parts: Parts) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = channel();
+        parts.quotas.share_as(parts.node, parts.allows_alone);
+        parts.sharing.begin();
+        let run = move || runtime.block_on(Loop::new(keeper, parts).run(stopped));
+        let thread = std::thread::Builder::new().name("nexus-sharing".into()).spawn(run)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+struct Loop<K> {
+    keeper: K,
+    writer: Writer,
+    quotas: Arc<Quotas>,
+    sharing: Arc<Sharing>,
+    clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
+    node: NodeId,
+    is_first: Box<dyn Fn() -> bool + Send>,
+    begins: Box<dyn Fn() + Send>,
+    /// What the keeper's clock said, and when.
+    heard: Option<(i64, u64)>,
+    greeted_us: Option<u64>,
+    away: Option<Away>,
+}
+
+/// Since when, and when it is looked for again.
+#[derive(Clone, Copy)]
+struct Away {
+    pause_us: u64,
+    again_us: u64,
+}
+
+impl<K: Keeper> Loop<K> {
+    fn new(keeper: K, parts: Parts) -> Self {
+        let Parts { quotas, sharing, clock, meters, node, shared, is_first, begins, .. } = parts;
+        let writer = Writer::new(shared);
+        let (heard, greeted_us, away) = (None, None, None);
+        Self {
+            keeper,
+            writer,
+            quotas,
+            sharing,
+            clock,
+            meters,
+            node,
+            is_first,
+            begins,
+            heard,
+            greeted_us,
+            away,
+        }
+    }
+
+    async fn run(mut self, mut stopped: Receiver<()>) {
+        loop {
+            self.turn().await;
+            tokio::select! {
+                _ = &mut stopped => break,
+                () = self.sharing.rung() => {}
+                () = sleep(TICK) => {}
+            }
+        }
+        self.quotas.leave();
+        self.turn().await;
+    }
+
+    async fn turn(&mut self) {
+        let now_us = self.clock.monotonic_us();
+        if self.away.is_some_and(|away| now_us < away.again_us) {
+            drop(self.sharing.take_claims());
+            return;
+        }
+        let is_due = self.greeted_us.is_none_or(|at_us| at_us.saturating_add(GREETING_US) <= now_us);
+        if is_due || self.away.is_some() {
+            // while it is away nothing is asked, and whoever waits is told so
+            self.greet().await;
+        }
+        let sent_us = self.clock.monotonic_us();
+        let (round, asks) = self.quotas.asks(self.clock.unix_ms(), sent_us);
+        if !asks.is_empty() {
+            self.ask(asks, sent_us).await;
+        }
+        self.sharing.is_over(round);
+        self.claim().await;
+        let counts = self.quotas.counts();
+        self.meters.shares(Shares {
+            leased: counts.leased,
+            short: counts.short,
+            refused: counts.refused_alone,
+            allowed: counts.allowed_alone,
+        });
+    }
+
+    /// Claims what requests wait for; whoever is not told is unheard.
+    async fn claim(&mut self) {
+        let claims = self.sharing.take_claims();
+        if claims.is_empty() || self.away.is_some() {
+            return;
+        }
+        let things: Vec<_> = claims.iter().map(|claim| (claim.thing.clone(), claim.keep_ms)).collect();
+        match self.writer.claim(&mut self.keeper, &things).await {
+            Ok(firsts) => {
+                for (claim, is_first) in claims.into_iter().zip(firsts) {
+                    // whoever does not wait any more need not know
+                    let _left = claim.answer.send(is_first);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "other nodes could not be asked whether signatures were used");
+                self.greeted_us = None;
+            }
+        }
+    }
+
+    async fn ask(&mut self, asks: Asks, sent_us: u64) {
+        let now_ms = self.keeper_ms();
+        match self.writer.write(&mut self.keeper, asks, now_ms).await {
+            Ok(Answers { answers, tampered }) => {
+                let now_us = self.clock.monotonic_us();
+                self.quotas.answered(&answers, sent_us, now_us);
+                // whoever answers is there
+                self.greeted_us = Some(now_us);
+                self.meters.share_round("answered");
+                self.meters.tampered(tampered);
+                if tampered > 0 {
+                    tracing::error!(tampered, "shared limits were changed by somebody else; that is ignored");
+                }
+            }
+            Err(error) => {
+                self.meters.share_round("failed");
+                self.greeted_us = None;
+                // a connection that broke, or a memory that was lost, is no keeper that is away
+                if self.greet().await {
+                    tracing::warn!(%error, "shared limits were not asked for; they are again");
+                }
+            }
+        }
+    }
+
+    /// Whether the keeper is there.
+    async fn greet(&mut self) -> bool {
+        let now_us = self.clock.monotonic_us();
+        let is_first = (self.is_first)();
+        let name = format!("{} {now_us}", self.node);
+        let near = (is_first, self.keeper_ms());
+        let greeted = self.writer.greet(&mut self.keeper, &name, near).await;
+        match greeted {
+            Ok((is_other, now_ms)) => {
+                let now_us = self.clock.monotonic_us();
+                (self.heard, self.greeted_us) = (Some((now_ms, now_us)), Some(now_us));
+                if is_other {
+                    (self.begins)();
+                    self.quotas.tell_again();
+                }
+                if self.away.take().is_some() {
+                    tracing::info!("what nodes share is reached again");
+                }
+            }
+            Err(error) => self.miss(&error),
+        }
+        let is_there = self.away.is_none();
+        self.quotas.stand_alone(!is_there);
+        self.meters.keeper_is_there(is_there);
+        is_there
+    }
+
+    fn miss(&mut self, error: &KeeperError) {
+        let pause_us = match self.away {
+            Some(away) => away.pause_us.saturating_mul(2).min(AWAY_US_MAX),
+            None => {
+                // said once, not with every look
+                tracing::error!(%error, "what nodes share is out of reach; this node lives on what it leased");
+                AWAY_US
+            }
+        };
+        let again_us = self.clock.monotonic_us().saturating_add(pause_us);
+        self.away = Some(Away { pause_us, again_us });
+    }
+
+    /// The keeper's clock, as near as it is known.
+    fn keeper_ms(&self) -> i64 {
+        let Some((at_ms, at_us)) = self.heard else { return self.clock.unix_ms() };
+        let since_us = self.clock.monotonic_us().saturating_sub(at_us);
+        at_ms.saturating_add(i64::try_from(since_us / 1000).unwrap_or(i64::MAX))
+    }
+}

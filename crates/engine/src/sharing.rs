@@ -1,0 +1,105 @@
+//! What a node asks others of on a request's way: more of a limit, and whether something was seen before.
+//!
+//! Whoever asks waits a moment and no longer. On a node that shares nothing nobody ever waits.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot, watch},
+    time::{Instant, timeout, timeout_at},
+};
+
+/// A call waits at most so long, however many rounds that is.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Claims that wait at once; one more is not made.
+const CLAIMS_MAX: usize = 10_000;
+
+/// Something that only the first node to say it may use.
+pub struct Claim {
+    pub thing: String,
+    /// How long nobody else may, in milliseconds.
+    pub keep_ms: i64,
+    /// Told whether this node was the first.
+    pub answer: oneshot::Sender<bool>,
+}
+
+/// The bell of whoever asks, and what waits for it.
+#[derive(Default)]
+pub struct Sharing {
+    bell: Notify,
+    /// The last round that is over.
+    over: watch::Sender<u64>,
+    claims: Mutex<Vec<Claim>>,
+    is_on: AtomicBool,
+}
+
+impl Sharing {
+    /// From now on somebody answers.
+    pub fn begin(&self) {
+        self.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// How long a call that begins to wait now may do so.
+    pub fn deadline() -> Instant {
+        Instant::now() + PATIENCE
+    }
+
+    /// Waits until a round is over, whatever came of it; whether that was in time.
+    pub async fn wait_for(&self, round: u64, deadline: Instant) -> bool {
+        let mut over = self.over.subscribe();
+        self.bell.notify_one();
+        timeout_at(deadline, over.wait_for(|over| *over >= round)).await.is_ok_and(|seen| seen.is_ok())
+    }
+
+    /// Whether this node is the first to claim something; where nobody can say, what is known here counts.
+    pub async fn claims(&self, thing: String, keep_ms: i64) -> Claimed {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return Claimed::First;
+        }
+        let (answer, heard) = oneshot::channel();
+        {
+            let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+            if claims.len() >= CLAIMS_MAX {
+                return Claimed::Unheard;
+            }
+            claims.push(Claim { thing, keep_ms, answer });
+        }
+        self.bell.notify_one();
+        match timeout(PATIENCE, heard).await {
+            Ok(Ok(true)) => Claimed::First,
+            Ok(Ok(false)) => Claimed::Again,
+            Ok(Err(_)) | Err(_) => Claimed::Unheard,
+        }
+    }
+
+    /// What was claimed since.
+    pub fn take_claims(&self) -> Vec<Claim> {
+        std::mem::take(&mut *self.claims.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until somebody waits.
+    pub async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// A round is over.
+    pub fn is_over(&self, round: u64) {
+        self.over.send_replace(round);
+    }
+}
+
+/// What came of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    First,
+    /// It was claimed before.
+    Again,
+    /// Nobody could say.
+    Unheard,
+}

@@ -1,0 +1,87 @@
+//! This node among others: what it shares with them, where it is told to.
+
+use std::sync::Arc;
+
+use nexus_cluster::{
+    keeper::Keeper,
+    redis::RedisKeeper,
+    sharing::{Parts, Sharer},
+    table::TableKeeper,
+};
+use nexus_config::settings::Settings;
+use nexus_engine::shared::Shared;
+use nexus_keystore::shared_state::SharedState;
+use nexus_store::{Store, repo::node};
+
+use crate::{
+    nodes::{Presence, Speaking},
+    start::StartError,
+};
+
+/// What an installation's own part of a server is named after.
+const SPACE: &str = "space";
+
+/// What makes a node one of several. Dropping it gives back what it has, and says good-bye.
+pub struct Company {
+    pub presence: Arc<Presence>,
+    /// Dropped in this order.
+    _sharer: Option<Sharer>,
+    _speaking: Speaking,
+}
+
+impl Company {
+    /// Says that the node is there, and shares its limits: in Redis where there is one, else in a database that
+    /// several nodes can have. Comes before the first quota is looked at.
+    pub fn join(
+        shared: &Shared,
+        state: SharedState,
+        store: &Store,
+        settings: &Settings,
+    ) -> Result<Self, StartError> {
+        let presence = Arc::new(Presence::new(&settings.node, Arc::clone(&shared.clock)));
+        let speaking = Speaking::start(Arc::clone(&presence), store.clone()).map_err(StartError::Thread)?;
+        let (url, is_for_many) =
+            (&settings.redis_url, settings.database_url.expose().starts_with("postgres"));
+        let space = state.name(SPACE);
+        let parts = parts(shared, state, (&presence, store), settings.node.allows_alone);
+        let sharer = match url {
+            Some(url) => {
+                let keeper = RedisKeeper::new(url.expose(), &space).map_err(StartError::Sharing)?;
+                Some(begin(keeper, parts)?)
+            }
+            None if is_for_many => Some(begin(TableKeeper::new(store.clone()), parts)?),
+            None => None,
+        };
+        Ok(Self { presence, _sharer: sharer, _speaking: speaking })
+    }
+}
+
+fn parts(
+    shared: &Shared,
+    state: SharedState,
+    (presence, store): (&Arc<Presence>, &Store),
+    allows_alone: bool,
+) -> Parts {
+    let (own, known) = (presence.id().to_string(), store.clone());
+    // where nobody can say, somebody may be there
+    let is_first = move || {
+        let another = known.read_blocking(|conn| node::has_another_leased(conn, &own));
+        another.is_ok_and(|is_there| !is_there)
+    };
+    let (own, known) = (Arc::clone(presence), store.clone());
+    Parts {
+        quotas: Arc::clone(&shared.quotas),
+        sharing: Arc::clone(&shared.sharing),
+        clock: Arc::clone(&shared.clock),
+        meters: Arc::clone(&shared.meters),
+        node: presence.node_id(),
+        shared: state,
+        allows_alone,
+        is_first: Box::new(is_first),
+        begins: Box::new(move || own.leases(&known)),
+    }
+}
+
+fn begin(keeper: impl Keeper + Send + 'static, parts: Parts) -> Result<Sharer, StartError> {
+    Sharer::start(keeper, parts).map_err(StartError::Thread)
+}
