@@ -71,6 +71,7 @@ fn what_is_past_its_time_goes_in_the_memory_of_one_step() {
         }
     }
     let rise_kib = peak_kib() - before_kib;
-    assert_eq!((forgotten, archived), (80_000, 80_000));
+    // what was archived first has no trace to forget any more
+    assert_eq!((forgotten, archived), (72_000, 80_000));
     assert!(rise_kib < RISE_MAX_KIB, "{rise_kib} KiB");
 }
