@@ -1,10 +1,34 @@
 //! What a team wishes about its keys of which something looks wrong.
 
+use std::borrow::Cow;
+
 use nexus_core::anomaly::throttle::{MINUTES_MAX, REASONS, REQUESTS_MAX, Wish};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 use crate::admin::check::Check;
+
+/// The word of an anomaly that tells of one key, in the description.
+pub struct ReasonText;
+
+impl PartialSchema for ReasonText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(REASONS))
+            .description(Some("The word of an anomaly that tells of one key."))
+            .into()
+    }
+}
+
+impl ToSchema for ReasonText {
+    fn name() -> Cow<'static, str> {
+        "ThrottleReason".into()
+    }
+}
 
 /// What keys are held to, for how long and for which reasons.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -12,7 +36,7 @@ use crate::admin::check::Check;
 #[schema(as = TeamThrottle)]
 pub struct ThrottleBody {
     /// Words of anomalies that tell of one key, such as `usage_rate` and `usage_cost`.
-    #[schema(min_items = 1, max_items = 8, max_length = 100)]
+    #[schema(value_type = Vec<ReasonText>, min_items = 1, max_items = 8)]
     reasons: Vec<String>,
     #[schema(minimum = 1, maximum = 1_000_000)]
     requests_per_minute: u32,

@@ -72,6 +72,8 @@ fn no_answer_has_a_member_named_like_a_secret_but_those_that_are_shown_once() {
         [
             // of the trail it is the chain that is shown
             "get /audit-logs hash",
+            // names of environment variables, not what is in them
+            "get /provider-kinds key_variables",
             "get /session csrf_token",
             "post /keys key",
             "post /keys signing_secret",
