@@ -291,8 +291,23 @@ pub async fn body<B: BodyStream>(
     }
     let body = whole(headers, body, limits).await?;
     let asked = understood(request_id, operation, body, headers, clock)?;
-    let references = references(asked.sent()).map_err(bad)?;
+    let references = references(asked.sent(), kinds(operation)).map_err(bad)?;
     Ok(Asked { references, ..asked })
+}
+
+/// The kinds of things a body can name. What is kept for OpenAI's own operations on it no chat can name, and members
+/// of those names are a vendor's own there: `video` is what a model is shown.
+fn kinds(operation: Operation) -> fn(&str) -> bool {
+    match operation {
+        Operation::ChatCompletions
+        | Operation::Messages
+        | Operation::Completions
+        | Operation::Embeddings
+        | Operation::Moderations => {
+            |kind| !matches!(kind, "video" | "character" | "consent" | "conversation")
+        }
+        _ => |_| true,
+    }
 }
 
 /// Reads and understands a call about what a provider keeps; most have no body.
@@ -327,7 +342,7 @@ pub async fn resource<B: BodyStream>(
     };
     let references = match &carried {
         Some(_) => request.references.clone(),
-        None => references(&body).map_err(bad)?,
+        None => references(&body, kinds(operation)).map_err(bad)?,
     };
     let mut asked = asked(request_id, operation, body, Request::Passed(request), headers, clock);
     asked.call.is_stream |= call.is_stream();

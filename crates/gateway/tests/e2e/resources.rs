@@ -169,6 +169,20 @@ fn what_a_body_refers_to_must_be_ones_own_and_decides_where_it_goes() {
 }
 
 #[test]
+fn what_a_chat_shows_a_model_is_no_name_of_what_is_kept() {
+    let (mock, site, red, _) = site();
+    let node = site.start();
+    let shown = r#"{"type":"video","video":["https://a.example/1.jpg"]}"#;
+    let chat = format!(
+        r#"{{"model":"gpt","conversation_id":"own","messages":[{{"role":"user","content":[{shown}]}}]}}"#
+    );
+    let answer = ask(&node, &red, "POST", "/v1/chat/completions", &chat);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = String::from_utf8(mock.requests().last().unwrap().body.to_vec()).unwrap();
+    assert!(sent.contains(shown) && sent.contains(r#""conversation_id":"own""#), "{sent}");
+}
+
+#[test]
 fn what_a_provider_says_no_with_is_handed_on_as_it_came() {
     let (mock, site, red, _) = site();
     let node = site.start();
