@@ -20,6 +20,8 @@ CONTEXTS = TEAMS * KEYS * MODELS
 END = int(time.time()) // DAY * DAY
 BEGIN = END - DAYS * DAY
 BEGUN = time.time()
+#: The newest rows, of which the request log knows more.
+LOGGED = 2_000_000
 #: Rows written in one transaction.
 BATCH = 200_000
 
@@ -45,10 +47,11 @@ row AS (
     FROM n
 )
 INSERT INTO usage_attempts (attempt_id, request_id, attempt_number, context_id, outcome, status, quantities, source,
-    raw_usage, provider_request_id, started_at, first_token_us, duration_us, cost_nano_usd, pricing, price_rule)
+    raw_usage, provider_request_id, started_at, first_token_us, duration_us, cost_nano_usd, pricing, price_rule, trace)
 SELECT printf('%08x-%04x-7000-8000-%012x', at >> 16, at & 65535, i), printf('00000000-0000-7000-8000-%012x', i), 1,
     printf('%032x', context), 'answered', 200, '{"input":' || input || ',"output":' || output || '}', 'provider',
-    NULL, printf('req_%012x', i), at, 1000 << pace, 1500 << pace, input * 2500 + output * 10000, 'known', 'catalogue'
+    NULL, printf('req_%012x', i), at, 1000 << pace, 1500 << pace, input * 2500 + output * 10000, 'known', 'catalogue',
+    CASE WHEN i >= ?7 THEN '{"policy":"weighted","before_us":90}' END
 FROM row
 """
 
@@ -81,7 +84,7 @@ def fill(database):
     span = DAYS * DAY * 1000
     for first in range(0, ROWS, BATCH):
         last = min(first + BATCH, ROWS)
-        database.execute(ATTEMPTS, (first, last, BEGIN * 1000, span, ROWS, CONTEXTS))
+        database.execute(ATTEMPTS, (first, last, BEGIN * 1000, span, ROWS, CONTEXTS, ROWS - LOGGED))
         database.commit()
         if last % (ROWS // 10 or 1) < BATCH:
             tell(f"{last} of {ROWS} rows")
@@ -98,6 +101,9 @@ def fill(database):
     tell("sums of days")
     database.execute("INSERT INTO usage_days SELECT hour / 24, context_id, measure, sum(amount)"
                      " FROM usage_hours GROUP BY 1, 2, 3")
+    tell("sums of weeks")
+    database.execute("INSERT INTO usage_weeks SELECT day / 7, context_id, measure, sum(amount)"
+                     " FROM usage_days GROUP BY 1, 2, 3")
     database.commit()
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -244,6 +244,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_weeks (week, context_id, measure) {
+        week -> BigInt,
+        context_id -> Text,
+        measure -> Text,
+        amount -> BigInt,
+    }
+}
+
+diesel::table! {
     usage_label_days (day, team_id, kind, label, measure) {
         day -> BigInt,
         team_id -> Text,
@@ -561,8 +570,16 @@ diesel::table! {
 
 diesel::joinable!(usage_hours -> usage_contexts (context_id));
 diesel::joinable!(usage_days -> usage_contexts (context_id));
+diesel::joinable!(usage_weeks -> usage_contexts (context_id));
 diesel::joinable!(usage_attempts -> usage_contexts (context_id));
-diesel::allow_tables_to_appear_in_same_query!(keys, usage_attempts, usage_contexts, usage_days, usage_hours);
+diesel::allow_tables_to_appear_in_same_query!(
+    keys,
+    usage_attempts,
+    usage_contexts,
+    usage_days,
+    usage_hours,
+    usage_weeks
+);
 diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log);
 diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);

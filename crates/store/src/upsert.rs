@@ -16,16 +16,11 @@ use crate::{
     repo::{
         baseline::BaselineRow,
         resource::OwnedRow,
-        usage::{
-            AttemptRow,
-            context::ContextRow,
-            hour::{DayRow, HourRow},
-            labels::LabelRow,
-        },
+        usage::{AttemptRow, context::ContextRow, hour::SumRow, labels::LabelRow},
     },
     schema::{
         owned_resources, settings, usage_attempts, usage_baselines, usage_contexts, usage_days, usage_hours,
-        usage_label_days,
+        usage_label_days, usage_weeks,
     },
 };
 
@@ -97,41 +92,47 @@ pub(crate) fn ensure_context(conn: &mut AnyConnection, row: &ContextRow<'_>) -> 
     .map(drop)
 }
 
-/// Adds to the sums of hours and contexts, each of which stands once in `rows`. What SQLite does is a call, and for
+/// Adds to sums of contexts by their time, each of which stands once in `$rows`. What SQLite does is a call, and for
 /// PostgreSQL a way there and back: there many rows are one statement.
-pub(crate) fn add_to_hours(conn: &mut AnyConnection, rows: &[HourRow<'_>]) -> QueryResult<()> {
-    use usage_hours::dsl as h;
-    let key = (h::hour, h::context_id, h::measure);
-    match conn {
-        AnyConnection::Sqlite(conn) => rows.iter().try_for_each(|row| {
-            let added = h::amount.eq(h::amount + row.amount);
-            let added = insert_into(h::usage_hours).values(row).on_conflict(key).do_update().set(added);
-            added.execute(conn).map(drop)
-        }),
-        AnyConnection::Postgres(conn) => rows.chunks(SUMS_AT_ONCE).try_for_each(|rows| {
-            let added = h::amount.eq(h::amount + excluded(h::amount));
-            let added = insert_into(h::usage_hours).values(rows).on_conflict(key).do_update().set(added);
-            added.execute(conn).map(drop)
-        }),
-    }
+macro_rules! add_to_sums {
+    ($conn:expr, $table:ident, $time:ident, $rows:expr) => {{
+        use $table::dsl as t;
+        let key = (t::$time, t::context_id, t::measure);
+        let rows: Vec<_> = $rows
+            .iter()
+            .map(|row| {
+                let at = (t::$time.eq(row.at), t::context_id.eq(row.context_id), t::measure.eq(row.measure));
+                (at, t::amount.eq(row.amount))
+            })
+            .collect();
+        match $conn {
+            AnyConnection::Sqlite(conn) => rows.into_iter().zip($rows).try_for_each(|(values, row)| {
+                let added = t::amount.eq(t::amount + row.amount);
+                let sum = insert_into(t::$table).values(values).on_conflict(key);
+                sum.do_update().set(added).execute(conn).map(drop)
+            }),
+            AnyConnection::Postgres(conn) => rows.chunks(SUMS_AT_ONCE).try_for_each(|rows| {
+                let added = t::amount.eq(t::amount + excluded(t::amount));
+                let sums = insert_into(t::$table).values(rows).on_conflict(key);
+                sums.do_update().set(added).execute(conn).map(drop)
+            }),
+        }
+    }};
 }
 
-/// Adds to the sums of days and contexts, as [`add_to_hours`] does.
-pub(crate) fn add_to_days(conn: &mut AnyConnection, rows: &[DayRow<'_>]) -> QueryResult<()> {
-    use usage_days::dsl as d;
-    let key = (d::day, d::context_id, d::measure);
-    match conn {
-        AnyConnection::Sqlite(conn) => rows.iter().try_for_each(|row| {
-            let added = d::amount.eq(d::amount + row.amount);
-            let added = insert_into(d::usage_days).values(row).on_conflict(key).do_update().set(added);
-            added.execute(conn).map(drop)
-        }),
-        AnyConnection::Postgres(conn) => rows.chunks(SUMS_AT_ONCE).try_for_each(|rows| {
-            let added = d::amount.eq(d::amount + excluded(d::amount));
-            let added = insert_into(d::usage_days).values(rows).on_conflict(key).do_update().set(added);
-            added.execute(conn).map(drop)
-        }),
-    }
+/// Adds to the sums of hours.
+pub(crate) fn add_to_hours(conn: &mut AnyConnection, rows: &[SumRow<'_>]) -> QueryResult<()> {
+    add_to_sums!(conn, usage_hours, hour, rows)
+}
+
+/// Adds to the sums of days.
+pub(crate) fn add_to_days(conn: &mut AnyConnection, rows: &[SumRow<'_>]) -> QueryResult<()> {
+    add_to_sums!(conn, usage_days, day, rows)
+}
+
+/// Adds to the sums of weeks.
+pub(crate) fn add_to_weeks(conn: &mut AnyConnection, rows: &[SumRow<'_>]) -> QueryResult<()> {
+    add_to_sums!(conn, usage_weeks, week, rows)
 }
 
 /// Adds to a sum of a day and a label.

@@ -1,7 +1,7 @@
 //! The sums of a batch by time and context, on their way into the tables every total is read from.
 //!
 //! A sum is a row: its measure is a quantity's word or one of this file's, so a new quantity is no change
-//! here. Hours and days hold the same sums and are written together.
+//! here. Hours, days and weeks hold the same sums and are written together.
 
 use std::{
     borrow::Cow,
@@ -9,19 +9,15 @@ use std::{
     sync::Arc,
 };
 
-use diesel::Insertable;
 use nexus_core::{latency, usage::Usage};
 
 use super::{fact::Fact, whole};
-use crate::{
-    connection::AnyConnection,
-    error::StoreError,
-    schema::{usage_days, usage_hours},
-    upsert,
-};
+use crate::{connection::AnyConnection, error::StoreError, upsert};
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
 pub(super) const DAY_HOURS: i64 = 24;
+pub(super) const WEEK_DAYS: i64 = 7;
+const WEEK_HOURS: i64 = WEEK_DAYS * DAY_HOURS;
 
 /// The measure that counts attempts, whatever became of them.
 pub(super) const ATTEMPTS: &str = "attempts";
@@ -121,23 +117,17 @@ impl Sums {
     }
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = usage_hours, treat_none_as_default_value = false)]
-pub(crate) struct HourRow<'a> {
-    pub(crate) hour: i64,
+/// A sum, on its way into the table of its unit of time.
+pub(crate) struct SumRow<'a> {
+    /// In units since the Unix epoch.
+    pub(crate) at: i64,
     pub(crate) context_id: &'a str,
     pub(crate) measure: &'a str,
     pub(crate) amount: i64,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = usage_days, treat_none_as_default_value = false)]
-pub(crate) struct DayRow<'a> {
-    pub(crate) day: i64,
-    pub(crate) context_id: &'a str,
-    pub(crate) measure: &'a str,
-    pub(crate) amount: i64,
-}
+/// A unit of time since the Unix epoch, a context and a measure.
+pub(super) type SumKey<'a> = (i64, &'a str, Cow<'static, str>);
 
 /// What a batch adds.
 #[derive(Default)]
@@ -155,43 +145,33 @@ impl Hours {
         self.0.entry((hour, Arc::clone(context))).or_default().merge(change);
     }
 
-    /// Every sum by its hour, its context and its measure.
-    pub(super) fn each(&self, mut take: impl FnMut(i64, &str, &str, i64)) {
+    /// The sums by units of so many hours, in order.
+    pub(super) fn by(&self, hours: i64) -> BTreeMap<SumKey<'_>, i64> {
+        let mut units = BTreeMap::new();
         for ((hour, context), sums) in &self.0 {
-            sums.measures().for_each(|(measure, amount)| take(*hour, context, &measure, amount));
+            for (measure, amount) in sums.measures() {
+                let sum: &mut i64 = units.entry((hour.div_euclid(hours), &**context, measure)).or_default();
+                *sum = sum.saturating_add(amount);
+            }
         }
+        units
     }
 
     /// Writes all down, in order: two who add to the same rows wait for each other, but never both at once.
     pub(super) fn write(self, conn: &mut AnyConnection) -> Result<(), StoreError> {
-        let mut hours: BTreeMap<(i64, &str, Cow<'static, str>), i64> = BTreeMap::new();
-        let mut days = hours.clone();
-        for ((hour, context), sums) in &self.0 {
-            for (measure, amount) in sums.measures() {
-                let sum = days.entry((hour.div_euclid(DAY_HOURS), &**context, measure.clone())).or_default();
-                *sum = sum.saturating_add(amount);
-                hours.insert((*hour, &**context, measure), amount);
-            }
-        }
-        let hours: Vec<_> = hours
-            .iter()
-            .map(|((hour, context_id, measure), amount)| HourRow {
-                hour: *hour,
-                context_id,
-                measure,
-                amount: *amount,
-            })
-            .collect();
-        let days: Vec<_> = days
-            .iter()
-            .map(|((day, context_id, measure), amount)| DayRow {
-                day: *day,
-                context_id,
-                measure,
-                amount: *amount,
-            })
-            .collect();
-        upsert::add_to_hours(conn, &hours)?;
-        Ok(upsert::add_to_days(conn, &days)?)
+        let (hours, days, weeks) = (self.by(1), self.by(DAY_HOURS), self.by(WEEK_HOURS));
+        upsert::add_to_hours(conn, &rows(&hours))?;
+        upsert::add_to_days(conn, &rows(&days))?;
+        Ok(upsert::add_to_weeks(conn, &rows(&weeks))?)
     }
+}
+
+fn rows<'a>(sums: &'a BTreeMap<SumKey<'_>, i64>) -> Vec<SumRow<'a>> {
+    let row = |((at, context_id, measure), amount): (&'a SumKey<'_>, &i64)| SumRow {
+        at: *at,
+        context_id,
+        measure,
+        amount: *amount,
+    };
+    sums.iter().map(row).collect()
 }

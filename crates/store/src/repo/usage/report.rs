@@ -1,14 +1,17 @@
 //! What was used, summed by things and by time: the one query behind every total that people see.
 //!
-//! Days are read from the sums of days, what begins or ends within one from those of hours, and only what no
-//! sum tells apart (minutes, and labels within a day) from the attempts' own rows.
+//! Days are read from the sums of days and long totals from those of weeks, what begins or ends within one from those of
+//! hours, and only what no sum tells apart (minutes, and labels within a day) from the attempts' own rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, dsl::sql, sql_types::BigInt};
 
 use super::{
-    hour::{DAY_HOURS, HOUR_MS},
+    hour::{DAY_HOURS, HOUR_MS, WEEK_DAYS},
     labels::Kind,
     only::{Only, only},
     rows::{self, Attempt},
@@ -16,10 +19,11 @@ use super::{
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    schema::{usage_contexts, usage_days, usage_hours, usage_label_days},
+    schema::{usage_contexts, usage_days, usage_hours, usage_label_days, usage_weeks},
 };
 
 const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = HOUR_MS * DAY_HOURS;
 
 /// What sums are told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +195,7 @@ impl Adding<'_> {
         let length = match self.wanted.step {
             Step::Minute => MINUTE_MS,
             Step::Hour => HOUR_MS,
-            Step::Day => HOUR_MS.saturating_mul(DAY_HOURS),
+            Step::Day => DAY_MS,
             Step::Total => 0,
         };
         let begin = match length {
@@ -247,28 +251,43 @@ macro_rules! sums {
 
 fn of_sums(conn: &mut AnyConnection, wanted: &Wanted) -> Result<Report, StoreError> {
     let mut adding = Adding { wanted, contexts: contexts(conn, &wanted.only)?, report: Report::new() };
-    let (from, until) = (wanted.from_ms.div_euclid(HOUR_MS), wanted.until_ms.div_euclid(HOUR_MS));
-    let day_ms = HOUR_MS.saturating_mul(DAY_HOURS);
-    let (first, last) =
-        (from.saturating_add(DAY_HOURS - 1).div_euclid(DAY_HOURS), until.div_euclid(DAY_HOURS));
-    if wanted.step == Step::Hour || first >= last {
-        sums!(conn, adding, usage_hours, hour, (from..until), HOUR_MS);
+    let hours = wanted.from_ms.div_euclid(HOUR_MS)..wanted.until_ms.div_euclid(HOUR_MS);
+    if wanted.step == Step::Hour {
+        sums!(conn, adding, usage_hours, hour, hours, HOUR_MS);
         return Ok(adding.report);
     }
-    for hours in [from..first.saturating_mul(DAY_HOURS), last.saturating_mul(DAY_HOURS)..until] {
-        if !hours.is_empty() {
-            sums!(conn, adding, usage_hours, hour, hours, HOUR_MS);
-        }
+    let (hours, days) = parted(hours, DAY_HOURS);
+    for hours in hours {
+        sums!(conn, adding, usage_hours, hour, hours, HOUR_MS);
     }
-    sums!(conn, adding, usage_days, day, (first..last), day_ms);
+    if wanted.step == Step::Day {
+        sums!(conn, adding, usage_days, day, days, DAY_MS);
+        return Ok(adding.report);
+    }
+    let (days, weeks) = parted(days, WEEK_DAYS);
+    for days in days {
+        sums!(conn, adding, usage_days, day, days, DAY_MS);
+    }
+    sums!(conn, adding, usage_weeks, week, weeks, DAY_MS.saturating_mul(WEEK_DAYS));
     Ok(adding.report)
+}
+
+/// What of a range makes whole units of `length`, and what lies before and after these.
+fn parted(range: Range<i64>, length: i64) -> ([Range<i64>; 2], Range<i64>) {
+    let first = range.start.saturating_add(length.saturating_sub(1)).div_euclid(length);
+    let last = range.end.div_euclid(length);
+    if first >= last {
+        return ([range, 0..0], 0..0);
+    }
+    let before = range.start..first.saturating_mul(length);
+    let after = last.saturating_mul(length)..range.end;
+    ([before, after], first..last)
 }
 
 fn of_labels(conn: &mut AnyConnection, wanted: &Wanted, kind: Kind) -> Result<Report, StoreError> {
     use usage_label_days::dsl as row;
-    let day_ms = HOUR_MS.saturating_mul(DAY_HOURS);
-    let until_ms = wanted.until_ms.saturating_add(day_ms - 1);
-    let (from, until) = (wanted.from_ms.div_euclid(day_ms), until_ms.div_euclid(day_ms));
+    let until_ms = wanted.until_ms.saturating_add(DAY_MS - 1);
+    let (from, until) = (wanted.from_ms.div_euclid(DAY_MS), until_ms.div_euclid(DAY_MS));
     let mut query = row::usage_label_days
         .select((row::day, row::label, row::measure, row::amount))
         .filter(row::day.ge(from).and(row::day.lt(until)))
@@ -280,7 +299,7 @@ fn of_labels(conn: &mut AnyConnection, wanted: &Wanted, kind: Kind) -> Result<Re
     let mut report = Report::new();
     for (day, label, measure, amount) in query.load::<(i64, String, String, i64)>(conn)? {
         let day = if wanted.step == Step::Total { from } else { day };
-        let group = (day.saturating_mul(day_ms), vec![Some(label)]);
+        let group = (day.saturating_mul(DAY_MS), vec![Some(label)]);
         add_to(report.entry(group).or_default(), &measure, amount);
     }
     Ok(report)

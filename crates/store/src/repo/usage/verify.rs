@@ -15,14 +15,16 @@ use diesel::{
 
 use super::{
     archive,
-    hour::{DAY_HOURS, HOUR_MS, Hours},
+    hour::{DAY_HOURS, HOUR_MS, Hours, SumKey, WEEK_DAYS},
     rows::{self, Attempt},
 };
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    schema::{usage_attempts, usage_days, usage_entries, usage_hours},
+    schema::{usage_attempts, usage_days, usage_entries, usage_hours, usage_weeks},
 };
+
+const DAY_MS: i64 = HOUR_MS * DAY_HOURS;
 
 /// Differences that are told in full.
 const TOLD_MAX: usize = 20;
@@ -30,7 +32,7 @@ const TOLD_MAX: usize = 20;
 /// A sum that is not what the rows add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `hour` or `day`.
+    /// `hour`, `day` or `week`.
     pub of: &'static str,
     /// When it began, Unix milliseconds.
     pub at_ms: i64,
@@ -66,8 +68,8 @@ impl Verdict {
         self.differences_count == 0 && self.damaged.is_empty() && balance == 0
     }
 
-    fn compare(&mut self, of: &'static str, unit_ms: i64, stored: Sums, mut rows: Sums) {
-        for ((at, context, measure), sum) in stored {
+    fn compare(&mut self, of: &'static str, unit_ms: i64, stored: Vec<Stored>, mut rows: Sums) {
+        for (at, context, measure, sum) in stored {
             let added = rows.remove(&(at, context.clone(), measure.clone())).unwrap_or(0);
             self.note(of, at.saturating_mul(unit_ms), context, measure, (sum, added));
         }
@@ -94,6 +96,9 @@ impl Verdict {
     }
 }
 
+/// A sum as it is stored: its time, context, measure and amount.
+type Stored = (i64, String, String, i64);
+
 /// Sums by time, context and measure.
 type Sums = BTreeMap<(i64, String, String), i64>;
 
@@ -109,65 +114,88 @@ pub fn verify(
         damaged: crate::archive::check(folder, &segments),
         ..Verdict::default()
     };
-    for day in days(conn)? {
-        let hours = day.saturating_mul(DAY_HOURS)..day.saturating_add(1).saturating_mul(DAY_HOURS);
-        let time = hours.start.saturating_mul(HOUR_MS)..hours.end.saturating_mul(HOUR_MS);
-        let mut added = Hours::default();
-        let mut attempts = 0_u64;
-        let mut add = |attempt: &Attempt| {
-            added.add(&attempt.fact, &Arc::from(attempt.context.as_str()));
-            attempts = attempts.saturating_add(1);
-        };
-        rows::each(conn, time.clone(), &mut add)?;
-        for segment in archive::segments_of(conn, &time)? {
-            let read = crate::archive::each(folder, &segment, |line| {
-                if time.contains(&line.started_at_ms()) {
-                    add(&line.read());
-                }
-            });
-            if read.is_err() && !verdict.damaged.contains(&segment.file) {
-                verdict.damaged.push(segment.file);
+    for (week, days) in weeks(conn)? {
+        let mut by_week = Sums::new();
+        for day in days {
+            let added = added(conn, folder, day, &mut verdict)?;
+            let by_day = keyed(&added.by(DAY_HOURS));
+            for (of, amount) in &by_day {
+                let sum = by_week.entry((week, of.1.clone(), of.2.clone())).or_default();
+                *sum = sum.saturating_add(*amount);
             }
+            let begin = day.saturating_mul(DAY_HOURS);
+            let stored = usage_hours::table
+                .filter(
+                    usage_hours::hour.ge(begin).and(usage_hours::hour.lt(begin.saturating_add(DAY_HOURS))),
+                )
+                .load(conn)?;
+            verdict.compare("hour", HOUR_MS, stored, keyed(&added.by(1)));
+            let stored = usage_days::table.filter(usage_days::day.eq(day)).load(conn)?;
+            verdict.compare("day", DAY_MS, stored, by_day);
+            tell(verdict.attempts);
         }
-        verdict.attempts = verdict.attempts.saturating_add(attempts);
-        verdict.days = verdict.days.saturating_add(1);
-        let mut by_hour = Sums::new();
-        let mut by_day = Sums::new();
-        added.each(|hour, context, measure, amount| {
-            let of = |time: i64| (time, context.to_owned(), measure.to_owned());
-            by_hour.insert(of(hour), amount);
-            let sum = by_day.entry(of(day)).or_default();
-            *sum = sum.saturating_add(amount);
-        });
-        let stored = usage_hours::table
-            .filter(usage_hours::hour.ge(hours.start).and(usage_hours::hour.lt(hours.end)))
-            .load::<(i64, String, String, i64)>(conn)?;
-        verdict.compare("hour", HOUR_MS, keyed(stored), by_hour);
-        let stored =
-            usage_days::table.filter(usage_days::day.eq(day)).load::<(i64, String, String, i64)>(conn)?;
-        verdict.compare("day", HOUR_MS.saturating_mul(DAY_HOURS), keyed(stored), by_day);
-        tell(verdict.attempts);
+        let stored = usage_weeks::table.filter(usage_weeks::week.eq(week)).load(conn)?;
+        verdict.compare("week", DAY_MS.saturating_mul(WEEK_DAYS), stored, by_week);
     }
     verdict.balances = balances(conn)?;
     Ok(verdict)
 }
 
-fn keyed(rows: Vec<(i64, String, String, i64)>) -> Sums {
-    rows.into_iter().map(|(at, context, measure, amount)| ((at, context, measure), amount)).collect()
+/// What the rows of a day add up to, those in the archive too.
+fn added(
+    conn: &mut AnyConnection,
+    folder: &Path,
+    day: i64,
+    verdict: &mut Verdict,
+) -> Result<Hours, StoreError> {
+    let time = day.saturating_mul(DAY_MS)..day.saturating_add(1).saturating_mul(DAY_MS);
+    let mut added = Hours::default();
+    let mut attempts = 0_u64;
+    let mut add = |attempt: &Attempt| {
+        added.add(&attempt.fact, &Arc::from(attempt.context.as_str()));
+        attempts = attempts.saturating_add(1);
+    };
+    rows::each(conn, time.clone(), &mut add)?;
+    for segment in archive::segments_of(conn, &time)? {
+        let read = crate::archive::each(folder, &segment, |line| {
+            if time.contains(&line.started_at_ms()) {
+                add(&line.read());
+            }
+        });
+        if read.is_err() && !verdict.damaged.contains(&segment.file) {
+            verdict.damaged.push(segment.file);
+        }
+    }
+    verdict.attempts = verdict.attempts.saturating_add(attempts);
+    verdict.days = verdict.days.saturating_add(1);
+    Ok(added)
 }
 
-/// Every day that has a sum or a row.
-fn days(conn: &mut AnyConnection) -> Result<BTreeSet<i64>, StoreError> {
-    let mut days: BTreeSet<i64> =
-        usage_days::table.select(usage_days::day).distinct().load(conn)?.into_iter().collect();
+fn keyed(sums: &BTreeMap<SumKey<'_>, i64>) -> Sums {
+    let owned = |((at, context, measure), amount): (&SumKey<'_>, &i64)| {
+        ((*at, (*context).to_owned(), measure.clone().into_owned()), *amount)
+    };
+    sums.iter().map(owned).collect()
+}
+
+/// Every week that has a sum, and in them every day that has a row or a sum.
+fn weeks(conn: &mut AnyConnection) -> Result<BTreeMap<i64, BTreeSet<i64>>, StoreError> {
+    let mut days: Vec<i64> = usage_days::table.select(usage_days::day).distinct().load(conn)?;
     let hours: Vec<i64> = usage_hours::table.select(usage_hours::hour).distinct().load(conn)?;
     days.extend(hours.into_iter().map(|hour| hour.div_euclid(DAY_HOURS)));
-    let day_ms = HOUR_MS.saturating_mul(DAY_HOURS);
     let (first, last): (Option<i64>, Option<i64>) = usage_attempts::table
         .select((min(usage_attempts::started_at), max(usage_attempts::started_at)))
         .first(conn)?;
-    days.extend([first, last].into_iter().flatten().map(|at_ms| at_ms.div_euclid(day_ms)));
-    Ok(days)
+    days.extend([first, last].into_iter().flatten().map(|at_ms| at_ms.div_euclid(DAY_MS)));
+    let mut weeks: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for day in days {
+        weeks.entry(day.div_euclid(WEEK_DAYS)).or_default().insert(day);
+    }
+    let stored: Vec<i64> = usage_weeks::table.select(usage_weeks::week).distinct().load(conn)?;
+    for week in stored {
+        weeks.entry(week).or_default();
+    }
+    Ok(weeks)
 }
 
 /// What every account comes to: what providers are owed, and who bears it.
@@ -248,6 +276,10 @@ mod tests {
                 .execute(conn)?;
             use usage_days::dsl as d;
             diesel::delete(d::usage_days.filter(d::measure.eq("absorbed_nano_usd"))).execute(conn)?;
+            use usage_weeks::dsl as w;
+            diesel::update(w::usage_weeks.filter(w::measure.eq("attempts")))
+                .set(w::amount.eq(3))
+                .execute(conn)?;
             Ok(())
         };
         store.write_blocking(wrong).unwrap();
@@ -258,7 +290,15 @@ mod tests {
             .iter()
             .map(|one| (one.of, one.measure.as_str(), one.stored, one.rows))
             .collect();
-        assert_eq!(found, [("hour", "charged_nano_usd", 9, 7), ("day", "absorbed_nano_usd", 0, 8)]);
+        assert_eq!(
+            found,
+            [
+                ("hour", "charged_nano_usd", 9, 7),
+                ("week", "attempts", 3, 1),
+                ("day", "absorbed_nano_usd", 0, 8),
+                ("week", "attempts", 3, 1)
+            ]
+        );
     }
 
     fn wanted(number: u64, is_preview: bool) -> Wanted {
