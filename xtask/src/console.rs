@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::cmd;
 
+use crate::host;
 use crate::node;
 use crate::report::Paint;
 use crate::workspace::Workspace;
@@ -53,6 +54,19 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     let _there = shell.push_dir(&folder);
     cmd!(shell, "npm run --silent build -- --logLevel warn").quiet().run()?;
     Ok(shell.write_file(mark, digest)?)
+}
+
+/// The folder of what drives the console in Chromium, with what it needs installed.
+pub(crate) fn suite(workspace: &Workspace) -> Result<PathBuf> {
+    let shell = &workspace.shell;
+    host::ensure(shell, &[host::CHROMIUM])?;
+    let folder = workspace.target.join("console-suite");
+    shell.create_dir(&folder)?;
+    for file in shell.read_dir("tests/console")?.into_iter().filter(|path| path.is_file()) {
+        shell.copy_file(&file, &folder)?;
+    }
+    node::install(shell, &folder)?;
+    Ok(folder)
 }
 
 /// Tells versions of the sources apart.

@@ -7,10 +7,10 @@ use anyhow::Result;
 
 use super::scenario::Scenario;
 use super::tally::Tally;
+use crate::console;
 use crate::console::WEB;
 use crate::instance::{Binaries, OPENAI};
 use crate::workspace::Workspace;
-use crate::{console, host, node};
 
 type Suite = fn(&Workspace, &Binaries) -> Result<Tally>;
 
@@ -27,14 +27,7 @@ fn code(workspace: &Workspace, _: &Binaries) -> Result<Tally> {
 }
 
 fn browser(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
-    let shell = &workspace.shell;
-    host::ensure(shell, &[host::CHROMIUM])?;
-    let folder = workspace.target.join("console-suite");
-    shell.create_dir(&folder)?;
-    for file in shell.read_dir("tests/console")?.into_iter().filter(|path| path.is_file()) {
-        shell.copy_file(&file, &folder)?;
-    }
-    node::install(shell, &folder)?;
+    let folder = console::suite(workspace)?;
     let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
     let mut command = Command::new("node");
     command
