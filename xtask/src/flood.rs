@@ -1,8 +1,8 @@
 //! `cargo xtask flood`: what bad keys cost the gateway, and what a flood of them does to those who show good ones.
 //!
 //! Flood, good load and mock provider share a core and the gateway has the other. So the 99th percentile holds the
-//! clients' own waiting for their core, and no more bad keys come than that core can show: what would become of more is
-//! told by what one costs in the gateway's processor time.
+//! clients' own waiting for their core, and no more bad keys come than that core can show, nor than the gateway takes: it
+//! answers them at a pace, and who waits shows no more.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,8 +23,6 @@ const ALIAS: &str = "nexus-gpt4";
 const RATE: &str = "200";
 /// Seconds the flood goes on before and after the good load is measured.
 const MARGIN_S: u32 = 1;
-/// How many bad keys a second are asked about.
-const MANY: f64 = 100_000.0;
 
 /// Bad keys, and how they come.
 struct Flood {
@@ -52,6 +50,12 @@ const FLOODS: &[Flood] = &[
         key: "sk-nexus-{n}0000000000000000000000000000000000000",
         more: &["--connections", "64", "--each", "10"],
     },
+    // and each comes over a connection of its own
+    Flood {
+        name: "new_addresses_many_connections",
+        key: "sk-nexus-{n}0000000000000000000000000000000000000",
+        more: &["--connections", "4000", "--each", "1"],
+    },
 ];
 
 #[derive(Debug, Args)]
@@ -74,8 +78,8 @@ struct Report {
     bad_keys_per_second: f64,
     /// Of the gateway's processor time, by the flood alone.
     us_per_bad_key: f64,
-    /// What 100,000 a second would take of the gateway's cores at that price.
-    cores_at_100000_per_second: f64,
+    /// Of the gateway's core, by the flood alone.
+    core_share: f64,
     good_p99_us_without: f64,
     good_p99_us_with: f64,
     ratio: f64,
@@ -119,34 +123,37 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
 
 impl Bench {
     fn report(&self, flood: &Flood, repetitions: u32) -> Result<Report> {
-        let (mut calm, mut flooded, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let [mut calm, mut flooded, mut rates, mut costs, mut shares] = [const { Vec::new() }; 5];
         for repetition in 1..=repetitions {
             eprintln!("... {} {repetition}/{repetitions}", flood.name);
             calm.push(self.good()?.p99_us);
-            costs.push(self.cost(flood)?);
+            let (us, share) = self.cost(flood)?;
+            costs.push(us);
+            shares.push(share);
             let bad = self.flood(flood, self.seconds.saturating_add(2 * MARGIN_S))?;
             std::thread::sleep(Duration::from_secs(MARGIN_S.into()));
             flooded.push(self.good()?.p99_us);
             rates.push(rate(&report(bad)?));
         }
-        let [without, with, rate, us] = [calm, flooded, rates, costs].map(middle);
+        let [without, with, rate, us, core_share] = [calm, flooded, rates, costs, shares].map(middle);
         Ok(Report {
             flood: flood.name,
             bad_keys_per_second: rate,
             us_per_bad_key: us,
-            cores_at_100000_per_second: us * MANY / 1e6,
+            core_share,
             good_p99_us_without: without,
             good_p99_us_with: with,
             ratio: with / without,
         })
     }
 
-    /// The gateway's processor time for one bad key, in microseconds.
-    fn cost(&self, flood: &Flood) -> Result<f64> {
+    /// The gateway's processor time for one bad key, in microseconds, and for all of a second, in seconds.
+    fn cost(&self, flood: &Flood) -> Result<(f64, f64)> {
         let before = self.cpu()?;
         let bad = report(self.flood(flood, self.seconds)?)?;
         ensure!(bad.errors > 0, "no bad key was refused");
-        Ok(self.cpu()?.since(before).total_s() * 1e6 / bad.errors as f64)
+        let used_s = self.cpu()?.since(before).total_s();
+        Ok((used_s * 1e6 / bad.errors as f64, used_s / bad.seconds.max(f64::MIN_POSITIVE)))
     }
 
     fn cpu(&self) -> Result<Cpu> {

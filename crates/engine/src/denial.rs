@@ -19,7 +19,7 @@ pub struct Denial {
     pub retry_after_ms: Option<u64>,
     /// Whether the same request would be denied again, so that clients had better not repeat it.
     pub is_final: bool,
-    /// Whether too many bad keys came before it: such an answer need not be quick.
+    /// Whether a key was refused, or too many were before it: such an answer need not be quick.
     pub is_guess: bool,
     /// What is left of the caller's own limits; `None` where it has none, or nobody knows who it is.
     pub left: Option<Left>,
@@ -31,7 +31,7 @@ impl Denial {
     pub fn new(request: RequestId, refused: Refused) -> Self {
         match refused {
             Refused::Here(refusal) => {
-                let is_guess = matches!(refusal, Refusal::TooManyFailures { .. });
+                let is_guess = matches!(refusal, Refusal::InvalidKey | Refusal::TooManyFailures { .. });
                 let retry_after_ms = match refusal {
                     Refusal::TooManyFailures { wait_ms } => Some(wait_ms),
                     Refusal::AtLimit { short, .. } | Refusal::Throttled { short } => {

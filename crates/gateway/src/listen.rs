@@ -66,6 +66,7 @@ pub fn serve(
         Part::Administration => settings.server.workers.min(ADMIN_WORKERS),
         Part::Whole | Part::Applications => settings.server.workers,
     };
+    let connections_each = settings.server.connections.div_ceil(workers.max(1));
     let server = HttpServer::new(move || {
         let (orphans, reading) = orphanage();
         let still = alive.clone();
@@ -85,7 +86,7 @@ pub fn serve(
             }),
             clean: Clean::default(),
             forwarding: forwarding.clone(),
-            tarpit: Tarpit::default(),
+            tarpit: Tarpit::new(connections_each / 2),
             drain: Arc::clone(&drain),
         });
         let entrance = Entrance::new(hosts.clone(), origins.clone(), worker.clone());
@@ -103,7 +104,7 @@ pub fn serve(
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD)
         .client_disconnect_timeout(LEAVE)
-        .max_connections(settings.server.connections.div_ceil(workers.max(1)))
+        .max_connections(connections_each)
         .backlog(4096)
         .shutdown_timeout(settings.server.drain_seconds)
         .disable_signals()

@@ -8,7 +8,7 @@ mod whole;
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
     web::Bytes,
@@ -30,7 +30,7 @@ use nexus_providers::tongue::{Tongue, Words};
 use nexus_wire::error::{ErrorCode, PublicError};
 
 use self::{events::Events, whole::Whole};
-use crate::worker::Worker;
+use crate::{tarpit::Stay, worker::Worker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -176,7 +176,7 @@ pub fn json_in(tongue: Option<&'static dyn Tongue>, id: RequestId, body: Bytes) 
     response
 }
 
-/// What the client gets in place of an answer; who goes on guessing keys waits for it.
+/// What the client gets in place of an answer; whose key is refused may wait for it.
 pub async fn denial(denial: &Denial, worker: &Worker) -> HttpResponse {
     denial_in(None, denial, worker).await
 }
@@ -187,13 +187,14 @@ pub async fn denial_in(
     denial: &Denial,
     worker: &Worker,
 ) -> HttpResponse {
-    if denial.is_guess {
-        worker.hold().await;
-    }
+    let stay = if denial.is_guess { worker.hold().await } else { Stay::Welcome };
     let mut response = match &denial.verbatim {
         Some(said) => verbatim(denial.request, said, worker),
         None => error_in(tongue, denial.request, &denial.error, worker),
     };
+    if stay == Stay::Leave {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let headers = response.headers_mut();
     if let Some(wait_ms) = denial.retry_after_ms {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1000)));

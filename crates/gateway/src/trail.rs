@@ -1,16 +1,13 @@
 //! What the request's way notes, on its way into the database: last uses, first addresses, denials, attacks.
 //!
-//! Requests never wait for it: the queue is bounded, and what does not fit is counted and dropped. What comes
-//! in crowds is put together by the minute, so that a flood of bad keys is a few rows and not a flood of rows.
+//! Requests never wait for the database. What comes in crowds is put together where it is noted, so that a flood of bad
+//! keys is a few rows and not a flood of rows, and wakes nobody.
 
 mod gathered;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
-    },
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -24,37 +21,74 @@ use nexus_store::Store;
 use self::gathered::Gathered;
 use crate::dice::WorkerDice;
 
-/// Notes that may wait.
-const QUEUE: usize = 8192;
 /// How often what was gathered is written.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// The near end: what the engine notes things with.
-pub struct TrailQueue {
-    queue: SyncSender<Noted>,
-    dropped: Arc<AtomicU64>,
+/// What both ends hold.
+#[derive(Default)]
+struct Inbox {
+    notes: Mutex<Notes>,
+    wake: Condvar,
 }
 
-impl Trail for TrailQueue {
-    fn note(&self, noted: Noted) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(noted) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+#[derive(Default)]
+struct Notes {
+    gathered: Gathered,
+    /// Nobody notes anything any more.
+    is_over: bool,
+}
+
+impl Inbox {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the time to write, or for a reason to write earlier.
+    fn wait(&self, until: Instant, is_patient: bool) -> MutexGuard<'_, Notes> {
+        let mut notes = self.notes();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let is_urgent = !is_patient && notes.gathered.is_urgent();
+            if notes.is_over || is_urgent || left.is_zero() {
+                return notes;
+            }
+            (notes, _) = self.wake.wait_timeout(notes, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// The far end: the thread that writes. It ends, with everything written, when the last near end is gone.
+/// The near end: what the engine notes things with.
+pub struct TrailNotes(Arc<Inbox>);
+
+impl Trail for TrailNotes {
+    fn note(&self, noted: Noted) {
+        let mut notes = self.0.notes();
+        let was_urgent = notes.gathered.is_urgent();
+        notes.gathered.take(noted);
+        if !was_urgent && notes.gathered.is_urgent() {
+            self.0.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for TrailNotes {
+    fn drop(&mut self) {
+        self.0.notes().is_over = true;
+        self.0.wake.notify_one();
+    }
+}
+
+/// The far end: the thread that writes. It ends, with everything written, when the near end is gone.
 pub struct TrailWriter(Option<JoinHandle<()>>);
 
 /// Both ends.
-pub fn start(store: Store, clock: Arc<dyn Clock>) -> std::io::Result<(TrailQueue, TrailWriter)> {
-    let (queue, notes) = sync_channel(QUEUE);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let lost = Arc::clone(&dropped);
+pub fn start(store: Store, clock: Arc<dyn Clock>) -> std::io::Result<(TrailNotes, TrailWriter)> {
+    let inbox = Arc::<Inbox>::default();
+    let near = TrailNotes(Arc::clone(&inbox));
     let thread = std::thread::Builder::new()
         .name("nexus-trail".into())
-        .spawn(move || write(&store, &*clock, &notes, &lost))?;
-    Ok((TrailQueue { queue, dropped }, TrailWriter(Some(thread))))
+        .spawn(move || write(&store, &*clock, &inbox))?;
+    Ok((near, TrailWriter(Some(thread))))
 }
 
 impl Drop for TrailWriter {
@@ -65,25 +99,22 @@ impl Drop for TrailWriter {
     }
 }
 
-fn write(store: &Store, clock: &dyn Clock, notes: &Receiver<Noted>, dropped: &AtomicU64) {
-    let mut gathered = Gathered::default();
+fn write(store: &Store, clock: &dyn Clock, inbox: &Inbox) {
     let dice = WorkerDice::new();
     let fresh_id = || identity::mint(clock, &dice);
-    let mut next = Instant::now() + PERIOD;
+    let mut is_away = false;
     loop {
-        let is_over = match notes.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(noted) => {
-                gathered.take(noted);
-                false
+        let mut notes = inbox.wait(Instant::now() + PERIOD, is_away);
+        let (gathered, is_over) = (mem::take(&mut notes.gathered), notes.is_over);
+        drop(notes);
+        is_away = match gathered.write(store, clock.unix_ms(), &fresh_id) {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::warn!(%error, "notes for the audit trail wait for the database");
+                inbox.notes().gathered.absorb(gathered);
+                true
             }
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => true,
         };
-        if is_over || Instant::now() >= next || gathered.is_urgent() {
-            gathered.lose(dropped.swap(0, Ordering::Relaxed));
-            gathered.write(store, clock.unix_ms(), &fresh_id);
-            next = Instant::now() + PERIOD;
-        }
         if is_over {
             return;
         }

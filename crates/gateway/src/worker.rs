@@ -11,7 +11,12 @@ use std::{
 use nexus_engine::shared::Engine;
 use nexus_transport::HttpTransport;
 
-use crate::{admin::Admin, forwarded::Forwarding, structure::Clean, tarpit::Tarpit};
+use crate::{
+    admin::Admin,
+    forwarded::Forwarding,
+    structure::Clean,
+    tarpit::{Stay, Tarpit},
+};
 
 /// A worker's own world of handlers.
 pub struct Worker {
@@ -25,9 +30,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Waits before somebody who goes on guessing is answered.
-    pub async fn hold(&self) {
-        self.tarpit.hold(self.engine.shared.clock.monotonic_us()).await;
+    /// Waits before somebody whose key is refused is answered.
+    pub async fn hold(&self) -> Stay {
+        self.tarpit.hold(self.engine.shared.clock.monotonic_us()).await
     }
 }
 

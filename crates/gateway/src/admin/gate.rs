@@ -118,8 +118,8 @@ async fn recognise(request: &HttpRequest, worker: &Worker) -> Result<Known, Prob
         return Ok(Known { actor, scope: Scope::default(), signature: None });
     }
     let known = by_key(&head, &world, worker);
-    if known.as_ref().is_err_and(|problem| problem.retry_after_s.is_some()) {
-        worker.hold().await;
+    if known.as_ref().is_err_and(|problem| problem.kind == Kind::NotSignedIn) {
+        let _stay = worker.hold().await;
     }
     known
 }

@@ -4,6 +4,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
+    mem,
     net::IpAddr,
     sync::Arc,
 };
@@ -25,6 +27,9 @@ use serde_json::json;
 
 /// Different notes of one sort that are kept apart.
 const KINDS_MAX: usize = 4096;
+/// Addresses without a good key that are kept apart between two writings: who has thousands of them is told as well by
+/// their number, and a row for each would keep the database busy.
+const STRANGERS_MAX: usize = 256;
 
 /// So many refusals of one address or key between two writings are an anomaly.
 const FAILURES_MIN: u64 = 30;
@@ -38,7 +43,12 @@ const KNOWN_AFTER_MS: i64 = 86_400_000;
 pub(super) struct Gathered {
     used: HashMap<KeyId, i64>,
     came_from: HashSet<(KeyId, Option<TeamId>, IpAddr)>,
+    /// Whoever showed a good key.
     denied: HashMap<Denial, u64>,
+    /// Whoever showed none.
+    strangers: HashMap<Denial, u64>,
+    /// By the reason: strangers beyond [`STRANGERS_MAX`].
+    others: HashMap<&'static str, u64>,
     attacks: HashMap<Attack, u64>,
     credentials: Vec<Turn>,
     /// Notes that found no room.
@@ -95,10 +105,10 @@ impl Gathered {
                     self.came_from.insert((key, team, address));
                 }
             }
-            Noted::Denied(denied) => count(&mut self.denied, denied.into(), &mut self.lost),
+            Noted::Denied(denied) => self.deny(denied.into(), 1),
             Noted::Attacked { kind, position, evidence, by } => {
                 let attack = Attack { kind, position, evidence, by: by.into() };
-                count(&mut self.attacks, attack, &mut self.lost);
+                count(&mut self.attacks, attack, 1, &mut self.lost);
             }
             Noted::CredentialOut { provider, name, credential, reason } => {
                 self.turn(Turn { provider, name, credential, reason: Some(reason) });
@@ -117,9 +127,40 @@ impl Gathered {
         }
     }
 
-    /// Notes that were dropped before they came here.
-    pub(super) fn lose(&mut self, notes: u64) {
+    fn deny(&mut self, denied: Denial, times: u64) {
+        if denied.key.is_some() {
+            count(&mut self.denied, denied, times, &mut self.lost);
+        } else if self.strangers.len() < STRANGERS_MAX || self.strangers.contains_key(&denied) {
+            count(&mut self.strangers, denied, times, &mut self.lost);
+        } else {
+            count(&mut self.others, denied.reason, times, &mut self.lost);
+        }
+    }
+
+    fn lose(&mut self, notes: u64) {
         self.lost = self.lost.saturating_add(notes);
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn absorb(&mut self, earlier: Self) {
+        for (key, at_ms) in earlier.used {
+            self.take(Noted::Used { key, at_ms });
+        }
+        for (key, team, address) in earlier.came_from {
+            self.take(Noted::CameFrom { key, team, address });
+        }
+        for (denied, times) in earlier.denied.into_iter().chain(earlier.strangers) {
+            self.deny(denied, times);
+        }
+        for (reason, times) in earlier.others {
+            count(&mut self.others, reason, times, &mut self.lost);
+        }
+        for (attack, times) in earlier.attacks {
+            count(&mut self.attacks, attack, times, &mut self.lost);
+        }
+        let later = mem::replace(&mut self.credentials, earlier.credentials);
+        later.into_iter().for_each(|turn| self.turn(turn));
+        self.lose(earlier.lost);
     }
 
     /// Whether there is so much that it had better be written at once.
@@ -127,27 +168,33 @@ impl Gathered {
         self.used.len() >= KINDS_MAX || self.came_from.len() >= KINDS_MAX
     }
 
-    /// Writes all of it in one transaction. Where the database is away it is kept for the next time.
-    pub(super) fn write(&mut self, store: &Store, now_ms: i64, fresh_id: &dyn Fn() -> Uuid) {
-        if self.used.is_empty()
+    fn is_empty(&self) -> bool {
+        self.used.is_empty()
             && self.came_from.is_empty()
             && self.denied.is_empty()
+            && self.strangers.is_empty()
             && self.attacks.is_empty()
             && self.credentials.is_empty()
             && self.lost == 0
-        {
-            return;
+    }
+
+    /// Writes all of it in one transaction.
+    pub(super) fn write(
+        &self,
+        store: &Store,
+        now_ms: i64,
+        fresh_id: &dyn Fn() -> Uuid,
+    ) -> Result<(), StoreError> {
+        if self.is_empty() {
+            return Ok(());
         }
-        match store.write_blocking(|conn| self.rows(conn, now_ms, fresh_id)) {
-            Ok(()) => *self = Self::default(),
-            Err(error) => tracing::warn!(%error, "notes for the audit trail wait for the database"),
-        }
+        store.write_blocking(|conn| self.rows(conn, now_ms, fresh_id))
     }
 
     /// The addresses, and the keys that verified, that were refused too often.
     fn failures(&self) -> Vec<(Sighting, u64)> {
         let mut counts: HashMap<Refused, u64> = HashMap::new();
-        for (denied, times) in &self.denied {
+        for (denied, times) in self.denied.iter().chain(&self.strangers) {
             let of = match denied.key {
                 Some(key) => (Some((key, denied.team)), None),
                 None => (None, denied.address),
@@ -191,9 +238,13 @@ impl Gathered {
             let evidence = json!({ "refused": times, "window_seconds": PERIOD_S }).to_string();
             anomaly::record(conn, fresh_id(), &Sighting { evidence, ..sighting }, now_ms)?;
         }
-        for (denied, times) in &self.denied {
+        for (denied, times) in self.denied.iter().chain(&self.strangers) {
             let detail = format!("{}, {times} times", denied.reason);
             audit::append(conn, &denial(denied, "access.denied", detail), now_ms)?;
+        }
+        for (reason, times) in &self.others {
+            let detail = format!("{reason}, {times} times, from more addresses");
+            audit::append(conn, &Entry { detail: Some(detail), ..entry("access.denied") }, now_ms)?;
         }
         for (attack, times) in &self.attacks {
             write_attack(conn, fresh_id(), attack, *times, now_ms)?;
@@ -276,13 +327,13 @@ fn write_turn(conn: &mut AnyConnection, id: Uuid, turn: &Turn, now_ms: i64) -> R
     anomaly::record(conn, id, &sighting, now_ms).map(drop)
 }
 
-fn count<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, kind: K, lost: &mut u64) {
+fn count<K: Eq + Hash>(counts: &mut HashMap<K, u64>, kind: K, times: u64, lost: &mut u64) {
     if counts.len() >= KINDS_MAX && !counts.contains_key(&kind) {
-        *lost = lost.saturating_add(1);
+        *lost = lost.saturating_add(times);
         return;
     }
-    let times = counts.entry(kind).or_default();
-    *times = times.saturating_add(1);
+    let sum = counts.entry(kind).or_default();
+    *sum = sum.saturating_add(times);
 }
 
 fn entry(action: &'static str) -> Entry {
@@ -310,3 +361,6 @@ fn denial(denied: &Denial, action: &'static str, detail: String) -> Entry {
         ..entry(action)
     }
 }
+
+#[cfg(test)]
+mod tests;
