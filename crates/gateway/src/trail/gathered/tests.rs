@@ -1,3 +1,5 @@
+//! Notes put together, bounded, and with every try counted.
+
 use std::net::Ipv4Addr;
 
 use nexus_store::{
