@@ -175,6 +175,7 @@ impl Check<'_> {
             name: raw.name,
             zone: raw.zone,
             allows_alone: raw.when_alone.as_deref() == Some("allow"),
+            look_ms: raw.look_ms?,
         })
     }
 

@@ -198,6 +198,8 @@ section! {
         zone: String = Kind::Text, Preset::Absent("none");
         /// What happens to a call for which too little of a hard quota is leased while what nodes share is out of reach: `refuse` refuses it, `allow` lets it through and counts it.
         when_alone: String = Kind::Choice(&["refuse", "allow"]), Preset::Text("refuse");
+        /// How often the database is asked whether keys, routes, quotas or anything else that decides has changed. PostgreSQL tells at once as well; then this is how long a change takes that it could not tell.
+        look_ms: u64 = Kind::Whole { min: 50, max: 60_000 }, Preset::Whole(250);
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Node {
     pub zone: Option<String>,
     /// Whether calls are let through where nobody can be asked for more of a shared limit.
     pub allows_alone: bool,
+    /// Between two looks for changes.
+    pub look_ms: u64,
 }
 
 /// What providers may take of the host's own identity at a cloud.

@@ -36,7 +36,7 @@ database:
   url: postgres://nexus:hunter2@db/nexus
 data_dir: /var/lib/nexus
 monitoring: { bind: 0.0.0.0, port: 9000 }
-node: { name: front-1, zone: eu-1a, when_alone: allow }
+node: { name: front-1, zone: eu-1a, when_alone: allow, look_ms: 900 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
 unowned_resources: serve
@@ -178,7 +178,8 @@ fn everything_written_is_held() {
     assert_eq!(settings.when_journal_fails, WhenJournalFails::Refuse);
     assert_eq!(settings.data_dir, Path::new("/var/lib/nexus"));
     assert_eq!(settings.monitoring.to_string(), "0.0.0.0:9000");
-    let node = Node { name: Some("front-1".into()), zone: Some("eu-1a".into()), allows_alone: true };
+    let node =
+        Node { name: Some("front-1".into()), zone: Some("eu-1a".into()), allows_alone: true, look_ms: 900 };
     assert_eq!(settings.node, node);
     assert_eq!(
         settings.logging,

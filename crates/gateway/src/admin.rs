@@ -15,9 +15,11 @@ pub mod check;
 pub mod config;
 mod contents;
 pub mod credentials;
+pub mod difference;
 mod gate;
 mod health;
 pub mod keys;
+mod manner;
 mod nodes;
 pub mod oidc;
 mod openapi;
@@ -31,6 +33,7 @@ mod query;
 pub mod quotas;
 mod reference;
 mod requests;
+pub mod revisions;
 pub mod route;
 pub mod routes;
 mod row;
@@ -56,7 +59,7 @@ use nexus_store::{Shipper, Store};
 use tokio::sync::watch;
 
 use self::session::SignIn;
-use crate::nodes::Presence;
+use crate::{nodes::Presence, reload::Waker};
 
 /// What the administration needs beside the engine. Shared by all workers.
 pub struct Admin {
@@ -65,6 +68,8 @@ pub struct Admin {
     pub secrets: Secrets,
     /// The revision of the world that is in force on this node.
     pub in_force: watch::Receiver<i64>,
+    /// Has the node look for a change that was made.
+    pub waker: Waker,
     pub sign_in: SignIn,
     /// This node among the others.
     pub presence: Arc<Presence>,

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod quota;
+mod revision;
 mod team;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -12,6 +13,7 @@ use nexus_core::modality::Modality;
 pub use self::{
     ledger::Ledger,
     quota::{Alert, Quota, QuotaHolders, QuotaSet},
+    revision::Revision,
     team::{Team, TeamContent, TeamCreate},
 };
 
@@ -99,6 +101,13 @@ pub enum Command {
     Alert {
         #[command(subcommand)]
         command: Alert,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List and show the changes of configuration, and take one back.
+    Revision {
+        #[command(subcommand)]
+        command: Revision,
         #[command(flatten)]
         place: Place,
     },

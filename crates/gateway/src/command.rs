@@ -10,6 +10,7 @@ mod ledger;
 mod migrate;
 mod provider;
 mod quota;
+mod revision;
 mod route;
 mod team;
 mod user;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Provider { command, place } => provider::run(command, &place)?,
         Command::Route { command, place } => route::run(command, &place)?,
         Command::Team { command, place } => team::run(command, &place)?,
+        Command::Revision { command, place } => revision::run(&command, &place)?,
         Command::Quota { command, place } => quota::run(command, &place)?,
         Command::Alert { command, place } => alert::run(&command, &place)?,
     }

@@ -4,12 +4,12 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nexus_config::settings;
@@ -26,7 +26,7 @@ use nexus_store::{
     },
 };
 
-use crate::dice::WorkerDice;
+use crate::{dice::WorkerDice, reload::Standing};
 
 /// Between two words of a node. A lease is over, and a node is gone, when it has missed three.
 const PERIOD: Duration = Duration::from_secs(3);
@@ -43,9 +43,21 @@ pub struct Presence {
     started_at_ms: i64,
     clock: Arc<dyn Clock>,
     revision: AtomicI64,
+    /// The newer one that could not be put in force; 0: there is none.
+    refused: AtomicI64,
     in_flight: AtomicI64,
     has_leased: AtomicBool,
     duty: Mutex<Option<Duty>>,
+    /// To whoever speaks.
+    speaker: OnceLock<SyncSender<Word>>,
+}
+
+/// What whoever speaks is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// Another revision is in force.
+    Revision,
+    End,
 }
 
 /// Jobs and the tokens of their leases, until then by this node's own clock.
@@ -67,9 +79,11 @@ impl Presence {
             started_at_ms,
             clock,
             revision: AtomicI64::new(0),
+            refused: AtomicI64::new(0),
             in_flight: AtomicI64::new(0),
             has_leased: AtomicBool::new(false),
             duty: Mutex::default(),
+            speaker: OnceLock::new(),
         }
     }
 
@@ -83,10 +97,18 @@ impl Presence {
         NodeId(self.id.as_u64_pair().1)
     }
 
-    /// Which revision is in force, and how many requests are under way.
-    pub fn observe(&self, revision: i64, in_flight: i64) {
-        self.revision.store(revision, Ordering::Relaxed);
+    /// Which revision is in force and which is refused, which is said at once where it is another, and how many
+    /// requests are under way.
+    pub fn observe(&self, standing: Standing, in_flight: i64) {
         self.in_flight.store(in_flight, Ordering::Relaxed);
+        let (revision, refused) = (standing.revision, standing.refused.unwrap_or_default());
+        let is_other = self.revision.swap(revision, Ordering::Relaxed) != revision;
+        if (self.refused.swap(refused, Ordering::Relaxed) != refused || is_other)
+            && let Some(speaker) = self.speaker.get()
+        {
+            // one word that waits is as good as two
+            let _waits_already = speaker.try_send(Word::Revision);
+        }
     }
 
     /// The token of a job's lease, while this node has it.
@@ -125,6 +147,12 @@ impl Presence {
         Ok(())
     }
 
+    /// Says only which revision is in force; its leases are renewed in their own time.
+    fn tell(&self, store: &Store) -> Result<(), StoreError> {
+        let said = self.word();
+        store.append_blocking(|conn| node::say(conn, &said))
+    }
+
     fn leave(&self, store: &Store) -> Result<(), StoreError> {
         *self.duty.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let id = self.id.to_string();
@@ -146,6 +174,7 @@ impl Presence {
             has_leased: self.has_leased.load(Ordering::Relaxed),
             started_at: self.started_at_ms,
             seen_at: 0,
+            refused_revision: Some(self.refused.load(Ordering::Relaxed)).filter(|refused| *refused != 0),
         }
     }
 }
@@ -159,39 +188,69 @@ fn host_name() -> String {
 
 /// The thread that speaks. Dropping it says good-bye.
 pub struct Speaking {
-    stop: Option<Sender<()>>,
+    speaker: SyncSender<Word>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Speaking {
     /// Speaks once before it returns, where the database is there.
     pub fn start(presence: Arc<Presence>, store: Store) -> std::io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
-        let mut has_failed = false;
-        let mut speak = move |presence: &Presence, store: &Store| match presence.speak(store) {
-            Ok(()) => has_failed = false,
-            // said once, not with every try
-            Err(error) if !std::mem::replace(&mut has_failed, true) => {
-                tracing::warn!(%error, "this node cannot say that it is there; what one node does is left to others");
-            }
-            Err(_) => {}
-        };
-        speak(&presence, &store);
+        let (speaker, words) = sync_channel(1);
+        let _first = presence.speaker.set(speaker.clone());
+        let mut voice = Voice { presence, store, has_failed: false, speak_at: Instant::now() };
+        voice.speak();
         let thread = std::thread::Builder::new().name("nexus-node".into()).spawn(move || {
-            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                speak(&presence, &store);
+            loop {
+                let left = voice.speak_at.saturating_duration_since(Instant::now());
+                match words.recv_timeout(left) {
+                    Ok(Word::Revision) => voice.tell(),
+                    Err(RecvTimeoutError::Timeout) => voice.speak(),
+                    Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => break,
+                }
             }
-            if let Err(error) = presence.leave(&store) {
+            if let Err(error) = voice.presence.leave(&voice.store) {
                 tracing::warn!(%error, "this node could not say that it ends; others wait until its leases do");
             }
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { speaker, thread: Some(thread) })
+    }
+}
+
+/// What the thread speaks with.
+struct Voice {
+    presence: Arc<Presence>,
+    store: Store,
+    has_failed: bool,
+    speak_at: Instant,
+}
+
+impl Voice {
+    fn speak(&mut self) {
+        self.speak_at = Instant::now() + PERIOD;
+        let spoken = self.presence.speak(&self.store);
+        self.note(spoken);
+    }
+
+    fn tell(&mut self) {
+        let told = self.presence.tell(&self.store);
+        self.note(told);
+    }
+
+    fn note(&mut self, spoken: Result<(), StoreError>) {
+        match spoken {
+            Ok(()) => self.has_failed = false,
+            // said once, not with every try
+            Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
+                tracing::warn!(%error, "this node cannot say that it is there; what one node does is left to others");
+            }
+            Err(_) => {}
+        }
     }
 }
 
 impl Drop for Speaking {
     fn drop(&mut self) {
-        self.stop = None;
+        let _gone = self.speaker.send(Word::End);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }

@@ -1,11 +1,14 @@
-//! Keeps the world current: a thread that asks the database whether anything has changed, and puts a new
-//! world in place when it has. While the database is away, the last world stands.
+//! Keeps the world current: a thread that asks the database whether anything has changed, at once where it is told
+//! so and now and then in any case, and puts a new world in place when it has. While the database is away, the last
+//! world stands.
+
+mod ear;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -32,13 +35,11 @@ use nexus_store::{
     world::{self, StoredCredential, StoredWorld},
 };
 
+use self::ear::Ear;
 use crate::{
     deed,
     rotation::ring::{Ring, Root},
 };
-
-/// Between two looks at the database: a change is in force well within a second.
-const PERIOD: Duration = Duration::from_millis(250);
 
 /// How long usage on its way into the database is waited for.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -212,36 +213,99 @@ pub fn credential_place(id: CredentialId, generation: i64) -> Place {
     Place { table: "provider_credentials", column: "api_key_sealed", row: id.0, team: None, generation }
 }
 
+/// Between two rounds of what is swept and shown.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// Which revision is in force, and which newer one could not be put in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub revision: i64,
+    pub refused: Option<i64>,
+}
+
+enum Word {
+    Look,
+    Stop,
+}
+
+/// Has the thread look at once.
+#[derive(Clone)]
+pub struct Waker(SyncSender<Word>);
+
+impl Waker {
+    /// Something was changed here.
+    pub fn look(&self) {
+        // one word that waits is as good as two
+        let _waits_already = self.0.try_send(Word::Look);
+    }
+}
+
+/// What a waker says.
+pub struct Woken(Receiver<Word>);
+
+/// A waker, and what it wakes.
+pub fn waker() -> (Waker, Woken) {
+    let (sender, receiver) = sync_channel(1);
+    (Waker(sender), Woken(receiver))
+}
+
 /// The thread. Dropping it stops it.
 pub struct Reloading {
-    stop: Option<Sender<()>>,
+    waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reloading {
-    /// Starts looking for changes after `revision`; `each_round` is told on every look which revision is in
-    /// force.
+    /// Starts looking for changes after `revision`, every `period` at least; `each_round` is told again and again
+    /// how it stands.
     pub fn start(
         loader: Loader,
         revision: i64,
-        each_round: impl Fn(i64) + Send + 'static,
+        period: Duration,
+        (waker, woken): (Waker, Woken),
+        each_round: impl Fn(Standing) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
-        let thread = std::thread::Builder::new().name("nexus-reload".into()).spawn(move || {
-            let mut looking = Looking { loader, revision, is_away: false };
-            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                looking.look();
-                looking.sweep();
-                each_round(looking.revision);
-            }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let ear = Ear::new(loader.store.clone());
+        let standing = Standing { revision, refused: None };
+        let looking = Looking { loader, standing, is_away: false };
+        let thread = std::thread::Builder::new()
+            .name("nexus-reload".into())
+            .spawn(move || run(looking, ear, period, &woken, &each_round))?;
+        Ok(Self { waker, thread: Some(thread) })
+    }
+}
+
+fn run(mut looking: Looking, mut ear: Ear, period: Duration, woken: &Woken, each_round: &dyn Fn(Standing)) {
+    let now = Instant::now();
+    let (mut look_at, mut round_at, mut rested_at) = (now + period, now + ROUND, now);
+    loop {
+        let pause = ear.pause(look_at.min(round_at));
+        let is_woken = match woken.0.recv_timeout(pause) {
+            Ok(Word::Look) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+            Ok(Word::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // what is known to be new waits only as long as the last look took, so that many changes are few looks
+        if ear.has_news() || is_woken {
+            look_at = look_at.min(rested_at);
+        }
+        let now = Instant::now();
+        if now >= look_at {
+            looking.look();
+            let took = now.elapsed();
+            (look_at, rested_at) = (now + period, Instant::now() + took);
+        } else if now < round_at {
+            continue;
+        }
+        looking.sweep();
+        each_round(looking.standing);
+        round_at = now + ROUND;
     }
 }
 
 impl Drop for Reloading {
     fn drop(&mut self) {
-        self.stop = None;
+        let _gone = self.waker.0.send(Word::Stop);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
@@ -250,7 +314,7 @@ impl Drop for Reloading {
 
 struct Looking {
     loader: Loader,
-    revision: i64,
+    standing: Standing,
     is_away: bool,
 }
 
@@ -266,28 +330,40 @@ impl Looking {
     }
 
     fn look(&mut self) {
-        let revision = self.loader.store.read_blocking(world::revision);
-        let loaded = match revision {
-            Ok(revision) if revision == self.revision => {
-                let now_ms = self.loader.shared.clock.unix_ms();
-                self.loader.follow(now_ms, |_| Ok(revision))
-            }
-            Ok(_) => self.loader.load(),
-            Err(error) => Err(error),
+        let revision = match self.loader.store.read_blocking(world::revision) {
+            Ok(revision) => revision,
+            Err(error) => return self.miss(&error),
+        };
+        let loaded = if revision == self.standing.revision {
+            let now_ms = self.loader.shared.clock.unix_ms();
+            self.loader.follow(now_ms, |_| Ok(revision))
+        } else {
+            self.loader.load()
         };
         match loaded {
             Ok(revision) => {
-                self.revision = revision;
+                self.standing = Standing { revision, refused: None };
                 if std::mem::take(&mut self.is_away) {
                     tracing::info!("the database is back");
                 }
             }
-            // Said once, not four times a second.
-            Err(error) if !self.is_away => {
-                self.is_away = true;
-                tracing::error!(%error, "the database is away; requests are served from the last known world");
-            }
-            Err(_) => {}
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Lost)) => self.miss(&error),
+            Err(error) => self.refuse(revision, &error),
+        }
+    }
+
+    /// Said once, not four times a second.
+    fn miss(&mut self, error: &StoreError) {
+        if !std::mem::replace(&mut self.is_away, true) {
+            tracing::error!(%error, "the database is away; requests are served from the last known world");
+        }
+    }
+
+    /// The same: said once of each revision.
+    fn refuse(&mut self, revision: i64, error: &StoreError) {
+        if self.standing.refused.replace(revision) != Some(revision) {
+            let (in_force, cause) = (self.standing.revision, std::error::Error::source(error));
+            tracing::error!(revision, in_force, %error, ?cause, "a revision cannot be put in force; the last good one stands");
         }
     }
 }

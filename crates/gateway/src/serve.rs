@@ -54,7 +54,7 @@ use crate::{
     nodes::Presence,
     owners::{OwnersWriter, StoredOwners},
     proofs,
-    reload::{Loader, Reloading},
+    reload::{self, Loader, Reloading, Waker, Woken},
     rotation::{Rotating, Rotation, ring::Ring},
     route::Part,
     start::StartError,
@@ -155,10 +155,11 @@ impl Node {
             limits: limits(settings),
         });
         let company = Company::join(&shared, keys.shared, &store, settings)?;
-        let (in_force, revisions) = watch::channel(0);
+        let ((in_force, revisions), (waker, woken)) = (watch::channel(0), reload::waker());
         let admin = Admin {
             store: store.clone(),
             in_force: revisions,
+            waker: waker.clone(),
             vault: Arc::clone(&keys.vault),
             secrets: keys.secrets,
             sign_in: sign_in(settings)?,
@@ -167,7 +168,8 @@ impl Node {
         };
         let upkeep = upkeep(&store, &shared, settings);
         let loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
-        let reloading = reloading(loader, in_force, (&shared, &shipper, &company.presence))?;
+        let pace = (settings.node.look_ms, (waker, woken));
+        let reloading = reloading(loader, in_force, pace, (&shared, &shipper, &company.presence))?;
         let rotating =
             Rotating::start(rotation, upkeep, Arc::clone(&company.presence)).map_err(StartError::Thread)?;
         let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
@@ -249,15 +251,18 @@ impl Node {
 fn reloading(
     mut loader: Loader,
     in_force: watch::Sender<i64>,
+    (look_ms, waking): (u64, (Waker, Woken)),
     (shared, shipper, presence): (&Arc<Shared>, &Arc<Shipper>, &Arc<Presence>),
 ) -> Result<Reloading, StartError> {
     loader.recall_sessions()?;
     let revision = loader.load()?;
     let (shared, shipper, presence) = (Arc::clone(shared), Arc::clone(shipper), Arc::clone(presence));
-    let reloading = Reloading::start(loader, revision, move |revision| {
-        let _before = in_force.send_replace(revision);
-        presence.observe(revision, show(&shared, &shipper));
-    });
+    let reloading =
+        Reloading::start(loader, revision, Duration::from_millis(look_ms), waking, move |standing| {
+            let _before = in_force.send_replace(standing.revision);
+            shared.meters.revision_refused(standing.refused.is_some());
+            presence.observe(standing, show(&shared, &shipper));
+        });
     reloading.map_err(StartError::Thread)
 }
 

@@ -60,6 +60,8 @@ impl AnyConnection {
     }
 }
 
+pub(crate) use postgres::open as open_postgres;
+
 /// Where the database is. There is no `Debug`: a PostgreSQL URL may hold a password.
 #[derive(Clone)]
 pub(crate) enum Place {

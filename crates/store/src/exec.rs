@@ -29,6 +29,7 @@ type Pool = r2d2::Pool<Opening>;
 pub struct Store {
     readers: Pool,
     writers: Pool,
+    place: Place,
     calls: Arc<Semaphore>,
     /// How long a call waits for a connection.
     patience: Duration,
@@ -68,11 +69,16 @@ impl Store {
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
         let is_file = matches!(place, Place::Sqlite(_));
         let writers = pool(Access::Write, if is_file { 1 } else { WRITERS });
-        let store = Self { readers: pool(Access::Read, READERS), writers, calls, patience, fence: None };
+        let readers = pool(Access::Read, READERS);
+        let store = Self { readers, writers, place, calls, patience, fence: None };
         if is_file {
             store.write_blocking(|_| Ok(()))?;
         }
         Ok(store)
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Runs queries that see one state of the database. Changing anything in here is an error.

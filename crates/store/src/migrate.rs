@@ -3,6 +3,8 @@
 //! Each call is one write transaction, so two processes starting at once take turns, and a failed
 //! migration leaves the database as it was.
 
+mod keeping;
+
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +33,15 @@ pub struct Migration {
 ///
 /// Refuses a database that has migrations this program does not know.
 pub fn run(store: &Store) -> Result<Vec<String>, StoreError> {
-    on_either(store, run_on, run_on)
+    let on_sqlite = |conn: &mut SqliteConnection, source: EmbeddedMigrations| {
+        if conn.has_pending_migration(SQLITE).map_err(StoreError::Migration)? {
+            keeping::stop(conn)?;
+        }
+        let names = run_on(conn, source)?;
+        keeping::start(conn)?;
+        Ok(names)
+    };
+    on_either(store, on_sqlite, run_on)
 }
 
 /// Every migration this program knows, oldest first.
@@ -41,7 +51,11 @@ pub fn status(store: &Store) -> Result<Vec<Migration>, StoreError> {
 
 /// Takes the newest applied migration back and names it; the data in what it made is gone.
 pub fn revert(store: &Store) -> Result<Option<String>, StoreError> {
-    on_either(store, revert_on, revert_on)
+    let on_sqlite = |conn: &mut SqliteConnection, source| {
+        keeping::stop(conn)?;
+        revert_on(conn, source)
+    };
+    on_either(store, on_sqlite, revert_on)
 }
 
 /// The same work on whichever database it is, with the migrations for it. No statement is given up for its time.

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod quota;
 pub mod reprice;
 pub mod resource;
+pub mod revision;
 pub mod route;
 pub mod rule;
 pub mod setting;

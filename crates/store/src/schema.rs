@@ -362,6 +362,27 @@ diesel::table! {
     world_revision (id) {
         id -> BigInt,
         revision -> BigInt,
+        being_made -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    revisions (number) {
+        number -> BigInt,
+        seq -> BigInt,
+        undoes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    revision_rows (number, place) {
+        number -> BigInt,
+        place -> BigInt,
+        table_name -> Text,
+        row_id -> Text,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+        loses_secret -> Bool,
     }
 }
 
@@ -556,6 +577,7 @@ diesel::table! {
         has_leased -> Bool,
         started_at -> BigInt,
         seen_at -> BigInt,
+        refused_revision -> Nullable<BigInt>,
     }
 }
 
@@ -580,7 +602,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     usage_hours,
     usage_weeks
 );
-diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log);
+diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log, revisions);
 diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);
 diesel::joinable!(user_sessions -> users (user_id));

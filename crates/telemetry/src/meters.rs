@@ -62,6 +62,7 @@ pub struct Meters {
     journal_failing: Gauge,
     booking_failures: Counter,
     content_dropped: Counter,
+    revision_refused: Gauge,
     keys_ending: Gauge,
     log_lines_dropped: Counter,
 }
@@ -92,6 +93,7 @@ impl Meters {
             journal_failing: registry.gauge(&metric::JOURNAL_FAILING, []),
             booking_failures: registry.counter(&metric::BOOKING_FAILURES, []),
             content_dropped: registry.counter(&metric::CONTENT_DROPPED, []),
+            revision_refused: registry.gauge(&metric::REVISION_REFUSED, []),
             keys_ending: registry.gauge(&metric::KEYS_ENDING, []),
             log_lines_dropped: registry.counter(&metric::LOG_LINES_DROPPED, []),
             registry,
@@ -218,6 +220,10 @@ impl Meters {
     }
 
     /// How many keys end within days.
+    pub fn revision_refused(&self, is_refused: bool) {
+        self.revision_refused.set(f64::from(u8::from(is_refused)));
+    }
+
     pub fn keys_ending(&self, count: u64) {
         self.keys_ending.set(count as f64);
     }

@@ -228,6 +228,12 @@ pub const CONTENT_DROPPED: Metric = Metric {
     labels: &[],
     help: "Requests whose content should have been kept and was not, because the queue was full or the database took nothing.",
 };
+pub const REVISION_REFUSED: Metric = Metric {
+    name: "nexus_revision_refused",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Whether the newest revision of the configuration could not be put in force here, and the last good one stands: 1 or 0.",
+};
 pub const KEYS_ENDING: Metric = Metric {
     name: "nexus_keys_expiring_soon",
     kind: Kind::Gauge,
@@ -248,7 +254,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 36] = [
+pub const ALL: [&Metric; 37] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -282,6 +288,7 @@ pub const ALL: [&Metric; 36] = [
     &JOURNAL_FAILING,
     &BOOKING_FAILURES,
     &CONTENT_DROPPED,
+    &REVISION_REFUSED,
     &KEYS_ENDING,
     &LOG_LINES_DROPPED,
     &BUILD_INFO,

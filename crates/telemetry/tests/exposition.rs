@@ -49,6 +49,7 @@ fn each_event_is_counted_under_its_name_and_labels() {
     meters.refused("invalid_api_key");
     meters.journal(BACKLOG);
     meters.booking_failed();
+    meters.revision_refused(true);
     meters.keys_ending(4);
     let guards = (meters.arrive(), meters.arrive());
     drop(guards.0);

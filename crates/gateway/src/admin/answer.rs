@@ -20,7 +20,7 @@ use actix_web::{
     },
     web::Bytes,
 };
-use nexus_core::id::RequestId;
+use nexus_core::id::{RequestId, Uuid};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use utoipa::{
@@ -37,6 +37,11 @@ use super::{
 use crate::respond;
 
 const JSON: &str = "application/json";
+
+/// The revision a change made; whether all nodes have it in force; those that have not.
+pub const REVISION: HeaderName = HeaderName::from_static("x-nexus-revision");
+pub const APPLIED: HeaderName = HeaderName::from_static("x-nexus-applied");
+pub const BEHIND: HeaderName = HeaderName::from_static("x-nexus-behind");
 
 /// Pieces of a text that wait for the client at most.
 const PIECES_MAX: usize = 2;
@@ -55,6 +60,12 @@ pub struct Reply {
     /// The body's media type; empty where there is no body.
     pub media_type: String,
     pub body: String,
+    /// The revision of the configuration it made.
+    #[serde(default)]
+    pub revision: Option<i64>,
+    /// The nodes that do not have the change in force, where they were waited for.
+    #[serde(skip)]
+    pub behind: Option<Vec<Uuid>>,
     /// Under which name a browser is to save the body.
     pub file_name: Option<String>,
     /// What comes after the body, piece by piece.
@@ -73,6 +84,8 @@ impl Reply {
             location: None,
             media_type: String::new(),
             body: String::new(),
+            revision: None,
+            behind: None,
             file_name: None,
             rest: None,
             cookies: Vec::new(),
@@ -106,6 +119,15 @@ impl Reply {
         }
         if let Some(location) = self.location {
             set(header::LOCATION, location);
+        }
+        if let Some(revision) = self.revision {
+            set(REVISION, revision.to_string());
+        }
+        if let Some(behind) = self.behind {
+            set(APPLIED, behind.is_empty().to_string());
+            if !behind.is_empty() {
+                set(BEHIND, behind.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", "));
+            }
         }
         if let Some(name) = self.file_name {
             set(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
@@ -200,6 +222,9 @@ pub struct AnswerDoc {
 
 /// What a handler can answer.
 pub trait Answer {
+    /// Whether it is the answer to a change.
+    const IS_RECORDED: bool = false;
+
     fn into_reply(self) -> Result<Reply, Problem>;
 
     fn describe(components: &mut Components) -> AnswerDoc;
@@ -361,6 +386,8 @@ impl<A> Recorded<A> {
 }
 
 impl<A: Answer> Answer for Recorded<A> {
+    const IS_RECORDED: bool = true;
+
     fn into_reply(self) -> Result<Reply, Problem> {
         Ok(self.0)
     }

@@ -58,7 +58,7 @@ pub struct AuditFilter {
 
 impl AuditFilter {
     /// The rows that are wanted and that the caller may see; none where no row can be both.
-    fn within(&self, reach: Reach) -> Option<Filter> {
+    pub(super) fn within(&self, reach: Reach) -> Option<Filter> {
         let wanted = self.team_id.map(TeamId);
         if wanted.is_some_and(|wanted| !reach.covers(Some(wanted))) {
             return None;
@@ -77,6 +77,7 @@ impl AuditFilter {
                 OutcomeWord::Denied => Outcome::Denied,
                 OutcomeWord::Failed => Outcome::Failed,
             }),
+            is_revision: false,
         })
     }
 }

@@ -12,6 +12,7 @@ use nexus_store::{AnyConnection, StoreError};
 use super::{
     Admin,
     gate::Caller,
+    manner::Manner,
     problem::{Kind, Problem},
 };
 use crate::worker::Worker;
@@ -21,6 +22,7 @@ pub struct Call<Q = (), B = ()> {
     pub caller: Caller,
     pub query: Q,
     pub body: B,
+    pub(super) manner: Manner,
     pub(super) request: HttpRequest,
     pub(super) worker: web::Data<Worker>,
     /// The body as it came: what makes two requests the same.

@@ -5,7 +5,7 @@
 //! because it may hold a key that is shown once.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use nexus_store::{
         audit::{self, Entry, Target},
         idempotency::{self, Beginning},
         provider::SealedText,
+        revision,
     },
     world,
 };
@@ -29,6 +30,7 @@ use serde::Serialize;
 use super::{
     answer::{Answer, Recorded, Reply},
     call::Call,
+    manner::{PreviewBody, until_applied},
     problem::{Kind, Problem},
     trail::{self, Who},
 };
@@ -77,6 +79,8 @@ pub struct Change<A> {
     team: Option<TeamId>,
     before: Option<String>,
     after: Option<String>,
+    /// The revision it takes back.
+    undoes: Option<i64>,
     answer: A,
 }
 
@@ -84,7 +88,7 @@ impl<A> Change<A> {
     /// A change of a thing that belongs to `team`, or to the platform.
     pub fn of(kind: &'static str, id: impl ToString, team: Option<TeamId>, answer: A) -> Self {
         let target = Target { kind, id: Some(id.to_string()) };
-        Self { target, team, before: None, after: None, answer }
+        Self { target, team, before: None, after: None, undoes: None, answer }
     }
 
     /// What it was before.
@@ -96,31 +100,73 @@ impl<A> Change<A> {
     pub fn to(self, after: &impl Serialize) -> Self {
         Self { after: serde_json::to_string(after).ok(), ..self }
     }
+
+    /// It takes this revision back.
+    pub fn undoing(self, revision: i64) -> Self {
+        Self { undoes: Some(revision), ..self }
+    }
+
+    /// The kind of thing, what it was before and what it is now.
+    pub fn told(&self) -> (&'static str, Option<&str>, Option<&str>) {
+        (self.target.kind, self.before.as_deref(), self.after.as_deref())
+    }
 }
 
 impl<Q, B> Call<Q, B> {
-    /// Makes a change. `action` is the trail's word for it, such as `team.create`.
+    /// Makes a change, or only says what it would do. `action` is the trail's word for it, such as `team.create`.
     pub async fn change<A: Answer>(
         &self,
         action: &'static str,
         work: impl FnOnce(&mut AnyConnection) -> Result<Change<A>, Halt> + Send + 'static,
     ) -> Result<Recorded<A>, Problem> {
         let who = Who::from(&self.caller);
-        let (once, now_ms) = (self.once()?, self.now_ms());
-        let reply = write(self.worker(), who, action, move |conn| {
+        let (once, now_ms, manner) = (self.once()?, self.now_ms(), self.manner);
+        if manner.is_dry {
+            return Ok(Recorded::new(Reply::json(200, &self.preview(who, action, work).await?)?));
+        }
+        let written = write(self.worker(), who, action, move |conn| {
             if let Some(once) = &once
                 && let Some(reply) = once.begin(conn, now_ms)?
             {
                 return Ok(reply);
             }
+            revision::open(conn)?;
             let change = work(conn)?;
-            let reply = record(conn, who, action, now_ms, change)?.into_reply()?;
+            let (answer, revision) = record(conn, who, action, now_ms, change)?;
+            let reply = Reply { revision, ..answer.into_reply()? };
             if let Some(once) = &once {
                 once.finish(conn, &reply)?;
             }
             Ok(reply)
         });
-        Ok(Recorded::new(reply.await?))
+        let mut reply = written.await?;
+        if manner.waits {
+            reply.behind = Some(until_applied(self.worker(), reply.revision.unwrap_or_default()).await?);
+        }
+        Ok(Recorded::new(reply))
+    }
+
+    /// Makes a change as it would be made, says what it did, and undoes it.
+    async fn preview<A: Answer>(
+        &self,
+        who: Who,
+        action: &'static str,
+        work: impl FnOnce(&mut AnyConnection) -> Result<Change<A>, Halt> + Send + 'static,
+    ) -> Result<PreviewBody, Problem> {
+        let (seen, now_ms) = (Arc::new(Mutex::new(None)), self.now_ms());
+        let told = Arc::clone(&seen);
+        let undone = write(self.worker(), who, action, move |conn| -> Result<(), Halt> {
+            revision::open(conn)?;
+            let change = work(conn)?;
+            let preview = PreviewBody::new(action, &change);
+            record(conn, who, action, now_ms, change)?;
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(preview);
+            // as an error, so that nothing of it stands
+            Err(Halt::Store(StoreError::Lost))
+        });
+        let undone = undone.await;
+        let preview = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        preview.ok_or_else(|| undone.err().unwrap_or_else(|| Kind::Internal.into()))
     }
 
     /// The request's idempotency key and what it belongs to.
@@ -159,7 +205,7 @@ pub async fn alone<A: Send + 'static>(
 ) -> Result<A, Problem> {
     write(worker, who, action, move |conn| {
         let change = work(conn)?;
-        Ok(record(conn, who, action, now_ms, change)?)
+        Ok(record(conn, who, action, now_ms, change)?.0)
     })
     .await
 }
@@ -202,25 +248,29 @@ async fn write<T: Send + 'static>(
 /// finds it so.
 async fn until_in_force(worker: &Worker, revision: i64) {
     let mut in_force = worker.admin.in_force.clone();
+    if *in_force.borrow() < revision {
+        worker.admin.waker.look();
+    }
     let known = in_force.wait_for(|known| *known >= revision);
     if tokio::time::timeout(IN_FORCE_WITHIN, known).await.is_err() {
         tracing::warn!(revision, "a change stands in the database and is not in force yet");
     }
 }
 
-/// Writes the change into the trail and gives back its answer.
+/// Writes the change into the trail, ends its revision where one was begun, and gives back its answer and the
+/// revision's number.
 fn record<A>(
     conn: &mut AnyConnection,
     who: Who,
     action: &'static str,
     now_ms: i64,
     change: Change<A>,
-) -> Result<A, StoreError> {
-    let Change { target, team, before, after, answer } = change;
+) -> Result<(A, Option<i64>), StoreError> {
+    let Change { target, team, before, after, undoes, answer } = change;
     let entry = who.entry(conn, action)?;
     let team = team.or(entry.team);
-    audit::append(conn, &Entry { target: Some(target), team, before, after, ..entry }, now_ms)?;
-    Ok(answer)
+    let seq = audit::append(conn, &Entry { target: Some(target), team, before, after, ..entry }, now_ms)?;
+    Ok((answer, revision::close(conn, seq, undoes)?))
 }
 
 impl Once {

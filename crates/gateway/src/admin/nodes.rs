@@ -28,6 +28,8 @@ pub struct NodeBody {
     pub version: String,
     /// The revision it had in force when it was last heard of.
     pub world_revision: i64,
+    /// The newer revision that it could not put in force: the one before stands there. Its log says why.
+    pub refused_revision: Option<i64>,
     /// Requests under way then.
     pub requests_in_flight: i64,
     /// Whether it was heard of lately. One that ended in order is not listed; one that is gone is for a day.
@@ -55,6 +57,7 @@ pub async fn list(call: Call<Walk<Unfiltered>>) -> Result<Listing<NodeBody>, Pro
         zone: row.zone.clone(),
         version: row.version.clone(),
         world_revision: row.revision,
+        refused_revision: row.refused_revision,
         requests_in_flight: row.in_flight,
         is_here: row.seen_at > now_ms.saturating_sub(GONE_MS),
         is_this: row.id == this.to_string(),

@@ -9,22 +9,23 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         ComponentsBuilder, ContentBuilder, Header, HttpMethod, Info, ObjectBuilder, OpenApi, OpenApiBuilder,
-        PathItem, Paths, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
+        PathItem, Paths, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
         extensions::ExtensionsBuilder,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
-        schema::{KnownFormat, SchemaFormat, Type},
+        schema::{KnownFormat, OneOfBuilder, SchemaFormat, Type},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::{
-    answer::{Kinds, Text},
+    answer::{APPLIED, AnswerDoc, BEHIND, Kinds, REVISION, Text},
     call::Call,
     change::IDEMPOTENCY_KEY,
+    manner::{MannerParams, PreviewBody},
     policy::Policy,
     problem::{Problem, ProblemBody},
-    route,
+    query, route,
     row::{Description, Row},
 };
 
@@ -119,16 +120,9 @@ fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) ->
     // what is put in the place of something that has a version names it, as a patch does
     let is_conditional = row.method == Method::PATCH || row.method == Method::PUT && answer.has_etag;
     let headers = header_parameters(is_conditional, answer.is_recorded);
-    let mut response = ResponseBuilder::new().description(answer.description);
-    for (media_type, schema) in answer.content {
-        response = response.content(media_type, ContentBuilder::new().schema(schema).build());
-    }
-    if answer.has_etag {
-        response = response.header("ETag", text_header("The version, for `If-Match`."));
-    }
-    if answer.has_location {
-        response = response.header("Location", text_header("The path of what was made."));
-    }
+    let is_recorded = answer.is_recorded;
+    let mut preview = is_recorded.then(|| components.schema::<PreviewBody>());
+    let (status, response) = (answer.status, response(answer, &mut preview));
     let failed = ResponseBuilder::new()
         .description("A problem, RFC 9457")
         .content("application/problem+json", ContentBuilder::new().schema(Some(problem.clone())).build());
@@ -138,10 +132,17 @@ fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) ->
             .content("application/json", ContentBuilder::new().schema(Some(schema)).build())
             .build()
     });
-    let parameters = path_parameters(row.path).chain(query).chain(headers);
+    let manner = if is_recorded { query::described::<MannerParams>() } else { Vec::new() };
+    let parameters = path_parameters(row.path).chain(query).chain(manner).chain(headers);
     let mut operation = OperationBuilder::new();
     if row.policy == Policy::Anyone {
         operation = operation.securities(Some([SecurityRequirement::default()]));
+    }
+    if let Some(preview) = preview {
+        let content = ContentBuilder::new().schema(Some(preview)).build();
+        let shown =
+            ResponseBuilder::new().description("What would change").content("application/json", content);
+        operation = operation.response("200", shown.build());
     }
     operation
         .operation_id(Some(operation_id(row)))
@@ -149,10 +150,37 @@ fn operation(row: &Row, problem: &RefOr<Schema>, components: &mut Components) ->
         .summary(Some(row.summary))
         .parameters(Some(parameters))
         .request_body(body)
-        .response(answer.status.to_string(), response.build())
+        .response(status.to_string(), response)
         .response("default", failed.build())
         .extensions(Some(ExtensionsBuilder::new().add(PERMISSION, row.policy.word()).build()))
         .build()
+}
+
+/// The answer as it is described; one that is 200 may also be the preview, which is taken then.
+fn response(answer: AnswerDoc, preview: &mut Option<RefOr<Schema>>) -> Response {
+    let mut response = ResponseBuilder::new().description(answer.description);
+    for (media_type, mut schema) in answer.content {
+        if answer.status == 200
+            && let Some(preview) = preview.take()
+        {
+            let either = |schema| OneOfBuilder::new().item(schema).item(preview).build();
+            schema = schema.map(|schema| Schema::OneOf(either(schema)).into());
+        }
+        response = response.content(media_type, ContentBuilder::new().schema(schema).build());
+    }
+    if answer.has_etag {
+        response = response.header("ETag", text_header("The version, for `If-Match`."));
+    }
+    if answer.has_location {
+        response = response.header("Location", text_header("The path of what was made."));
+    }
+    if answer.is_recorded {
+        response = response.header(REVISION.as_str(), text_header("The revision it made."));
+        let said = "Whether every node has it in force, where `wait` says so.";
+        response = response.header(APPLIED.as_str(), text_header(said));
+        response = response.header(BEHIND.as_str(), text_header("The nodes that have not."));
+    }
+    response.build()
 }
 
 fn text_header(description: &str) -> Header {

@@ -149,8 +149,14 @@ fn open(cursors: &Cursors, text: &str, binding: &Binding) -> Result<(i64, String
     opened.filter(|cursor| cursor.binding == *binding).map(|cursor| cursor.after).ok_or_else(bad)
 }
 
-fn described<T: IntoParams>() -> Vec<Parameter> {
+pub fn described<T: IntoParams>() -> Vec<Parameter> {
     T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// What of a query is `T`'s, and the rest of its text.
+pub fn apart<T: DeserializeOwned + IntoParams>(text: &str) -> Result<(T, String), Problem> {
+    let (own, rest) = split::<T>(text);
+    Ok((parse(&own.join("&"))?, rest.join("&")))
 }
 
 /// The pairs of a query that are `T`'s, and the others.

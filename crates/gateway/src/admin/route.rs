@@ -16,7 +16,7 @@ use super::{
     health::{self, targets},
     keys, nodes, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
-    pool, prices, provider_kinds, providers, quotas, reference, requests,
+    pool, prices, provider_kinds, providers, quotas, reference, requests, revisions,
     routes::{self, explain},
     row::{self, Row, delete, get, open, patch, post, put},
     rules, session, session_keys, settings, teams, usage, users, webhooks,
@@ -81,6 +81,10 @@ fn provider_rows() -> Vec<Row> {
         get("/settings", Needs(Permission::SettingsRead), "List settings", settings::list),
         get("/settings/{name}", Needs(Permission::SettingsRead), "Show a setting", settings::show),
         put("/settings/{name}", Needs(Permission::SettingsWrite), "Set a setting", settings::put),
+
+        get("/revisions", Needs(Permission::AuditRead), "List the changes of configuration, newest first", revisions::list),
+        get("/revisions/{revision}", Needs(Permission::AuditRead), "Show what a change of configuration changed", revisions::show),
+        post("/revisions/{revision}/rollback", Needs(Permission::SettingsWrite), "Take a change of configuration back, as a change of its own", revisions::rollback),
 
         get("/config", Needs(Permission::ProvidersRead), "Export providers and models as a configuration file, without keys", config::show),
         post("/config/diff", Needs(Permission::ProvidersWrite), "Show what configuration would change", config::diff),

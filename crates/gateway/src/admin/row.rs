@@ -20,6 +20,7 @@ use super::{
     body::{self, Body},
     call::Call,
     gate,
+    manner::Manner,
     openapi::Components,
     policy::Policy,
     problem::{Kind, Problem},
@@ -36,6 +37,8 @@ pub struct Arrival {
     payload: Payload,
     worker: web::Data<Worker>,
     id: RequestId,
+    /// Whether it says how a change is to be made.
+    has_manner: bool,
 }
 
 /// What the types of a handler say.
@@ -113,7 +116,8 @@ where
     F: Future<Output = Result<A, Problem>> + 'static,
     H: Fn(E) -> F + Copy + 'static,
 {
-    let run = move |arrival| -> Answering {
+    let run = move |arrival: Arrival| -> Answering {
+        let arrival = Arrival { has_manner: A::IS_RECORDED, ..arrival };
         Box::pin(async move { handler(E::let_in(arrival, policy).await?).await?.into_reply() })
     };
     let describe = |components: &mut Components| Description {
@@ -130,13 +134,18 @@ impl<Q: Query, B: Body> Entry for Call<Q, B> {
     type Body = B;
 
     async fn let_in(arrival: Arrival, policy: Policy) -> Result<Self, Problem> {
-        let Arrival { request, payload, worker, id } = arrival;
+        let Arrival { request, payload, worker, id, has_manner } = arrival;
         let admitted = gate::admit(&request, &worker, policy, id).await?;
-        let query = query(&request, &worker, admitted.caller.reach)?;
+        let text = request.query_string();
+        let (manner, text) = match has_manner {
+            true => Manner::take(text)?,
+            false => (Manner::default(), text.to_owned()),
+        };
+        let query = query(&text, &request, &worker, admitted.caller.reach)?;
         let bytes = body::collect::<B>(&request, payload, body::BODY_BYTES_MAX).await?;
         let caller = admitted.with_body(&request, &worker, &bytes).await?;
         let body = B::parse(&bytes)?;
-        Ok(Call { caller, query, body, request, worker, bytes })
+        Ok(Call { caller, query, body, manner, request, worker, bytes })
     }
 }
 
@@ -145,19 +154,19 @@ impl<Q: Query, B: Body> Entry for Visit<Q, B> {
     type Body = B;
 
     async fn let_in(arrival: Arrival, _: Policy) -> Result<Self, Problem> {
-        let Arrival { request, payload, worker, id } = arrival;
+        let Arrival { request, payload, worker, id, has_manner: _ } = arrival;
         let address = gate::look_at(&request, &worker)?;
         // a query of a stranger has no list to walk, so its reach decides nothing
-        let query = query(&request, &worker, Reach::Team(TeamId(Uuid::nil())))?;
+        let query = query(request.query_string(), &request, &worker, Reach::Team(TeamId(Uuid::nil())))?;
         let bytes = body::collect::<B>(&request, payload, body::STRANGERS_BODY_BYTES_MAX).await?;
         let body = B::parse(&bytes)?;
         Ok(Visit { query, body, address, id, request, worker })
     }
 }
 
-fn query<Q: Query>(request: &HttpRequest, worker: &Worker, reach: Reach) -> Result<Q, Problem> {
+fn query<Q: Query>(text: &str, request: &HttpRequest, worker: &Worker, reach: Reach) -> Result<Q, Problem> {
     let cursors = &worker.admin.secrets.cursors;
-    Q::read(&Asking { text: request.query_string(), path: request.path(), reach, cursors })
+    Q::read(&Asking { text, path: request.path(), reach, cursors })
 }
 
 impl Row {
@@ -173,7 +182,7 @@ impl Row {
         worker: web::Data<Worker>,
     ) -> HttpResponse {
         let id = fresh(&worker);
-        match (self.run)(Arrival { request, payload, worker, id }).await {
+        match (self.run)(Arrival { request, payload, worker, id, has_manner: false }).await {
             Ok(reply) => reply.respond(id),
             Err(problem) => problem.respond(id),
         }

@@ -178,6 +178,14 @@ fn within_rank(
     Ok(user)
 }
 
+/// Refuses what left nobody in charge, where something was done to this user.
+pub fn check_still_in_charge(conn: &mut AnyConnection, id: UserId) -> Result<(), Halt> {
+    match user::show(conn, id, None)? {
+        Some(user) if is_in_charge(&user) => Ok(()),
+        _ => check_others_in_charge(conn, id),
+    }
+}
+
 fn is_in_charge(user: &User) -> bool {
     user.is_active && user.role == Role::PlatformAdmin && user.team.is_none()
 }

@@ -5,7 +5,10 @@ use nexus_config::{environment::Absence, load::Flags};
 use nexus_core::{id::TeamId, role::ActorId};
 use nexus_store::{
     AnyConnection, Store, StoreError,
-    repo::audit::{self, Entry, Target},
+    repo::{
+        audit::{self, Entry, Target},
+        revision,
+    },
 };
 use serde::Serialize;
 
@@ -42,17 +45,24 @@ pub struct Deed {
     team: Option<TeamId>,
     before: Option<String>,
     after: Option<String>,
+    /// The revision it takes back.
+    undoes: Option<i64>,
 }
 
 impl Deed {
     pub fn of(action: &'static str, kind: &'static str, id: impl ToString) -> Self {
         let target = Target { kind, id: Some(id.to_string()) };
-        Self { actor: ActorId::Console, action, target, team: None, before: None, after: None }
+        Self { actor: ActorId::Console, action, target, team: None, before: None, after: None, undoes: None }
     }
 
     /// It was not somebody at the command line.
     pub fn by(self, actor: ActorId) -> Self {
         Self { actor, ..self }
+    }
+
+    /// It takes this revision back.
+    pub fn undoing(self, revision: i64) -> Self {
+        Self { undoes: Some(revision), ..self }
     }
 
     /// It is this team's trail too.
@@ -77,6 +87,7 @@ pub fn change<T>(
 ) -> Result<T, StartError> {
     let mut refused = None;
     let written = store.write_blocking(|conn| {
+        revision::open(conn)?;
         let (value, deed) = work(conn).map_err(|halt| match halt {
             Halt::Store(error) => error,
             // an error of the store's own undoes everything; which problem it was is told beside it
@@ -85,9 +96,13 @@ pub fn change<T>(
                 StoreError::Lost
             }
         })?;
-        if let Some(Deed { actor, action, target, team, before, after }) = deed {
-            let entry = Entry { target: Some(target), team, before, after, ..deed::of(actor, action) };
-            audit::append(conn, &entry, now_ms)?;
+        match deed {
+            Some(Deed { actor, action, target, team, before, after, undoes }) => {
+                let entry = Entry { target: Some(target), team, before, after, ..deed::of(actor, action) };
+                let seq = audit::append(conn, &entry, now_ms)?;
+                revision::close(conn, seq, undoes)?;
+            }
+            None => revision::discard(conn)?,
         }
         Ok(value)
     });

@@ -10,6 +10,7 @@ mod moved;
 mod problems;
 mod providers;
 mod quotas;
+mod revisions;
 mod routes;
 mod rules;
 mod sessions;

@@ -4,6 +4,7 @@
 //! absent.
 
 mod away;
+mod news;
 
 use std::{
     process::Command,

@@ -27,7 +27,7 @@ const BESIDE_OTHERS: &str = "SET LOCAL idle_in_transaction_session_timeout = 300
     SELECT pg_advisory_xact_lock_shared(1852143979, hashtext(current_schema()))";
 
 /// Connects. The error says what went wrong, and nothing of the URL.
-pub(super) fn open(url: &str) -> Result<PgConnection, String> {
+pub(crate) fn open(url: &str) -> Result<PgConnection, String> {
     let mut conn = PgConnection::establish(&with_parameters(url)).map_err(|error| problem(&error))?;
     conn.batch_execute(SETTINGS).map_err(|error| error.to_string())?;
     Ok(conn)

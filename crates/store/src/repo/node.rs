@@ -30,6 +30,8 @@ pub struct Node {
     pub started_at: i64,
     /// When it was last heard of, by the database's clock.
     pub seen_at: i64,
+    /// The newer one that it could not put in force.
+    pub refused_revision: Option<i64>,
 }
 
 /// A node says what it is; `seen_at` is when it is written down.
@@ -57,6 +59,14 @@ pub fn has_another_leased(conn: &mut AnyConnection, own: &str) -> Result<bool, S
     let since_ms = upsert::clock_ms(conn)?.saturating_sub(GONE_MS);
     let others = nodes::table.filter(nodes::id.ne(own)).filter(nodes::seen_at.gt(since_ms));
     Ok(others.filter(nodes::has_leased).count().get_result::<i64>(conn)? > 0)
+}
+
+/// The nodes that are here and do not have the revision in force, as far as they have said.
+pub fn behind(conn: &mut AnyConnection, revision: i64) -> Result<Vec<String>, StoreError> {
+    use nodes::dsl as row;
+    let since_ms = upsert::clock_ms(conn)?.saturating_sub(GONE_MS);
+    let here = row::nodes.filter(row::seen_at.gt(since_ms)).filter(row::revision.lt(revision));
+    Ok(here.order((row::started_at, row::id)).select(row::id).load(conn)?)
 }
 
 /// A node ends, and is not waited for.
@@ -91,6 +101,7 @@ mod tests {
             has_leased: id == "b",
             started_at,
             seen_at: 0,
+            refused_revision: None,
         };
         for said in [node("a", 1, 1), node("b", 1, 2), node("a", 7, 1)] {
             store.write_blocking(|conn| say(conn, &said)).unwrap();

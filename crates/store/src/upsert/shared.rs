@@ -77,6 +77,7 @@ pub(crate) fn keep_node(conn: &mut AnyConnection, node: &Node) -> QueryResult<()
         nodes::in_flight.eq(excluded(nodes::in_flight)),
         nodes::has_leased.eq(excluded(nodes::has_leased)),
         nodes::seen_at.eq(excluded(nodes::seen_at)),
+        nodes::refused_revision.eq(excluded(nodes::refused_revision)),
     );
     match conn {
         AnyConnection::Sqlite(conn) => insert_into(nodes::table)

@@ -9,7 +9,7 @@ use nexus_keystore::oidc::Identity;
 use nexus_store::{
     AnyConnection,
     repo::{
-        Changed, team,
+        Changed, revision, team,
         user::{self, User},
     },
 };
@@ -81,6 +81,7 @@ async fn link<Q>(visit: &Visit<Q>, user: User, own: user::Identity) -> Result<Us
     let (id, now_ms) = (user.id, visit.now_ms());
     let change = user::Change { identity: Some(Some(own)), ..user::Change::default() };
     change::alone(visit.worker(), who(visit, &user), "user.link", now_ms, move |conn| {
+        revision::open(conn)?;
         match user::update(conn, id, None, &change, user.version, now_ms)? {
             Changed::Now(linked) => {
                 let told = Change::of("user", id, linked.team, linked.clone());
@@ -115,6 +116,7 @@ async fn join<Q>(
         version: 1,
     };
     change::alone(visit.worker(), who(visit, &user), "user.create", now_ms, move |conn| {
+        revision::open(conn)?;
         let team = mapping.team.as_deref().map(|name| named_team(conn, name)).transpose()?;
         let user = User { team, ..user };
         user::create(conn, &user)?;

@@ -11,7 +11,7 @@ use super::{Outcome, Recorded};
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    schema::{audit_days, audit_log},
+    schema::{audit_days, audit_log, revisions},
 };
 
 /// Which rows are wanted; all that is said must hold.
@@ -29,6 +29,8 @@ pub struct Filter {
     /// Unix milliseconds, the first that counts no more.
     pub to_ms: Option<i64>,
     pub outcome: Option<Outcome>,
+    /// Whether only rows are wanted that tell of a revision.
+    pub is_revision: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,9 @@ pub fn list(conn: &mut AnyConnection, filter: &Filter, page: SeqPage) -> Result<
     }
     if let Some(outcome) = filter.outcome {
         query = query.filter(row::outcome.eq(outcome.as_str()));
+    }
+    if filter.is_revision {
+        query = query.filter(row::seq.eq_any(revisions::table.select(revisions::seq)));
     }
     Ok(query.load(conn)?)
 }

@@ -2,7 +2,7 @@
 //!
 //! A day is first marked as purged and then loses its rows, so that a stop in between leaves a trail that
 //! verifies; what is left of its rows goes with the next step. The row of the day itself stays: the chain
-//! goes on from its last hash.
+//! goes on from its last hash. The revisions its rows told of go with them.
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, dsl::delete, dsl::max, dsl::update,
@@ -11,6 +11,7 @@ use diesel::{
 use crate::{
     connection::AnyConnection,
     error::StoreError,
+    repo::revision,
     schema::{audit_days, audit_log},
 };
 
@@ -38,6 +39,7 @@ pub fn purge(
         audit_log::table.order(audit_log::seq.asc()).select(audit_log::seq).first(conn).optional()?;
     let Some((end, oldest)) = end.zip(oldest) else { return Ok(0) };
     let last = oldest.saturating_add(i64::from(batch_rows.max(1)) - 1).min(end);
+    revision::forget(conn, last)?;
     let gone = delete(audit_log::table.filter(audit_log::seq.le(last))).execute(conn)?;
     Ok(u64::try_from(gone).unwrap_or(u64::MAX))
 }

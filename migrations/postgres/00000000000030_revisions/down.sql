@@ -1,0 +1,16 @@
+DROP TRIGGER teams_are_kept ON teams;
+DROP TRIGGER keys_are_kept ON keys;
+DROP TRIGGER users_are_kept ON users;
+DROP TRIGGER service_providers_are_kept ON service_providers;
+DROP TRIGGER provider_credentials_are_kept ON provider_credentials;
+DROP TRIGGER model_routes_are_kept ON model_routes;
+DROP TRIGGER routing_rules_are_kept ON routing_rules;
+DROP TRIGGER prices_are_kept ON prices;
+DROP TRIGGER quotas_are_kept ON quotas;
+DROP TRIGGER settings_are_kept ON settings;
+DROP TRIGGER webhooks_are_kept ON webhooks;
+DROP FUNCTION keep_for_the_revision();
+ALTER TABLE nodes DROP COLUMN refused_revision;
+ALTER TABLE world_revision DROP COLUMN being_made;
+DROP TABLE revision_rows;
+DROP TABLE revisions;
