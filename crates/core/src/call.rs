@@ -13,6 +13,8 @@ pub enum Operation {
     Messages,
     /// `POST /v1/responses`: a chat, asked and answered in items
     Responses,
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: a chat, asked in Google's words
+    GenerateContent,
     /// `POST /v1/completions`
     Completions,
     /// `POST /v1/moderations`
@@ -41,6 +43,7 @@ impl Operation {
             Operation::Embeddings => "embeddings",
             Operation::Messages => "messages",
             Operation::Responses => "responses",
+            Operation::GenerateContent => "generate_content",
             Operation::Completions => "completions",
             Operation::Moderations => "moderations",
             Operation::ImageGenerations => "images.generations",
@@ -81,7 +84,7 @@ impl Operation {
             Operation::Transcriptions => "/audio/transcriptions",
             Operation::Translations => "/audio/translations",
             // each of its requests has a path of its own
-            Operation::Resources(_) => "",
+            Operation::GenerateContent | Operation::Resources(_) => "",
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Headers<'a> {
     pub api_key: Option<&'a str>,
     /// `x-api-key`, as Anthropic's SDK sends it.
     pub x_api_key: Option<&'a str>,
+    /// `x-goog-api-key`, or `key` of the query, as Google's SDK and its users send it.
+    pub goog_api_key: Option<&'a str>,
     pub content_type: Option<&'a str>,
     pub content_encoding: Option<&'a str>,
     pub content_length: Option<u64>,

@@ -38,7 +38,7 @@ use crate::{
         adapt, authenticate,
         limit::Own,
         normalise::{Begun, Shape},
-        parse::{self, Asked, form::Hold},
+        parse::{self, Asked, Named, form::Hold},
         repeat, reserve,
         resolve::{self, Routed},
         select::{self, Course},
@@ -50,14 +50,20 @@ use crate::{
 
 /// What a client wants of the gateway.
 pub enum Wanted {
-    Operation(Operation),
+    Operation(Named),
     /// Something about what a provider keeps.
     Resource(Box<ResourceCall>),
 }
 
 impl From<Operation> for Wanted {
     fn from(operation: Operation) -> Self {
-        Wanted::Operation(operation)
+        Wanted::Operation(operation.into())
+    }
+}
+
+impl From<Named> for Wanted {
+    fn from(named: Named) -> Self {
+        Wanted::Operation(named)
     }
 }
 
@@ -170,8 +176,8 @@ async fn parse<B: BodyStream>(
 ) -> Result<Asked, Refusal> {
     let (limits, clock) = (&shared.limits, &*shared.clock);
     match wanted {
-        Wanted::Operation(operation) => {
-            let parsing = pin!(parse::body(request, operation, &head.headers, body, hold, limits, clock));
+        Wanted::Operation(named) => {
+            let parsing = pin!(parse::body(request, named, &head.headers, body, hold, limits, clock));
             parsing.instrument(debug_span!("parse")).await
         }
         Wanted::Resource(call) => {

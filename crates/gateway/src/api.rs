@@ -3,6 +3,7 @@
 mod asked;
 pub mod estimate;
 pub mod fallback;
+pub mod gemini;
 pub mod me;
 pub mod models;
 pub mod operation;

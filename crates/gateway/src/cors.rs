@@ -13,6 +13,7 @@ use actix_web::{
 use nexus_core::origin::Origins;
 
 use crate::{
+    inbound::GOOGLE,
     route::{self, plain},
     worker::Worker,
 };
@@ -27,7 +28,7 @@ const REMEMBERED_S: u64 = 600;
 
 /// The page's origin, where it may call this path.
 pub fn admitted(origins: &Origins, path: &str, headers: &HeaderMap) -> Option<HeaderValue> {
-    if origins.is_empty() || !path.starts_with("/v1/") {
+    if origins.is_empty() || !["/v1/", GOOGLE].iter().any(|prefix| path.starts_with(prefix)) {
         return None;
     }
     let origin = headers.get(header::ORIGIN)?;

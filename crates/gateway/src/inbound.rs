@@ -51,6 +51,7 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
             "authorization" => &mut headers.authorization,
             "api-key" => &mut headers.api_key,
             "x-api-key" => &mut headers.x_api_key,
+            "x-goog-api-key" => &mut headers.goog_api_key,
             "content-type" => &mut headers.content_type,
             "content-encoding" => &mut headers.content_encoding,
             "content-digest" => &mut headers.content_digest,
@@ -77,7 +78,18 @@ fn headers(request: &HttpRequest) -> Headers<'_> {
         };
         *slot = slot.or(text(value));
     }
+    if request.path().starts_with(GOOGLE) {
+        headers.goog_api_key = headers.goog_api_key.or(request.uri().query().and_then(key));
+    }
     headers
+}
+
+/// Where clients may show their key as `key` of the query.
+pub const GOOGLE: &str = "/v1beta/";
+
+/// The key in a query. It has no letter that would have to be escaped.
+fn key(query: &str) -> Option<&str> {
+    query.split('&').find_map(|pair| pair.strip_prefix("key="))
 }
 
 fn text(value: &HeaderValue) -> Option<&str> {

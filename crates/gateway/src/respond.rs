@@ -90,12 +90,12 @@ where
             None => return error_in(tongue, id, &PublicError::new(ErrorCode::Internal), worker),
         },
         ReplyBody::Stream(relay) => {
-            events(id).body(Events::new(telling.stream(relay, words), tongue, keeping))
+            streamed(id, telling).body(Events::new(telling.stream(relay, words), tongue, keeping))
         }
         ReplyBody::Heard(listener) => {
-            events(id).body(Events::new(telling.stream(listener, words), tongue, keeping))
+            streamed(id, telling).body(Events::new(telling.stream(listener, words), tongue, keeping))
         }
-        ReplyBody::Kept(body) => events(id).body(telling.kept(&body, words)),
+        ReplyBody::Kept(body) => streamed(id, telling).body(telling.kept(&body, words)),
         // only chats are told in another tongue
         ReplyBody::Bytes(media, relay) => bytes(id, &media).body(Whole::new(relay)),
     };
@@ -131,6 +131,14 @@ fn bytes(id: RequestId, media: &Media) -> HttpResponseBuilder {
 fn guarded(response: &mut HttpResponseBuilder) {
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     response.insert_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")));
+}
+
+/// The same of a stream in another tongue.
+fn streamed(id: RequestId, telling: &Telling) -> HttpResponseBuilder {
+    let mut response = events(id);
+    let media = HeaderValue::from_static(telling.tongue.stream_media(&telling.told));
+    response.insert_header((header::CONTENT_TYPE, media));
+    response
 }
 
 /// How an answer begins that is a stream of events.
@@ -253,6 +261,9 @@ pub fn begin(status: StatusCode, id: RequestId) -> HttpResponseBuilder {
         response.insert_header((REQUEST_ID, id));
     }
     response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    response.insert_header((header::VARY, HeaderValue::from_static("authorization, api-key, x-api-key")));
+    response.insert_header((
+        header::VARY,
+        HeaderValue::from_static("authorization, api-key, x-api-key, x-goog-api-key"),
+    ));
     response
 }

@@ -12,7 +12,7 @@ use nexus_wire::surface::{self, How, SURFACE};
 
 use crate::{
     admin,
-    api::{estimate, fallback, me, models, operation, organization, probes, resources, session_keys},
+    api::{estimate, fallback, gemini, me, models, operation, organization, probes, resources, session_keys},
     console,
 };
 
@@ -82,6 +82,9 @@ pub fn table() -> Vec<Url> {
         url(Method::POST, "/v1/messages", Access::Key, || web::post().to(operation::converse)),
         url(Method::POST, "/v1/messages/count_tokens", Access::Key, || web::post().to(operation::count_tokens)),
         url(Method::POST, "/v1/responses", Access::Key, || web::post().to(operation::create_response)),
+        url(Method::POST, "/v1beta/models/{model:.+}", Access::Key, || web::post().to(gemini::ask)),
+        url(Method::GET, "/v1beta/models/{model:.+}", Access::Key, || web::get().to(gemini::show)),
+        url(Method::GET, "/v1beta/models", Access::Key, || web::get().to(gemini::list)),
         url(Method::POST, "/v1/cost/estimate", Access::Key, || web::post().to(estimate::ask)),
         url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
         url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),

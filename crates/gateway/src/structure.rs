@@ -13,15 +13,18 @@ use actix_web::HttpRequest;
 use nexus_engine::arrival::Suspicion;
 use nexus_shield::{Finding, Position, inspect};
 
+use crate::inbound::GOOGLE;
+
 /// Texts remembered as clean; one more begins anew.
 const CLEAN_MAX: usize = 8192;
 
 /// Headers that bear secrets, signatures or dates: no names, nothing a database sees.
-const PASSED_OVER: [&str; 8] = [
+const PASSED_OVER: [&str; 9] = [
     "authorization",
     "proxy-authorization",
     "api-key",
     "x-api-key",
+    "x-goog-api-key",
     "signature",
     "signature-input",
     "content-digest",
@@ -40,7 +43,7 @@ impl Clean {
     pub fn suspicion(&self, request: &HttpRequest) -> Option<Suspicion> {
         let uri = request.uri();
         self.look(Position::Path, uri.path())
-            .or_else(|| self.look(Position::Query, uri.query()?))
+            .or_else(|| self.query(request))
             .or_else(|| {
                 request.headers().iter().find_map(|(name, value)| {
                     if PASSED_OVER.contains(&name.as_str()) {
@@ -55,6 +58,16 @@ impl Clean {
                 position: position.as_str(),
                 evidence: evidence.into(),
             })
+    }
+
+    /// A query, but for the key that may be shown there.
+    fn query(&self, request: &HttpRequest) -> Option<Finding> {
+        let query = request.uri().query()?;
+        if !request.path().starts_with(GOOGLE) {
+            return self.look(Position::Query, query);
+        }
+        let others = query.split('&').filter(|pair| !pair.starts_with("key="));
+        self.look(Position::Query, &others.collect::<Vec<_>>().join("&"))
     }
 
     fn look(&self, position: Position, text: &str) -> Option<Finding> {
@@ -109,6 +122,10 @@ mod tests {
         assert_eq!(suspect(clean().insert_header(("cookie", "a=1' OR '1'='1"))), Some("cookie"));
         assert_eq!(suspect(TestRequest::with_uri("/v1/models/x%27%20OR%20%271%27=%271")), Some("path"));
         assert_eq!(suspect(TestRequest::with_uri("/v1/models?id=1%27%20or%20%271%27=%271")), Some("query"));
+        let keyed =
+            |path: &str| TestRequest::with_uri(&format!("{path}?key=1%27%20or%20%271%27=%271&alt=sse"));
+        assert_eq!(suspect(keyed("/v1beta/models")), None);
+        assert_eq!(suspect(keyed("/v1/models")), Some("query"));
     }
 
     #[test]

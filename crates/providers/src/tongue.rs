@@ -4,9 +4,12 @@
 //! All translations meet in the chat form, so that a tongue reaches every dialect. Where a vendor speaks the tongue
 //! itself its words go through as they are: see [`Own`]. Like a dialect, a tongue holds no state and opens no socket.
 
+mod body;
 mod frame;
+pub mod gemini;
 mod heard;
 pub mod messages;
+mod part;
 pub mod responses;
 
 use bytes::{Bytes, BytesMut};
@@ -19,7 +22,7 @@ use nexus_core::{
 };
 use nexus_wire::{chat::BodyError, error::PublicError};
 
-use self::{messages::Messages, responses::Responses};
+use self::{gemini::Gemini, messages::Messages, responses::Responses};
 use crate::dialect::{Decoded, Encoded, StreamDecoder, Unsayable};
 
 /// How much of a request the chat form is to hold.
@@ -31,6 +34,38 @@ pub enum Terms {
     Thoughts,
     /// The extensions of this gateway beside it: sealed thoughts, marks of caches, further ways of sampling.
     Full,
+}
+
+/// The media type of events.
+const EVENTS: &str = "text/event-stream; charset=utf-8";
+
+/// What of a request stands in its URL, in a tongue that has it there; empty in all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// The model's name.
+    pub model: String,
+    /// How a streamed answer is framed, where it is to be one.
+    pub framing: Option<Framing>,
+}
+
+impl Address {
+    /// How the answer is wanted, in a word.
+    pub fn way(&self) -> &'static str {
+        match self.framing {
+            None => "",
+            Some(Framing::Events) => "events",
+            Some(Framing::Array) => "array",
+        }
+    }
+}
+
+/// What a streamed answer is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// The elements of one JSON array.
+    Array,
 }
 
 /// A request as a chat.
@@ -54,6 +89,7 @@ pub struct Told {
     pub asked_at_s: u64,
     /// The request's body as it was sent.
     pub sent: Bytes,
+    pub address: Address,
 }
 
 /// In which words an answer comes from the pipeline.
@@ -80,7 +116,7 @@ pub trait Speaker {
 /// What clients speak. See the module's first lines.
 pub trait Tongue: Sync {
     /// Reads a request. What is no request of this tongue at all is an error; what only some vendor understands is not.
-    fn read(&self, body: &[u8], terms: Terms) -> Result<Retold, BodyError>;
+    fn read(&self, address: &Address, body: &[u8], terms: Terms) -> Result<Retold, BodyError>;
 
     /// The headers of a client's request that go along where the vendor speaks the tongue.
     fn along(&self) -> &'static [&'static str] {
@@ -92,6 +128,12 @@ pub trait Tongue: Sync {
 
     /// Whoever says a streamed answer.
     fn speaker(&self, told: &Told, words: Words) -> Box<dyn Speaker>;
+
+    /// The media type of a streamed answer.
+    fn stream_media(&self, told: &Told) -> &'static str {
+        let _ = told;
+        EVENTS
+    }
 
     /// How a failure is told, with its status; `None`: as OpenAI does.
     fn error(&self, error: &PublicError, request: RequestId) -> Option<(u16, Bytes)> {
@@ -113,14 +155,17 @@ pub fn of(operation: Operation) -> Option<&'static dyn Tongue> {
     match operation {
         Operation::Messages => Some(&Messages),
         Operation::Responses => Some(&Responses),
+        Operation::GenerateContent => Some(&Gemini),
         _ => None,
     }
 }
 
 /// The tongue in which failures at a path are told.
 pub fn of_path(path: &str) -> Option<&'static dyn Tongue> {
-    let rest = path.strip_prefix("/v1/messages")?;
-    (rest.is_empty() || rest.starts_with('/')).then_some(&Messages)
+    let within =
+        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let tongues: [(&str, &'static dyn Tongue); 2] = [("/v1/messages", &Messages), ("/v1beta", &Gemini)];
+    tongues.into_iter().find(|(prefix, _)| within(prefix)).map(|(_, tongue)| tongue)
 }
 
 /// A request in a tongue that its vendor speaks too.

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a function of bytes: no vendor's name, no socket, no clock.
 
+pub mod base64;
 pub mod bearing;
 pub mod chat;
 pub mod completion;

@@ -175,7 +175,7 @@ fn chat<'a>(
         return Ok(plain);
     }
     let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
-    let body = foreign.tongue.read(&foreign.sent, terms).map_err(bad)?.chat;
+    let body = foreign.retold(terms).map_err(bad)?;
     let request = ChatRequest::read(&body).map_err(bad)?;
     Ok(Said::Chat { request: Cow::Owned(request), body: Cow::Owned(body) })
 }

@@ -18,7 +18,7 @@ use nexus_core::{
 use nexus_keystore::bearer;
 use nexus_providers::{
     dialect::{Unsayable, openai::by_piece},
-    tongue::{self, Retold, Terms, Told, Tongue},
+    tongue::{self, Address, Retold, Terms, Told, Tongue},
 };
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
@@ -43,13 +43,14 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a str);
 
-/// Finds the key: `Authorization: Bearer`, else `api-key`, else `x-api-key`; an `sk-` in front is ignored.
+/// Finds the key: `Authorization: Bearer`, else `api-key`, `x-api-key` or Google's; an `sk-` in front is ignored.
 pub fn key<'a>(headers: &Headers<'a>) -> Result<Shown<'a>, Refusal> {
     headers
         .authorization
         .and_then(after_bearer)
         .or(headers.api_key)
         .or(headers.x_api_key)
+        .or(headers.goog_api_key)
         .map(|presented| Shown(bearer::token(presented.trim())))
         .ok_or(Refusal::InvalidKey)
 }
@@ -57,6 +58,19 @@ pub fn key<'a>(headers: &Headers<'a>) -> Result<Shown<'a>, Refusal> {
 fn after_bearer(authorization: &str) -> Option<&str> {
     let (scheme, rest) = authorization.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(rest)
+}
+
+/// An operation as a URL names it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub operation: Operation,
+    pub address: Address,
+}
+
+impl From<Operation> for Named {
+    fn from(operation: Operation) -> Self {
+        Self { operation, address: Address::default() }
+    }
 }
 
 /// A call whose body has been read.
@@ -82,6 +96,7 @@ pub struct Asked {
 #[derive(Clone)]
 pub struct Foreign {
     pub tongue: &'static dyn Tongue,
+    pub address: Address,
     /// The body as it was sent.
     pub sent: Bytes,
     /// What of it is sealed, and the body without the marks of who did.
@@ -103,17 +118,23 @@ impl fmt::Debug for Foreign {
 impl Foreign {
     /// Reads a request of this tongue, and says it as a chat.
     fn read(
-        operation: Operation,
+        named: Named,
         tongue: &'static dyn Tongue,
         sent: Bytes,
         headers: &Headers<'_>,
     ) -> Result<(Bytes, Self), BodyError> {
-        let Retold { chat, has_more, unsayable } = tongue.read(&sent, Terms::Plain)?;
+        let Named { operation, address } = named;
+        let Retold { chat, has_more, unsayable } = tongue.read(&address, &sent, Terms::Plain)?;
         let along = tongue.along().iter();
         let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();
         let text = std::str::from_utf8(&sent).ok().filter(|_| operation == Operation::Responses);
         let sealed = text.and_then(mark::take);
-        Ok((chat, Self { tongue, sent, sealed, along, has_more, unsayable }))
+        Ok((chat, Self { tongue, address, sent, sealed, along, has_more, unsayable }))
+    }
+
+    /// The same as a chat in these terms.
+    pub fn retold(&self, terms: Terms) -> Result<Bytes, BodyError> {
+        self.tongue.read(&self.address, &self.sent, terms).map(|retold| retold.chat)
     }
 
     /// The body for a vendor that speaks the tongue.
@@ -135,10 +156,15 @@ impl Asked {
 
     /// How the answer is told, where that is not in OpenAI's words.
     pub fn telling(&self) -> Option<Box<Telling>> {
-        let Foreign { tongue, sent, .. } = &**self.foreign.as_ref()?;
+        let Foreign { tongue, address, sent, .. } = &**self.foreign.as_ref()?;
         let Call { request, alias, asked_at_s, .. } = &self.call;
-        let told =
-            Told { request: *request, alias: alias.clone(), asked_at_s: *asked_at_s, sent: sent.clone() };
+        let told = Told {
+            request: *request,
+            alias: alias.clone(),
+            asked_at_s: *asked_at_s,
+            sent: sent.clone(),
+            address: address.clone(),
+        };
         Some(Box::new(Telling { tongue: *tongue, told }))
     }
 
@@ -193,9 +219,10 @@ pub enum Request {
 impl Request {
     fn read(operation: Operation, body: &[u8]) -> Result<Self, BodyError> {
         match operation {
-            Operation::ChatCompletions | Operation::Messages | Operation::Responses => {
-                ChatRequest::read(body).map(Self::Chat)
-            }
+            Operation::ChatCompletions
+            | Operation::Messages
+            | Operation::Responses
+            | Operation::GenerateContent => ChatRequest::read(body).map(Self::Chat),
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
             Operation::Completions
             | Operation::Moderations
@@ -272,13 +299,14 @@ impl Request {
 /// Reads and understands the body of an operation.
 pub async fn body<B: BodyStream>(
     request_id: RequestId,
-    operation: Operation,
+    named: Named,
     headers: &Headers<'_>,
     body: B,
     hold: Hold,
     limits: &Limits,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
+    let operation = named.operation;
     if operation.takes_forms()
         && let Some(form) = headers.content_type.and_then(Form::of)
     {
@@ -290,7 +318,7 @@ pub async fn body<B: BodyStream>(
         return Ok(Asked { carried: Some(Box::new(carried)), references, ..asked });
     }
     let body = whole(headers, body, limits).await?;
-    let asked = understood(request_id, operation, body, headers, clock)?;
+    let asked = understood(request_id, named, body, headers, clock)?;
     let references = references(asked.sent(), kinds(operation)).map_err(bad)?;
     Ok(Asked { references, ..asked })
 }
@@ -301,6 +329,7 @@ fn kinds(operation: Operation) -> fn(&str) -> bool {
     match operation {
         Operation::ChatCompletions
         | Operation::Messages
+        | Operation::GenerateContent
         | Operation::Completions
         | Operation::Embeddings
         | Operation::Moderations => {
@@ -359,10 +388,10 @@ pub async fn any_body<B: BodyStream>(
     let body = whole(headers, body, limits).await?;
     // nobody answers it
     let request_id = RequestId(Uuid::nil());
-    let chat = understood(request_id, Operation::ChatCompletions, body.clone(), headers, clock);
+    let chat = understood(request_id, Operation::ChatCompletions.into(), body.clone(), headers, clock);
     match &chat {
         Err(Refusal::BadBody { param: Some(param), .. }) if param == "messages" => {
-            understood(request_id, Operation::Embeddings, body, headers, clock).or(chat)
+            understood(request_id, Operation::Embeddings.into(), body, headers, clock).or(chat)
         }
         _ => chat,
     }
@@ -378,7 +407,7 @@ pub async fn counted<B: BodyStream>(
 ) -> Result<(Bytes, Asked), Refusal> {
     let sent = whole(headers, body, limits).await?;
     let chat = chat(&sent).map_err(bad)?;
-    let asked = understood(RequestId(Uuid::nil()), Operation::ChatCompletions, chat, headers, clock)?;
+    let asked = understood(RequestId(Uuid::nil()), Operation::ChatCompletions.into(), chat, headers, clock)?;
     Ok((sent, asked))
 }
 
@@ -399,15 +428,16 @@ fn plain(headers: &Headers<'_>) -> Result<(), Refusal> {
 
 fn understood(
     request_id: RequestId,
-    operation: Operation,
+    named: Named,
     body: Bytes,
     headers: &Headers<'_>,
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
+    let operation = named.operation;
     let (body, foreign) = match tongue::of(operation) {
         None => (body, None),
         Some(tongue) => {
-            let (chat, foreign) = Foreign::read(operation, tongue, body, headers).map_err(bad)?;
+            let (chat, foreign) = Foreign::read(named, tongue, body, headers).map_err(bad)?;
             (chat, Some(Box::new(foreign)))
         }
     };

@@ -122,10 +122,14 @@ fn place(routed: &Routed, head: &Head<'_>, world: &World) -> Fingerprint {
     Fingerprint::of(parts.into_iter().chain(said(routed)).chain(shown))
 }
 
-/// What was asked, with the headers that go along with it.
+/// What was asked, with what of it stands in the URL and the headers that go along with it.
 fn said(routed: &Routed) -> impl Iterator<Item = &[u8]> {
     let foreign = routed.asked.foreign.as_ref();
-    let along = foreign.into_iter().flat_map(|foreign| foreign.along.iter().map(|(_, value)| value.as_bytes()));
+    let along = foreign.into_iter().flat_map(|foreign| {
+        let address = &foreign.address;
+        let addressed = [address.model.as_bytes(), address.way().as_bytes()].into_iter();
+        addressed.chain(foreign.along.iter().map(|(_, value)| value.as_bytes()))
+    });
     iter::once(routed.asked.sent().as_ref()).chain(along)
 }
 

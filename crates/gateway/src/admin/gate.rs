@@ -112,7 +112,8 @@ async fn recognise(request: &HttpRequest, worker: &Worker) -> Result<Known, Prob
     let world = worker.engine.shared.worlds.current();
     let head = inbound::head(request, worker);
     let shown = head.headers;
-    let has_key = shown.authorization.or(shown.api_key).or(shown.x_api_key).is_some();
+    let has_key =
+        [shown.authorization, shown.api_key, shown.x_api_key, shown.goog_api_key].iter().any(Option::is_some);
     if !has_key && let Some(actor) = session::recognise(request, worker, &world).await? {
         judge(&head, actor.team, &world, worker)?;
         return Ok(Known { actor, scope: Scope::default(), signature: None });

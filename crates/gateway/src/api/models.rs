@@ -1,6 +1,7 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the aliases an application can ask for.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use nexus_core::{
     catalogue::{Catalogue, Named, WILDCARD},
     id::{RequestId, TeamId},
@@ -13,6 +14,7 @@ use nexus_engine::{
     pipeline::{Refused, identify_bodiless},
     world::World,
 };
+use nexus_providers::tongue::Tongue;
 use nexus_wire::models::{Model, list as list_body, one};
 
 use crate::{inbound, respond, worker::Worker};
@@ -20,19 +22,41 @@ use crate::{inbound, respond, worker::Worker};
 const OWNER: &str = "nexus";
 
 pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
-    answer(&request, &worker, |world, rights, team| {
+    listed(None, &request, &worker, |named| list_body(&named.iter().copied().map(model).collect::<Vec<_>>()))
+        .await
+}
+
+pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
+    shown(None, &request, &name, &worker, |named| one(&model(named))).await
+}
+
+/// The aliases that the caller may ask for, as `body` says them.
+pub(super) async fn listed(
+    tongue: Option<&'static dyn Tongue>,
+    request: &HttpRequest,
+    worker: &Worker,
+    body: impl FnOnce(&[Named<'_>]) -> Bytes,
+) -> HttpResponse {
+    answer(tongue, request, worker, |world, rights, team| {
         let named = world.snapshot.catalogue.listed(team).into_iter();
-        let models: Vec<_> = named.filter(|named| rights.may_call(named.alias)).map(model).collect();
-        Ok(list_body(&models))
+        Ok(body(&named.filter(|named| rights.may_call(named.alias)).collect::<Vec<_>>()))
     })
     .await
 }
 
-pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
-    let name = name.into_inner();
-    answer(&request, &worker, |world, rights, team| match found(&world.snapshot.catalogue, &name, team) {
-        Some(named) if rights.may_call(&name) => Ok(one(&model(named))),
-        _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
+/// One of them, as `body` says it.
+pub(super) async fn shown(
+    tongue: Option<&'static dyn Tongue>,
+    request: &HttpRequest,
+    name: &str,
+    worker: &Worker,
+    body: impl FnOnce(Named<'_>) -> Bytes,
+) -> HttpResponse {
+    answer(tongue, request, worker, |world, rights, team| {
+        match found(&world.snapshot.catalogue, name, team) {
+            Some(named) if rights.may_call(name) => Ok(body(named)),
+            _ => Err(Refusal::UnknownModel { model: name.chars().take(256).collect() }),
+        }
     })
     .await
 }
@@ -49,9 +73,10 @@ fn model(named: Named<'_>) -> Model<'_> {
 }
 
 async fn answer(
+    tongue: Option<&'static dyn Tongue>,
     request: &HttpRequest,
     worker: &Worker,
-    body: impl FnOnce(&World, &Rights<'_>, Option<TeamId>) -> Result<bytes::Bytes, Refusal>,
+    body: impl FnOnce(&World, &Rights<'_>, Option<TeamId>) -> Result<Bytes, Refusal>,
 ) -> HttpResponse {
     let shared = &worker.engine.shared;
     let id = RequestId(identity::mint(&*shared.clock, &*worker.engine.dice));
@@ -60,7 +85,7 @@ async fn answer(
     let caller = identify_bodiless(&worker.engine, &head, &world).await;
     let json = caller.and_then(|caller| body(&world, &world.snapshot.rights(&caller), caller.team));
     match json {
-        Ok(json) => respond::json(id, json),
-        Err(refusal) => respond::denial(&Denial::new(id, Refused::Here(refusal)), worker).await,
+        Ok(json) => respond::json_in(tongue, id, json),
+        Err(refusal) => respond::denial_in(tongue, &Denial::new(id, Refused::Here(refusal)), worker).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::call::Operation;
-use nexus_engine::{arrival::Arrival, pipeline};
+use nexus_engine::{arrival::Arrival, pipeline, stage::parse::Named};
 use nexus_providers::tongue::{self, messages::Messages};
 
 use super::fallback;
@@ -75,15 +75,17 @@ const PASSED: [Operation; 8] = [
     Operation::Translations,
 ];
 
-async fn serve(
-    operation: Operation,
+pub(super) async fn serve(
+    named: impl Into<Named>,
     request: &HttpRequest,
     payload: web::Payload,
     worker: &Worker,
 ) -> HttpResponse {
     let arrival = Arrival { head: inbound::head(request, worker), body: inbound::Body::new(payload) };
     // made where it stays: all that a request may come to hold is more than the framework should move
-    let serving = Box::pin(pipeline::serve(&worker.engine, operation, arrival));
+    let named = named.into();
+    let operation = named.operation;
+    let serving = Box::pin(pipeline::serve(&worker.engine, named, arrival));
     match serving.await {
         Ok(reply) => respond::reply(reply, worker),
         Err(denial) => respond::denial_in(tongue::of(operation), &denial, worker).await,

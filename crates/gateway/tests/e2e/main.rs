@@ -26,6 +26,7 @@ mod faults;
 mod flow;
 mod forwarded;
 mod gemini;
+mod generate;
 mod hostile;
 mod hosts;
 mod keys;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Kinds that speak each another way, and where their endpoints are below the mock's address.
-const KINDS: [(&str, &str); 5] = [
+pub const KINDS: [(&str, &str); 5] = [
     ("custom", "/v1"),
     ("anthropic", "/v1"),
     ("gemini", "/v1beta"),
@@ -31,7 +31,7 @@ fn row(name: &str, kind: &str, mock: &Mock, models: &[(&str, &str)]) -> String {
     )
 }
 
-fn mocked(kind: &str, scripts: &[(&str, &str)]) -> (Mock, Site) {
+pub fn mocked(kind: &str, scripts: &[(&str, &str)]) -> (Mock, Site) {
     let mock = Mock::start(Options::default()).unwrap();
     let models: Vec<_> = [("model", "mock-model")].iter().chain(scripts).copied().collect();
     let site = Site::new(&row("vendor", kind, &mock, &models));
@@ -93,7 +93,7 @@ fn assembled(events: &[Value]) -> Value {
     Value::from(blocks)
 }
 
-fn totals(site: &Site) -> usage::UsageTotals {
+pub fn totals(site: &Site) -> usage::UsageTotals {
     let url = format!("sqlite://{}/nexus-data/nexus.db", site.path().display());
     Store::open(&url).unwrap().read_blocking(usage::totals).unwrap()
 }

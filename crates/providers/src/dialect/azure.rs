@@ -89,7 +89,10 @@ impl Dialect for Azure {
 
     fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
+            Operation::ChatCompletions
+            | Operation::Messages
+            | Operation::Responses
+            | Operation::GenerateContent => None,
             // what Azure has under another name
             Operation::Moderations => None,
             other => Some(path(dated_version(site), other.path().trim_start_matches('/'), deployment)),

@@ -9,7 +9,7 @@
 mod answer;
 pub(super) mod embedding;
 mod fault;
-mod grounding;
+pub(crate) mod grounding;
 mod logprobs;
 mod media;
 pub mod member;
@@ -23,21 +23,30 @@ mod turn;
 mod usage;
 
 use bytes::Bytes;
-use nexus_core::{call::Call, endpoint::Endpoint, fault::Fault, site::Site};
+use nexus_core::{
+    call::{Call, Operation},
+    endpoint::Endpoint,
+    fault::Fault,
+    site::Site,
+};
 
 use self::embedding::StudioEmbedder;
 pub(super) use self::{
     answer::decode,
     fault::of_answer,
-    piece::objects,
     request::{body, model_path, percent_encoded, verb},
     stream::stream,
 };
+pub(crate) use self::{fault::in_band, piece::objects, usage::Tally};
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
     member::Row,
 };
-use crate::{part::listing, registry::Kind};
+use crate::{
+    part::listing,
+    registry::Kind,
+    tongue::{Own, gemini::own},
+};
 
 /// Which of the vendor's two surfaces is spoken to. They differ in what they fetch themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +106,10 @@ impl Dialect for Gemini {
         stream(call)
     }
 
+    fn own(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<&dyn Own> {
+        (operation == Operation::GenerateContent).then_some(&OWN)
+    }
+
     fn embedder(&self) -> Option<&dyn Embedder> {
         Some(&StudioEmbedder)
     }
@@ -105,3 +118,7 @@ impl Dialect for Gemini {
         of_answer(head, body)
     }
 }
+
+/// Spoken to in its own words.
+const OWN: own::Host =
+    own::Host { path: |real_model, _, is_stream| Ok(model_path(real_model, "models")? + verb(is_stream)) };

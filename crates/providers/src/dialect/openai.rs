@@ -80,7 +80,10 @@ impl Dialect for Vendor {
 
     fn path_of(&self, operation: Operation, _: &str, _: Site<'_>) -> Option<String> {
         match operation {
-            Operation::ChatCompletions | Operation::Messages | Operation::Responses => None,
+            Operation::ChatCompletions
+            | Operation::Messages
+            | Operation::Responses
+            | Operation::GenerateContent => None,
             other => Some(other.path().to_owned()),
         }
     }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     part::listing,
     registry::{Form, Kind, Known},
-    tongue::{Own, messages::own},
+    tongue::{self, Own, messages::own},
 };
 
 /// A project of Google Cloud.
@@ -89,8 +89,7 @@ impl Dialect for Vertex {
         if is_claude(ask.capabilities.known_as(ask.real_model)) {
             return encode_claude(ask);
         }
-        let model = gemini::model_path(ask.real_model, "publishers/google/models")?;
-        let path = format!("{}{model}{}", place(ask.site)?, gemini::verb(ask.request.is_stream));
+        let path = gemini_path(ask.real_model, ask.site, ask.request.is_stream)?;
         Ok(Encoded { path, headers: Vec::new(), body: gemini::body(ask, Surface::Vertex)?.into() })
     }
 
@@ -123,7 +122,11 @@ impl Dialect for Vertex {
     }
 
     fn own(&self, operation: Operation, real_model: &str, _: Site<'_>) -> Option<&dyn Own> {
-        (operation == Operation::Messages && is_claude(real_model)).then_some(&CLAUDE)
+        match (operation, is_claude(real_model)) {
+            (Operation::Messages, true) => Some(&CLAUDE),
+            (Operation::GenerateContent, false) => Some(&GEMINI),
+            _ => None,
+        }
     }
 
     fn embedder(&self) -> Option<&dyn Embedder> {
@@ -160,11 +163,19 @@ fn encode_claude(ask: Ask<'_>) -> Result<Encoded, Unsayable> {
     Ok(Encoded { path, ..anthropic::encode(ask, anthropic::Host::Vertex)? })
 }
 
+fn gemini_path(real_model: &str, site: Site<'_>, is_stream: bool) -> Result<String, Unsayable> {
+    let model = gemini::model_path(real_model, "publishers/google/models")?;
+    Ok(format!("{}{model}{}", place(site)?, gemini::verb(is_stream)))
+}
+
 fn claude_path(real_model: &str, site: Site<'_>, is_stream: bool) -> Result<String, Unsayable> {
     let model = gemini::model_path(real_model, "publishers/anthropic/models")?;
     let verb = if is_stream { ":streamRawPredict" } else { ":rawPredict" };
     Ok(format!("{}{model}{verb}", place(site)?))
 }
+
+/// Gemini's models, spoken to in their own words.
+const GEMINI: tongue::gemini::own::Host = tongue::gemini::own::Host { path: gemini_path };
 
 /// Claude's models, spoken to in their own words.
 const CLAUDE: own::Host = own::Host::InPath { path: claude_path, version: anthropic::VERTEX_VERSION };

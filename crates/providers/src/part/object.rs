@@ -22,6 +22,15 @@ impl Object {
         self
     }
 
+    /// The same of a name that may have anything in it.
+    pub(crate) fn raw_named(mut self, name: &str, json: &str) -> Self {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        self.0.push_str(json);
+        self
+    }
+
     pub(crate) fn text(self, name: &str, text: &str) -> Self {
         self.raw(name, &quoted(text))
     }
@@ -65,6 +74,7 @@ mod tests {
         let object =
             Object::default().text("b", "\"\n").raw("a", &array(&[inner.as_str(), "null"])).count("c", 7);
         assert_eq!(object.done(), r#"{"b":"\"\n","a":[{"type":"x","n":1.50},null],"c":7}"#);
+        assert_eq!(Object::default().raw_named("a\"", "1").done(), r#"{"a\"":1}"#);
         assert_eq!((Object::default().done(), array::<&str>(&[])), ("{}".to_owned(), "[]".to_owned()));
     }
 }

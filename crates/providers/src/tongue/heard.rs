@@ -1,6 +1,6 @@
 //! What a chat's answer says, piece by piece: the same pieces for a whole message and for the deltas of a stream.
 //!
-//! Only the first choice is heard: no tongue here has others. What is not understood is passed over.
+//! Of a stream only the first choice is heard: no tongue here has others there. What is not understood is passed over.
 
 use std::borrow::Cow;
 
@@ -48,20 +48,30 @@ pub(super) struct Heard<'a> {
 }
 
 impl<'a> Heard<'a> {
-    /// `None` where the text is no JSON object.
+    /// The first choice. `None` where the text is no JSON object.
     pub(super) fn read(text: &'a str) -> Option<Self> {
         let said = Members::read(text)?;
+        Some(Self::choice(&said, &elements(said.raw("choices")), 0))
+    }
+
+    /// Every choice in its order, at least one. `None` where the text is no JSON object.
+    pub(super) fn choices(text: &'a str) -> Option<Vec<Self>> {
+        let said = Members::read(text)?;
+        let choices = elements(said.raw("choices"));
+        let last = choices.len().saturating_sub(1) as u64;
+        Some((0..=last).map(|at| Self::choice(&said, &choices, at)).collect())
+    }
+
+    fn choice(said: &Members<'a>, choices: &[&'a RawValue], at: u64) -> Self {
         let mut heard = Self {
             id: said.word("id"),
             pieces: Vec::new(),
             usage: said.raw("usage").and_then(|usage| TokenUsage::read(usage.get())),
             error: said.raw("error"),
         };
-        let choices = elements(said.raw("choices"));
-        let first = choices.iter().filter_map(|choice| Members::read(choice.get()));
-        for choice in
-            first.filter(|choice| choice.raw("index").is_none_or(|index| index.get() == "0")).take(1)
-        {
+        let choices = choices.iter().filter_map(|choice| Members::read(choice.get())).enumerate();
+        let it = choices.filter(|(ordinal, choice)| place(choice, *ordinal) == at).map(|(_, choice)| choice);
+        for choice in it.take(1) {
             for name in ["message", "delta"] {
                 if let Some(message) = choice.object(name).ok().flatten() {
                     heard.message(&message);
@@ -70,7 +80,7 @@ impl<'a> Heard<'a> {
             let finish = choice.text("finish_reason").ok().flatten();
             heard.pieces.extend(finish.filter(|word| !word.is_empty()).map(Piece::Finish));
         }
-        Some(heard)
+        heard
     }
 
     fn message(&mut self, message: &Members<'a>) {

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use nexus_core::id::RequestId;
 use nexus_wire::{chat::BodyError, error::PublicError};
 
-use super::{Retold, Speaker, Terms, Told, Tongue, Words};
+use super::{Address, Retold, Speaker, Terms, Told, Tongue, Words};
 
 /// The tongue of `POST /v1/messages`.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Messages {
 }
 
 impl Tongue for Messages {
-    fn read(&self, body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
+    fn read(&self, _: &Address, body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
         request::read(body, terms, request::Wants::Answer)
     }
 

@@ -13,7 +13,7 @@ mod request;
 use bytes::{Bytes, BytesMut};
 use nexus_wire::{chat::BodyError, error::PublicError};
 
-use super::{Retold, Speaker, Terms, Told, Tongue, Words};
+use super::{Address, Retold, Speaker, Terms, Told, Tongue, Words};
 
 /// The tongue of `POST /v1/responses`.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ const SEALED_THOUGHT: &str = "nexus.thought.";
 const SEAL_OF_CALL: &str = "nexus.google.";
 
 impl Tongue for Responses {
-    fn read(&self, body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
+    fn read(&self, _: &Address, body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
         request::read(body, terms)
     }
 

@@ -11,7 +11,7 @@ use nexus_core::{
 };
 use nexus_providers::{
     dialect::{Ask, Progress},
-    tongue::{OwnAsk, Terms, Tongue, Words, messages::Messages},
+    tongue::{Address, OwnAsk, Terms, Tongue, Words, messages::Messages},
 };
 use nexus_wire::chat::ChatRequest;
 use proptest::{collection::vec, prelude::*};
@@ -97,7 +97,7 @@ fn message(name: &str, shown: &str) -> Value {
 
 #[test]
 fn requests_become_chats_in_plain_terms_and_in_full() {
-    golden::check("messages-request", |_, _, body| as_chats(&Messages, body));
+    golden::check("messages-request", |_, _, body| as_chats(&Messages, &Address::default(), body));
 }
 
 #[test]
@@ -247,8 +247,9 @@ fn a_recorded_request_comes_through_both_translations_with_every_word_and_id() {
     let mut said = 0;
     recordings(|name, request, _, _| {
         let body = request.to_string();
-        let retold =
-            Messages.read(body.as_bytes(), Terms::Full).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let retold = Messages
+            .read(&Address::default(), body.as_bytes(), Terms::Full)
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         if retold.unsayable.is_some() {
             return;
         }
@@ -458,7 +459,7 @@ proptest! {
             {"role": "user", "content": results.chain(said).collect::<Vec<_>>()},
         ]});
         for terms in [Terms::Plain, Terms::Full] {
-            let retold = Messages.read(body.to_string().as_bytes(), terms).unwrap();
+            let retold = Messages.read(&Address::default(), body.to_string().as_bytes(), terms).unwrap();
             let chat: Value = serde_json::from_slice(&retold.chat).unwrap();
             let messages = chat["messages"].as_array().unwrap();
             prop_assert_eq!(messages.len(), 3 + ids.len());

@@ -11,7 +11,7 @@ use nexus_core::{
 };
 use nexus_providers::{
     dialect::Progress,
-    tongue::{Own, OwnAsk, Told, Tongue, Words, responses::Responses},
+    tongue::{Address, Own, OwnAsk, Told, Tongue, Words, responses::Responses},
 };
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ fn response(name: &str, shown: &str) -> Value {
 
 #[test]
 fn requests_become_chats_in_plain_terms_and_in_full() {
-    golden::check("responses-request", |_, _, body| as_chats(&Responses, body));
+    golden::check("responses-request", |_, _, body| as_chats(&Responses, &Address::default(), body));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
-use nexus_providers::tongue::{Terms, Told, Tongue, Words};
+use nexus_providers::tongue::{Address, Terms, Told, Tongue, Words};
 use nexus_wire::chat::{BodyError, ChatRequest};
 
 use crate::drive;
@@ -15,6 +15,7 @@ pub fn told(sent: &[u8]) -> Told {
         alias: drive::ALIAS.to_owned(),
         asked_at_s: drive::ASKED_AT_S,
         sent: Bytes::copy_from_slice(sent),
+        address: Address::default(),
     }
 }
 
@@ -27,9 +28,9 @@ pub fn spoken(tongue: &dyn Tongue, told: &Told, words: Words, pieces: &[&[u8]]) 
 }
 
 /// The chat that a request becomes in plain terms, and where those say more in the others.
-pub fn as_chats(tongue: &dyn Tongue, body: &[u8]) -> String {
+pub fn as_chats(tongue: &dyn Tongue, address: &Address, body: &[u8]) -> String {
     let read = |terms| {
-        let retold = tongue.read(body, terms)?;
+        let retold = tongue.read(address, body, terms)?;
         ChatRequest::read(&retold.chat)?;
         Ok(retold)
     };

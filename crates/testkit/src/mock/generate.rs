@@ -34,6 +34,7 @@ const KNOWN_CONFIG: &[&str] = &[
     "logprobs",
     "responseMimeType",
     "responseJsonSchema",
+    "responseSchema",
     "thinkingConfig",
 ];
 
@@ -161,7 +162,8 @@ fn wanted(body: &Value, config: &Value, turns: &[Value]) -> Wanted {
     let last = turns.last().map(parts).unwrap_or_default();
     let answers_a_call = last.iter().any(|part| part.get("functionResponse").is_some());
     if let Some(tool) = chosen_tool(body).filter(|_| !answers_a_call) {
-        let arguments = tool.get("parametersJsonSchema").map(schema::instance).filter(Value::is_object);
+        let schema = either(tool, "parametersJsonSchema", "parameters");
+        let arguments = schema.map(|schema| schema::instance(&schema)).filter(Value::is_object);
         return Wanted::Call {
             name: tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             arguments: arguments.map_or_else(|| "{}".to_owned(), |arguments| arguments.to_string()),
@@ -170,10 +172,29 @@ fn wanted(body: &Value, config: &Value, turns: &[Value]) -> Wanted {
     let speaks = |turn: &&Value| parts(turn).iter().any(|part| part.get("text").is_some());
     let messages: Vec<Value> = turns.iter().filter(speaks).map(message).collect();
     let text = format!("You said: {}", ask::last_user_text(&messages));
-    match (config.get("responseMimeType"), config.get("responseJsonSchema")) {
-        (_, Some(schema)) => Wanted::Json(schema::instance(schema).to_string()),
+    match (config.get("responseMimeType"), either(config, "responseJsonSchema", "responseSchema")) {
+        (_, Some(schema)) => Wanted::Json(schema::instance(&schema).to_string()),
         (Some(_), None) => Wanted::Json(json!({ "text": text }).to_string()),
         (None, None) => Wanted::Text(text),
+    }
+}
+
+/// A schema under its newer name, or under the older one, where kinds are written in capitals.
+fn either(value: &Value, newer: &str, older: &str) -> Option<Value> {
+    value.get(newer).cloned().or_else(|| value.get(older).map(in_small_letters))
+}
+
+fn in_small_letters(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| match value {
+                Value::String(kind) if name == "type" => (name.clone(), json!(kind.to_lowercase())),
+                value => (name.clone(), in_small_letters(value)),
+            };
+            members.iter().map(member).collect()
+        }
+        Value::Array(values) => values.iter().map(in_small_letters).collect(),
+        other => other.clone(),
     }
 }
 

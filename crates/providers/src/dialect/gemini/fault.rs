@@ -13,7 +13,7 @@ pub(in crate::dialect) fn of_answer(head: Head<'_>, body: &[u8]) -> Fault {
 }
 
 /// A failure told inside an answer of status 200.
-pub(super) fn in_band(body: &[u8]) -> Fault {
+pub(crate) fn in_band(body: &[u8]) -> Fault {
     told(fault::in_band(body), body)
 }
 

@@ -13,7 +13,7 @@ const PASSAGES_MAX: usize = 128;
 /// The last word on it counts.
 const MEMBER: &str = "groundingMetadata";
 
-pub(super) fn read<'a>(candidate: &Members<'a>) -> Option<Members<'a>> {
+pub(crate) fn read<'a>(candidate: &Members<'a>) -> Option<Members<'a>> {
     candidate.object(MEMBER).ok().flatten()
 }
 
@@ -23,7 +23,7 @@ pub(super) fn raw<'a>(candidate: &Members<'a>) -> Option<&'a str> {
 }
 
 /// How often the vendor searched.
-pub(super) fn searches(grounding: &Members<'_>) -> u64 {
+pub(crate) fn searches(grounding: &Members<'_>) -> u64 {
     let queries = grounding.raw("webSearchQueries").map(|queries| queries.get());
     let queries: Vec<String> = queries.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     u64::try_from(queries.len()).unwrap_or(u64::MAX)

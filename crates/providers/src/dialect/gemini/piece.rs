@@ -40,7 +40,7 @@ pub(super) enum Said<'a> {
 }
 
 /// The elements of a member that are objects.
-pub(in crate::dialect) fn objects<'a>(members: &Members<'a>, name: &str) -> Vec<Members<'a>> {
+pub(crate) fn objects<'a>(members: &Members<'a>, name: &str) -> Vec<Members<'a>> {
     let values = members.raw(name).and_then(|values| serde_json::from_str(values.get()).ok());
     let values: Vec<&'a RawValue> = values.unwrap_or_default();
     values.into_iter().filter_map(|value| Members::read(value.get())).collect()

@@ -13,7 +13,7 @@ use crate::part::usage::{Convention, Counted, Reported};
 
 /// What an answer has said about its usage so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     counted: Option<Counted>,
     searches: u64,
     raw: Option<Box<str>>,
@@ -22,7 +22,7 @@ pub(super) struct Tally {
 struct Broken;
 
 impl Tally {
-    pub(super) fn note(&mut self, raw: &RawValue) {
+    pub(crate) fn note(&mut self, raw: &RawValue) {
         let Some(members) = Members::read(raw.get()) else { return };
         match counted(&members) {
             // Vertex tells the kind of traffic with every chunk, and counts with the last.
@@ -34,11 +34,11 @@ impl Tally {
     }
 
     /// So many searches stand beside the tokens.
-    pub(super) fn searched(&mut self, searches: u64) {
+    pub(crate) fn searched(&mut self, searches: u64) {
         self.searches = searches;
     }
 
-    pub(super) fn consumed(&self) -> Consumed {
+    pub(crate) fn consumed(&self) -> Consumed {
         let raw = self.raw.clone();
         let Some(counted) = self.counted else { return Consumed { raw, ..Consumed::default() } };
         let consumed = counted.consumed(raw);

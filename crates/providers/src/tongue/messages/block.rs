@@ -5,13 +5,10 @@ use std::borrow::Cow;
 use nexus_wire::conversation::members::{Members, Wrong};
 use serde_json::value::RawValue;
 
-use super::request::Retelling;
+pub(super) use crate::tongue::part::{Part, content};
 use crate::{
-    part::{
-        data_url::PDF,
-        object::{Object, array, quoted},
-    },
-    tongue::heard::elements,
+    part::{data_url::PDF, object::Object},
+    tongue::{body::Retelling, heard::elements},
 };
 
 /// The parts that blocks of a user, of `system` or of a tool's result come to. `path` is theirs in the body.
@@ -23,33 +20,6 @@ pub(super) fn parts(blocks: &[&RawValue], path: &str, telling: &mut Retelling) -
         parts.extend(part(&block, &path, telling)?);
     }
     Ok(parts)
-}
-
-/// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) json: String,
-    /// What it says, where it is text and nothing else.
-    pub(super) text: Option<String>,
-}
-
-impl Part {
-    fn text(text: &str, mark: Option<&str>) -> Self {
-        let json = Object::of("text").text("text", text).maybe("cache_control", mark).done();
-        Self { json, text: mark.is_none().then(|| text.to_owned()) }
-    }
-
-    fn other(json: Object, mark: Option<&str>) -> Self {
-        Self { json: json.maybe("cache_control", mark).done(), text: None }
-    }
-}
-
-/// A message's `content`: a string where one text is all there is.
-pub(super) fn content(parts: &[Part]) -> String {
-    match parts {
-        [Part { text: Some(text), .. }] => quoted(text),
-        parts => array(&parts.iter().map(|part| &part.json).collect::<Vec<_>>()),
-    }
 }
 
 /// One block as parts; a `content` source has several.

@@ -4,16 +4,19 @@
 //! refused where no vendor is found that speaks the tongue itself.
 
 use nexus_wire::{
-    chat::{self, BodyError},
+    chat::BodyError,
     conversation::members::{Members, Wrong},
 };
 use serde_json::value::RawValue;
 
 use super::{block, turn};
 use crate::{
-    dialect::Unsayable,
     part::object::{Object, array, quoted},
-    tongue::{Retold, Terms, heard::elements},
+    tongue::{
+        Retold, Terms,
+        body::{self, Retelling},
+        heard::elements,
+    },
 };
 
 /// What a request is for.
@@ -24,39 +27,13 @@ pub(super) enum Wants {
     Count,
 }
 
-/// What is found while a request is told anew.
-#[derive(Debug)]
-pub(super) struct Retelling {
-    pub(super) terms: Terms,
-    has_more: bool,
-    unsayable: Option<Unsayable>,
-}
-
-impl Retelling {
-    /// Whether something that is there beyond the plain form is to be said; that it is there is remembered.
-    pub(super) fn more(&mut self) -> bool {
-        self.has_more = true;
-        self.terms == Terms::Full
-    }
-
-    /// Something cannot be said; the first such thing is remembered.
-    pub(super) fn cannot(&mut self, param: String, message: String) {
-        self.unsayable.get_or_insert(Unsayable { param, message });
-    }
-}
-
 /// Tools that the vendor runs itself: a model that does not know them calls none.
 const RUN_BY_THE_VENDOR: &[&str] =
     &["web_search_", "web_fetch_", "code_execution_", "tool_search_tool_", "mcp_toolset"];
 
 pub(super) fn read(body: &[u8], terms: Terms, wants: Wants) -> Result<Retold, BodyError> {
-    let text = chat::readable(body)?;
-    let said = Members::read(text).ok_or_else(|| match text.trim_start().starts_with('{') {
-        true => chat::unreadable(text),
-        false => BodyError { message: "the request body must be a JSON object".to_owned(), param: None },
-    })?;
-    once(&said)?;
-    let mut telling = Retelling { terms, has_more: false, unsayable: None };
+    let said = body::read(body, str::to_owned)?;
+    let mut telling = Retelling::new(terms);
     let messages = conversation(&said, &mut telling)?;
     let mut told = Object::default();
     told = told.maybe("model", said.raw("model").map(RawValue::get)).raw("messages", &array(&messages));
@@ -69,22 +46,7 @@ pub(super) fn read(body: &[u8], terms: Terms, wants: Wants) -> Result<Retold, Bo
         let message = "only Anthropic's own models ask servers of tools themselves; leave `mcp_servers` away";
         telling.cannot("mcp_servers".to_owned(), message.to_owned());
     }
-    let Retelling { has_more, unsayable, .. } = telling;
-    Ok(Retold { chat: told.done().into(), has_more, unsayable })
-}
-
-/// Of two members of one name the gateway could read one and the vendor the other.
-fn once(said: &Members<'_>) -> Result<(), BodyError> {
-    let names: Vec<&str> = said.iter().map(|(name, _)| name).collect();
-    let twice =
-        names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|known| known == *name));
-    match twice {
-        Some((_, name)) => Err(BodyError {
-            message: format!("the member `{name}` stands in the body more than once"),
-            param: Some((*name).to_owned()),
-        }),
-        None => Ok(()),
-    }
+    Ok(telling.done(told.done()))
 }
 
 fn conversation(said: &Members<'_>, telling: &mut Retelling) -> Result<Vec<String>, BodyError> {

@@ -5,13 +5,10 @@ use std::borrow::Cow;
 use nexus_wire::conversation::members::{Members, Wrong};
 use serde_json::value::RawValue;
 
-use super::{
-    block::{self, Part, content, part},
-    request::Retelling,
-};
+use super::block::{self, Part, content, part};
 use crate::{
     part::object::{Object, array, quoted},
-    tongue::{Terms, heard::elements},
+    tongue::{Terms, body::Retelling, heard::elements},
 };
 
 /// What stands before a signature of Google's in a `redacted_thinking` block's `data`.

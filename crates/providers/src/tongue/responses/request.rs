@@ -4,7 +4,7 @@
 //! looked up before. An item that is named alone is refused whoever serves it: nobody knows whose it is.
 
 use nexus_wire::{
-    chat::{self, BodyError},
+    chat::BodyError,
     conversation::members::{Members, Wrong},
 };
 use serde_json::value::RawValue;
@@ -13,7 +13,7 @@ use super::{SEAL_OF_CALL, SEALED_THOUGHT};
 use crate::{
     dialect::Unsayable,
     part::object::{Object, array, quoted},
-    tongue::{Retold, Terms, heard::elements},
+    tongue::{Retold, Terms, body, heard::elements},
 };
 
 /// Members that a chat has too, and what they are called there.
@@ -57,12 +57,7 @@ struct Said {
 }
 
 pub(super) fn read(body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
-    let text = chat::readable(body)?;
-    let said = Members::read(text).ok_or_else(|| match text.trim_start().starts_with('{') {
-        true => chat::unreadable(text),
-        false => BodyError { message: "the request body must be a JSON object".to_owned(), param: None },
-    })?;
-    once(&said)?;
+    let said = body::read(body, str::to_owned)?;
     let mut telling =
         Retelling { terms, has_more: false, unsayable: None, messages: Vec::new(), said: Said::default() };
     telling.kept(&said);
@@ -82,20 +77,6 @@ pub(super) fn read(body: &[u8], terms: Terms) -> Result<Retold, BodyError> {
     told = telling.form(&said, told)?;
     let Retelling { has_more, unsayable, .. } = telling;
     Ok(Retold { chat: told.done().into(), has_more, unsayable })
-}
-
-/// Of two members of one name the gateway could read one and the vendor the other.
-fn once(said: &Members<'_>) -> Result<(), BodyError> {
-    let names: Vec<&str> = said.iter().map(|(name, _)| name).collect();
-    let twice =
-        names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|known| known == *name));
-    match twice {
-        Some((_, name)) => Err(BodyError {
-            message: format!("the member `{name}` stands in the body more than once"),
-            param: Some((*name).to_owned()),
-        }),
-        None => Ok(()),
-    }
 }
 
 impl Retelling {
