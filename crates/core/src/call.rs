@@ -15,6 +15,8 @@ pub enum Operation {
     Responses,
     /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: a chat, asked in Google's words
     GenerateContent,
+    /// `POST /v1/rerank`
+    Rerank,
     /// `POST /v1/completions`
     Completions,
     /// `POST /v1/moderations`
@@ -44,6 +46,7 @@ impl Operation {
             Operation::Messages => "messages",
             Operation::Responses => "responses",
             Operation::GenerateContent => "generate_content",
+            Operation::Rerank => "rerank",
             Operation::Completions => "completions",
             Operation::Moderations => "moderations",
             Operation::ImageGenerations => "images.generations",
@@ -83,6 +86,7 @@ impl Operation {
             Operation::Speech => "/audio/speech",
             Operation::Transcriptions => "/audio/transcriptions",
             Operation::Translations => "/audio/translations",
+            Operation::Rerank => "/rerank",
             // each of its requests has a path of its own
             Operation::GenerateContent | Operation::Resources(_) => "",
         }

@@ -53,8 +53,10 @@ impl Prompt {
             }
             Self::Passed(body) => {
                 let body = std::str::from_utf8(body).unwrap_or_default();
-                let prompt = members(body).into_iter().find(|member| member.name == "prompt");
-                prompt.map_or(0, |prompt| nexus_tokens::count_text(prompt.value.trim_matches('"')))
+                // of completions, and of what is put in an order
+                let is_read = |name: &str| matches!(name, "prompt" | "query" | "documents");
+                let read = members(body).into_iter().filter(|member| is_read(&member.name));
+                read.map(|member| nexus_tokens::count_text(member.value.trim_matches('"'))).sum()
             }
             Self::Texts(texts, range) => {
                 let texts = texts.get(range.clone()).unwrap_or_default();

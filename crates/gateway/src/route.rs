@@ -85,6 +85,8 @@ pub fn table() -> Vec<Url> {
         url(Method::POST, "/v1beta/models/{model:.+}", Access::Key, || web::post().to(gemini::ask)),
         url(Method::GET, "/v1beta/models/{model:.+}", Access::Key, || web::get().to(gemini::show)),
         url(Method::GET, "/v1beta/models", Access::Key, || web::get().to(gemini::list)),
+        url(Method::POST, "/v1/rerank", Access::Key, || web::post().to(operation::rank)),
+        url(Method::POST, "/v2/rerank", Access::Key, || web::post().to(operation::rank)),
         url(Method::POST, "/v1/cost/estimate", Access::Key, || web::post().to(estimate::ask)),
         url(Method::GET, "/v1/models", Access::Key, || web::get().to(models::list)),
         url(Method::GET, "/v1/models/{model:.+}", Access::Key, || web::get().to(models::show)),

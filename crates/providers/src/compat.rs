@@ -162,6 +162,8 @@ pub const VENDORS: &[Vendor] = &[
     remote("nvidia", "NVIDIA NIM", "https://integrate.api.nvidia.com/v1", &["NVIDIA_API_KEY"], OLD),
     remote("huggingface", "Hugging Face router", "https://router.huggingface.co/v1", &["HF_TOKEN"], OLD),
     remote("github-models", "GitHub Models", "https://models.github.ai/inference", &["GITHUB_TOKEN"], NONE),
+    remote("jina", "Jina AI", "https://api.jina.ai/v1", &["JINA_API_KEY"], OLD),
+    remote("voyage", "Voyage AI", "https://api.voyageai.com/v1", &["VOYAGE_API_KEY"], OLD),
     local("ollama", "Ollama", "http://127.0.0.1:11434/v1", &["OLLAMA_API_KEY"], ONE_CHOICE),
     local("vllm", "vLLM", "http://127.0.0.1:8000/v1", &["VLLM_API_KEY"], VLLM),
     local("lmstudio", "LM Studio", "http://127.0.0.1:1234/v1", &["LMSTUDIO_API_KEY"], OLD),

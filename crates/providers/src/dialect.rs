@@ -28,9 +28,10 @@ pub mod gemini;
 pub mod member;
 pub mod ollama;
 pub mod openai;
+pub mod ranker;
 pub mod vertex;
 
-use self::embedder::Embedder;
+use self::{embedder::Embedder, ranker::Ranker};
 use crate::{
     part::listing,
     tongue::{Own, Terms},
@@ -245,6 +246,11 @@ pub trait Dialect: Send + Sync {
 
     /// How it makes embeddings in words of its own; `None`: not at all, or in OpenAI's.
     fn embedder(&self) -> Option<&dyn Embedder> {
+        None
+    }
+
+    /// How it puts documents in an order; `None`: not at all.
+    fn ranker(&self) -> Option<Ranker> {
         None
     }
 

@@ -18,6 +18,7 @@ pub mod models;
 pub mod passed;
 pub mod place;
 pub mod references;
+pub mod rerank;
 pub mod said;
 pub mod splice;
 pub mod sse;

@@ -24,6 +24,7 @@ use nexus_providers::{
             KeptPassing, Passing, Reading, decode_embeddings, decode_kept, decode_passed, encode_embeddings,
             encode_passed,
         },
+        ranker::Ranker,
     },
     tongue::{Own, OwnAsk, Terms, Words},
 };
@@ -71,6 +72,8 @@ enum Said<'a> {
     Embeddings { request: &'a EmbeddingRequest, path: String },
     /// Embeddings in the vendor's words.
     Batches(Batches<'a>),
+    /// Documents to be put in an order.
+    Ranked(Ranker),
     /// Words that go through as they are.
     Passed { request: &'a PassedRequest, path: String },
     /// A call about what the vendor keeps.
@@ -132,6 +135,9 @@ pub fn adapt<'a>(
                 }
                 (None, None) => return Err(Refused::There(unknown(&asked.call))),
             }
+        }
+        Request::Passed(_) if asked.call.operation == Operation::Rerank => {
+            Said::Ranked(dialect.ranker().ok_or_else(|| Refused::There(unknown(&asked.call)))?)
         }
         Request::Passed(request) => {
             let path = match &asked.resource {
@@ -236,6 +242,9 @@ impl Adapted<'_> {
                 headers: Vec::new(),
                 body: encode_embeddings(self.body, request, self.real_model),
             }),
+            Said::Ranked(ranker) => ranker.encode(self.body, self.real_model).map_err(Unsayable::from).map(
+                |body| Encoded { path: Ranker::PATH.to_owned(), headers: Vec::new(), body },
+            ),
             Said::Passed { request, path } => Ok(Encoded {
                 path: path.clone(),
                 headers: Vec::new(),
@@ -256,7 +265,7 @@ impl Adapted<'_> {
             Said::Chat { .. } | Said::Own { .. } => Prompt::Chat(self.body.clone()),
             Said::Embeddings { .. } => Prompt::Embeddings(self.body.clone()),
             Said::Batches(batches) => batches.prompt(),
-            Said::Passed { .. } | Said::Kept { .. } => Prompt::Passed(self.body.clone()),
+            Said::Ranked(_) | Said::Passed { .. } | Said::Kept { .. } => Prompt::Passed(self.body.clone()),
         }
     }
 
@@ -325,6 +334,7 @@ impl Adapted<'_> {
             Said::Batches(batches) => {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
+            Said::Ranked(ranker) => ranker.decode(self.call, self.body, body).map(Came::Whole),
             Said::Passed { request, .. } => decode_passed(self.call, request, body).map(Came::Whole),
             Said::Kept { call, request, .. } => {
                 let alias = request.model.as_ref().map(|_| self.call.alias.clone());
@@ -348,6 +358,7 @@ impl Adapted<'_> {
             Said::Chat { .. }
             | Said::Own { .. }
             | Said::Embeddings { .. }
+            | Said::Ranked(_)
             | Said::Passed { .. }
             | Said::Kept { .. } => Bytes::new(),
         }

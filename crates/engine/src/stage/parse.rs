@@ -26,6 +26,7 @@ use nexus_wire::{
     mark::{self, Borne},
     passed::{Form, PassedRequest},
     references::{Reference, references},
+    rerank::RerankRequest,
     surface::Method,
 };
 
@@ -224,6 +225,10 @@ impl Request {
             | Operation::Responses
             | Operation::GenerateContent => ChatRequest::read(body).map(Self::Chat),
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
+            Operation::Rerank => {
+                RerankRequest::read(body)?;
+                PassedRequest::read(body).map(Self::Passed)
+            }
             Operation::Completions
             | Operation::Moderations
             | Operation::ImageGenerations
@@ -330,6 +335,7 @@ fn kinds(operation: Operation) -> fn(&str) -> bool {
         Operation::ChatCompletions
         | Operation::Messages
         | Operation::GenerateContent
+        | Operation::Rerank
         | Operation::Completions
         | Operation::Embeddings
         | Operation::Moderations => {

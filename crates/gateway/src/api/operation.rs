@@ -22,6 +22,11 @@ pub async fn embed(request: HttpRequest, payload: web::Payload, worker: web::Dat
     serve(Operation::Embeddings, &request, payload, &worker).await
 }
 
+/// `POST /v1/rerank`, and the same under `/v2` for clients of Cohere's.
+pub async fn rank(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
+    serve(Operation::Rerank, &request, payload, &worker).await
+}
+
 /// `POST /v1/messages`: a chat in Anthropic's words, whole or streamed, as the body asks.
 pub async fn converse(
     request: HttpRequest,

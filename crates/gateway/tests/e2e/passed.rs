@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Answer,
+    messages::totals,
     node::{Node, Site, mocked, provider, until},
 };
+use nexus_core::usage::{Quantity, Usage};
 use nexus_testkit::{Mock, Options};
 
 const BOUNDARY: &str = "form-boundary-7d1";
@@ -214,4 +216,72 @@ fn what_is_not_served_says_why_and_what_is_unknown_looks_like_openais() {
     let expected = json!({ "type": "invalid_request_error", "code": "unknown_url", "param": null });
     let error = &answer.json()["error"];
     assert!(["type", "code", "param"].iter().all(|name| error[name] == expected[name]), "{error}");
+}
+
+#[test]
+fn documents_are_put_in_an_order_in_one_form_whoever_does_it_and_booked_as_billed() {
+    let asked = json!({ "model": "ranker", "query": "which is long?", "documents": ["a", {"text": "abc"}, "ab"],
+        "top_n": 2, "return_documents": true });
+    for (kind, base, sent_path, quantity, count) in [
+        ("jina", "/v1", "/v1/rerank", Quantity::Input, 18),
+        ("voyage", "/v1", "/v1/rerank", Quantity::Input, 18),
+        ("cohere", "/v2", "/v2/rerank", Quantity::Searches, 2),
+    ] {
+        let mock = Mock::start(Options::default()).unwrap();
+        let endpoint = format!("http://{}{base}", mock.addr());
+        let models = [("ranker", "mock-ranker"), ("broken", "m+fault=status:500")];
+        let row = provider("vendor", &endpoint, &models).replace("kind: custom", &format!("kind: {kind}"));
+        let site = Site::new(&row);
+        let (_, key) = site.key("app");
+        let node = site.start();
+        for path in ["/v1/rerank", "/v2/rerank"] {
+            let answer = ask(&node, &key, path, &asked);
+            assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
+            let said = answer.json();
+            let results = said["results"].as_array().unwrap();
+            let order: Vec<_> =
+                results.iter().map(|result| (&result["index"], &result["document"]["text"])).collect();
+            assert_eq!(order, [(&json!(1), &json!("abc")), (&json!(2), &json!("ab"))], "{kind}");
+            assert_eq!(said["model"], "ranker", "{kind}");
+        }
+        let sent = &mock.requests()[0];
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!((sent.path.as_str(), &body["model"]), (sent_path, &json!("mock-ranker")), "{kind}");
+        assert_eq!(body["documents"], json!(["a", "abc", "ab"]), "{kind}");
+        assert_eq!(body["top_k"].is_u64(), kind == "voyage", "{kind}: {body}");
+        let wrong =
+            ask(&node, &key, "/v1/rerank", &json!({ "model": "ranker", "query": "q", "documents": [7] }));
+        assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("documents[0]")), "{kind}");
+        let unknown =
+            ask(&node, &key, "/v1/rerank", &json!({ "model": "x", "query": "q", "documents": ["a"] }));
+        assert_eq!(
+            (unknown.status, &unknown.json()["error"]["code"]),
+            (404, &json!("model_not_found")),
+            "{kind}"
+        );
+        let broken =
+            ask(&node, &key, "/v1/rerank", &json!({ "model": "broken", "query": "q", "documents": ["a"] }));
+        assert_eq!((broken.status, &broken.json()["error"]["type"]), (502, &json!("server_error")), "{kind}");
+        node.stop();
+        let booked = totals(&site).usage;
+        let expected = Usage::default().with(quantity, count);
+        assert_eq!(booked, expected, "{kind}");
+    }
+}
+
+#[test]
+fn a_vendor_that_ranks_nothing_is_not_asked_to() {
+    let mock = Mock::start(Options::default()).unwrap();
+    let row = provider("vendor", &format!("http://{}/v1", mock.addr()), &[("m", "m")]);
+    let site = Site::new(&row.replace("kind: custom", "kind: anthropic"));
+    let (_, key) = site.key("app");
+    let node = site.start();
+    let answer = ask(&node, &key, "/v1/rerank", &json!({ "model": "m", "query": "q", "documents": ["a"] }));
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["param"]),
+        (400, &json!("model")),
+        "{}",
+        answer.text()
+    );
+    assert!(mock.requests().is_empty());
 }

@@ -92,7 +92,8 @@ impl Dialect for Azure {
             Operation::ChatCompletions
             | Operation::Messages
             | Operation::Responses
-            | Operation::GenerateContent => None,
+            | Operation::GenerateContent
+            | Operation::Rerank => None,
             // what Azure has under another name
             Operation::Moderations => None,
             other => Some(path(dated_version(site), other.path().trim_start_matches('/'), deployment)),

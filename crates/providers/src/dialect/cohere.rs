@@ -22,7 +22,7 @@ use nexus_core::{
 
 use super::{
     Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, embedder::Embedder,
-    member::Row,
+    member::Row, ranker::Ranker,
 };
 use crate::{
     part::{fault, listing},
@@ -97,6 +97,10 @@ impl Dialect for Cohere {
 
     fn embedder(&self) -> Option<&dyn Embedder> {
         Some(self)
+    }
+
+    fn ranker(&self) -> Option<Ranker> {
+        Some(Ranker::USUAL)
     }
 
     fn fault(&self, head: Head<'_>, body: &[u8]) -> Fault {

@@ -34,7 +34,7 @@ pub use self::{
 };
 use super::{
     Ask, AuthScheme, COUNTED_TEXT_MAX, Consumed, Decoded, Dialect, Encoded, Head, StreamDecoder, Unsayable,
-    bad_answer, member::Row,
+    bad_answer, member::Row, ranker::Ranker,
 };
 use crate::{
     compat::{self, Quirks, Vendor},
@@ -50,6 +50,9 @@ use crate::{
 
 /// The one of these vendors that takes responses.
 const OPENAI: &str = "openai";
+
+/// The one that has words of its own for reranking.
+const VOYAGE: &str = "voyage";
 
 const RESPONSES: own::Host = own::Host { path: |_| "/responses".to_owned() };
 
@@ -83,9 +86,14 @@ impl Dialect for Vendor {
             Operation::ChatCompletions
             | Operation::Messages
             | Operation::Responses
-            | Operation::GenerateContent => None,
+            | Operation::GenerateContent
+            | Operation::Rerank => None,
             other => Some(other.path().to_owned()),
         }
+    }
+
+    fn ranker(&self) -> Option<Ranker> {
+        Some(if self.id == VOYAGE { Ranker::VOYAGE } else { Ranker::USUAL })
     }
 
     fn kept_at(&self, path: &str, _: Site<'_>) -> Option<String> {

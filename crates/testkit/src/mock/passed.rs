@@ -30,11 +30,13 @@ pub(super) fn answer(path: &str, body: &[u8], script: &Script) -> Reply {
         "/audio/speech" => Reply::of_media("audio/mpeg", &["ID3", &asked.text("input"), "\u{0}end"]),
         "/audio/transcriptions" => transcription(&asked),
         "/audio/translations" => Reply::json(&json!({"text": asked.sum()}).to_string()),
+        "/rerank" => rerank(path, &asked),
         _ => pictures(name, &asked),
     }
 }
 
-const OPERATIONS: [&str; 8] = [
+const OPERATIONS: [&str; 9] = [
+    "/rerank",
     "/completions",
     "/moderations",
     "/audio/speech",
@@ -113,6 +115,27 @@ fn transcription(asked: &Asked) -> Reply {
         return Reply::of_media(EVENTS, &events.each_ref().map(String::as_str));
     }
     Reply::json(&json!({"text": asked.sum(), "usage": usage}).to_string())
+}
+
+/// The documents from the longest to the shortest, in the words of whoever has such a path or model.
+fn rerank(path: &str, asked: &Asked) -> Reply {
+    let documents = asked.json.get("documents").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut order: Vec<usize> = (0..documents.len()).collect();
+    let length = |at: &usize| documents.get(*at).and_then(Value::as_str).map_or(0, str::len);
+    order.sort_by_key(|at| std::cmp::Reverse(length(at)));
+    let top = ["top_n", "top_k"].iter().find_map(|name| asked.json.get(*name)?.as_u64());
+    order.truncate(top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX)));
+    let results: Vec<Value> =
+        order.iter().map(|at| json!({"index": at, "relevance_score": 1.0 / (1.0 + *at as f64)})).collect();
+    let tokens = json!({"total_tokens": 3 * documents.len()});
+    let answer = if path.contains("/v2/") {
+        json!({"id": "r-1", "results": results, "meta": {"billed_units": {"search_units": 1}}})
+    } else if asked.json.get("top_k").is_some() {
+        json!({"object": "list", "data": results, "model": asked.model, "usage": tokens})
+    } else {
+        json!({"model": asked.model, "usage": tokens, "results": results})
+    };
+    Reply::json(&answer.to_string())
 }
 
 fn pictures(name: &str, asked: &Asked) -> Reply {
