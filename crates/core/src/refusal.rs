@@ -53,6 +53,8 @@ pub enum Refusal {
     UnknownModel { model: String },
     /// Nothing of this kind and id that the caller's team has made.
     UnknownResource { kind: &'static str, id: String },
+    /// Nothing that the caller may reach is at this path.
+    NoSuchPath,
     /// Who has made what cannot be looked up or noted now.
     OwnersAway,
     /// No target of the model takes requests like this; `against` says in a word why the last one does not.

@@ -24,10 +24,12 @@ pub enum Family {
     Chatkit,
     Voices,
     Provenance,
+    /// What stands at a provider's own paths.
+    Relay,
 }
 
 impl Family {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Files,
         Self::Uploads,
         Self::Batches,
@@ -45,6 +47,7 @@ impl Family {
         Self::Chatkit,
         Self::Voices,
         Self::Provenance,
+        Self::Relay,
     ];
 
     /// The name in ledger rows, and the model a call of it counts as for keys that are bound to models.
@@ -67,6 +70,7 @@ impl Family {
             Self::Chatkit => "chatkit",
             Self::Voices => "voices",
             Self::Provenance => "content_provenance_checks",
+            Self::Relay => "relay",
         }
     }
 

@@ -96,6 +96,8 @@ pub struct TeamPolicy {
     pub limits: Limits,
     /// Whether what its requests and their answers say is kept.
     pub keeps_content: bool,
+    /// Whether its keys may ask providers for what stands at paths of their own.
+    pub raw_relay: bool,
 }
 
 /// A key in its short form, found by its digest.
@@ -191,6 +193,11 @@ impl Snapshot {
     /// Whether what this team's requests and their answers say is kept.
     pub fn keeps_content(&self, team: Option<TeamId>) -> bool {
         team.and_then(|team| self.teams.get(&team)).is_some_and(|policy| policy.keeps_content)
+    }
+
+    /// Whether this team's keys may ask providers for what stands at paths of their own.
+    pub fn may_relay(&self, team: Option<TeamId>) -> bool {
+        team.and_then(|team| self.teams.get(&team)).is_some_and(|policy| policy.raw_relay)
     }
 
     /// Who an admin key is in the administration; `None` for the other levels.

@@ -114,6 +114,7 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
             ))
             .with_param(Some("model".to_owned())),
         Refusal::UnknownResource { kind, id } => unknown_resource(kind, &id),
+        Refusal::NoSuchPath => PublicError::new(ErrorCode::UnknownUrl),
         Refusal::OwnersAway => unbooked(OWNERS_AWAY),
         Refusal::Unfit { alias, against } => {
             PublicError::new(ErrorCode::InvalidRequest).with_message(format!(

@@ -147,7 +147,11 @@ async fn way<T: Transport, B: BodyStream>(
     let asked = parse(shared, wanted, request, &head, body, signature.holds()).await?;
     signed::body(signature, asked.sent(), &head, &caller, shared).await?;
     let telling = asked.telling();
-    let home = resource::home(&asked, &caller, shared).await?;
+    let relays = asked.resource.as_ref().and_then(|call| call.provider.as_deref());
+    let home = match relays {
+        Some(provider) => Some(resource::relayed(provider, &caller, &head.line, &world, shared)?),
+        None => resource::home(&asked, &caller, shared).await?,
+    };
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, home, &world))?;
     own.admit(&mut routed, shared.clock.monotonic_us())?;
     *keeping = Keeping::of(&routed, &world, shared, request);

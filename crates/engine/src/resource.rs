@@ -26,12 +26,13 @@ use self::listing::list;
 pub use self::query::decoded;
 pub(crate) use self::stored::noticed;
 use crate::{
+    arrival::Line,
     attempt::Trip,
     pipeline::{self, Refused},
     port::Transport,
     reply::{Reply, ReplyBody},
     shared::{Engine, Shared},
-    stage::{parse::Asked, resolve::Routed},
+    stage::{authenticate::deny, parse::Asked, resolve::Routed},
     world::World,
 };
 
@@ -48,6 +49,8 @@ pub struct ResourceCall {
     pub named: Vec<Reference>,
     /// Headers that go along, names in lower case.
     pub along: Vec<(&'static str, String)>,
+    /// The name of the provider whose own path it is, where no API has it.
+    pub provider: Option<String>,
 }
 
 impl ResourceCall {
@@ -122,6 +125,25 @@ pub async fn home(asked: &Asked, caller: &Principal, shared: &Shared) -> Result<
             message: "what the request names is kept at different providers; name things of one".to_owned(),
             param: None,
         }),
+    }
+}
+
+/// The provider whose own path is asked for, where the caller may reach it; that it may not is noted.
+pub(crate) fn relayed(
+    provider: &str,
+    caller: &Principal,
+    line: &Line<'_>,
+    world: &World,
+    shared: &Shared,
+) -> Result<Home, Refusal> {
+    let snapshot = &world.snapshot;
+    let may = snapshot.may_relay(caller.team) && snapshot.rights(caller).may_use(provider);
+    match world.provider(provider).filter(|_| may) {
+        Some(provider) => Ok(Home { provider, credential: None }),
+        None => {
+            deny(shared, line, "relay", Some(caller));
+            Err(Refusal::NoSuchPath)
+        }
     }
 }
 

@@ -102,6 +102,11 @@ impl World {
         Some(Resolved { name: name.into(), route: Arc::clone(route), rule: Arc::default() })
     }
 
+    /// The provider of this name, where it can be asked for what no model is named for.
+    pub fn provider(&self, name: &str) -> Option<ProviderId> {
+        Some(self.homes.get(name)?.targets.first()?.provider.id)
+    }
+
     /// A target of a route of this world, by its place, and what stands behind it.
     pub fn stand<'a>(
         &'a self,

@@ -9,5 +9,6 @@ pub mod models;
 pub mod operation;
 pub mod organization;
 pub mod probes;
+pub mod relay;
 pub mod resources;
 pub mod session_keys;

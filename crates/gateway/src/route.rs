@@ -12,7 +12,10 @@ use nexus_wire::surface::{self, How, SURFACE};
 
 use crate::{
     admin,
-    api::{estimate, fallback, gemini, me, models, operation, organization, probes, resources, session_keys},
+    api::{
+        estimate, fallback, gemini, me, models, operation, organization, probes, relay, resources,
+        session_keys,
+    },
     console,
 };
 
@@ -96,6 +99,12 @@ pub fn table() -> Vec<Url> {
         url(Method::GET, "/v1/organization/usage/{kind}", Access::Key, || web::get().to(organization::usage)),
         url(Method::POST, "/v1/session-keys", Access::Key, || web::post().to(session_keys::create)),
 
+        url(Method::GET, relay::PATH, Access::Key, || web::get().to(relay::serve)),
+        url(Method::POST, relay::PATH, Access::Key, || web::post().to(relay::serve)),
+        url(Method::PUT, relay::PATH, Access::Key, || web::put().to(relay::serve)),
+        url(Method::PATCH, relay::PATH, Access::Key, || web::patch().to(relay::serve)),
+        url(Method::DELETE, relay::PATH, Access::Key, || web::delete().to(relay::serve)),
+
         url(Method::GET, "/healthz", Access::Anyone, || web::get().to(probes::alive)),
         url(Method::GET, "/readyz", Access::Anyone, || web::get().to(probes::ready)),
 
@@ -119,10 +128,14 @@ fn of_surface(row: &surface::Row) -> Option<Url> {
         (How::Refused(_), surface::Method::Delete) => {
             (Access::Key, || web::delete().to(fallback::not_served))
         }
+        // OpenAI's API has none
+        (_, surface::Method::Put | surface::Method::Patch) => return None,
     };
     let method = match row.method {
         surface::Method::Get => Method::GET,
         surface::Method::Post => Method::POST,
+        surface::Method::Put => Method::PUT,
+        surface::Method::Patch => Method::PATCH,
         surface::Method::Delete => Method::DELETE,
     };
     Some(Url { method, path: row.path, access, route })

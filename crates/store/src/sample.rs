@@ -39,6 +39,7 @@ pub(crate) fn team(number: u64, name: &str) -> Team {
         bounds: Default::default(),
         content_ttl_seconds: None,
         throttle: None,
+        raw_relay: false,
         created_at_ms: 1,
         updated_at_ms: 1,
         version: 1,

@@ -18,6 +18,7 @@ diesel::table! {
         max_concurrent -> Nullable<BigInt>,
         content_ttl_seconds -> Nullable<BigInt>,
         throttle -> Nullable<Text>,
+        raw_relay -> Bool,
     }
 }
 

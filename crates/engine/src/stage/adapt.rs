@@ -21,7 +21,7 @@ use nexus_providers::{
     dialect::{
         Ask, Decoded, Dialect, Encoded, StreamDecoder, Unsayable, fitted,
         openai::{
-            KeptPassing, Passing, Reading, decode_embeddings, decode_kept, decode_passed, encode_embeddings,
+            KeptPassing, Passing, Reading, decode_embeddings, decode_kept, decode_passed, decode_relayed, encode_embeddings,
             encode_passed,
         },
         ranker::Ranker,
@@ -101,6 +101,9 @@ pub struct Carriage<'a> {
 /// How an answer about what is kept goes through.
 fn kept_passing(call: &ResourceCall, media: Option<&str>) -> Option<Passage> {
     let (decoder, is_events) = match media {
+        Some("text/event-stream") if call.provider.is_some() => (KeptPassing::heard_events(), true),
+        Some("application/json") | None if call.provider.is_some() => return None,
+        _ if call.provider.is_some() => (KeptPassing::heard_bytes(), false),
         _ if call.does.is_content => (KeptPassing::bytes(), false),
         Some("application/json") | None => return None,
         Some("text/event-stream") => (KeptPassing::events(), true),
@@ -141,6 +144,7 @@ pub fn adapt<'a>(
         }
         Request::Passed(request) => {
             let path = match &asked.resource {
+                Some(call) if call.provider.is_some() => Some(call.target()),
                 Some(call) => dialect.kept_at(&call.target(), site),
                 None => dialect.path_of(asked.call.operation, real_model, site),
             };
@@ -336,6 +340,7 @@ impl Adapted<'_> {
             }
             Said::Ranked(ranker) => ranker.decode(self.call, self.body, body).map(Came::Whole),
             Said::Passed { request, .. } => decode_passed(self.call, request, body).map(Came::Whole),
+            Said::Kept { call, .. } if call.provider.is_some() => Ok(Came::Whole(decode_relayed(body))),
             Said::Kept { call, request, .. } => {
                 let alias = request.model.as_ref().map(|_| self.call.alias.clone());
                 let reading = Reading { alias, generates: call.does.generates };

@@ -27,7 +27,6 @@ use nexus_wire::{
     passed::{Form, PassedRequest},
     references::{Reference, references},
     rerank::RerankRequest,
-    surface::Method,
 };
 
 use self::form::{Carried, Hold};
@@ -356,26 +355,35 @@ pub async fn resource<B: BodyStream>(
     clock: &dyn Clock,
 ) -> Result<Asked, Refusal> {
     let operation = call.operation();
-    let form = headers.content_type.and_then(Form::of).filter(|_| call.method == Method::Post);
+    let form = headers.content_type.and_then(Form::of).filter(|_| call.method.takes_body());
     let (body, request, carried) = match form {
         Some(form) => {
             plain(headers)?;
             let read = Box::pin(form::read(form.without_model(), headers, body, hold, limits)).await?;
             (read.0, read.1, Some(Box::new(read.2)))
         }
-        None if call.method == Method::Post => {
+        None if call.method.takes_body() => {
             plain(headers)?;
             let body = collect(headers.content_length, body, limits).await?;
             let request = match &*body {
                 [] => PassedRequest::default(),
                 _ if !headers.content_type.is_none_or(is_json) => return Err(Refusal::UnsupportedMediaType),
+                // whatever it is, it is the provider's to understand
+                said if call.provider.is_some() => PassedRequest::read(said).unwrap_or_default(),
                 said => PassedRequest::read(said).map_err(bad)?,
             };
             (body, request, None)
         }
         None => (Bytes::new(), PassedRequest::default(), None),
     };
+    let request = match &call.provider {
+        // a name of a model in there is none of this gateway's
+        Some(_) => PassedRequest { model: None, ..request },
+        None => request,
+    };
     let references = match &carried {
+        // what such a body names is the provider's to know
+        _ if call.provider.is_some() => Vec::new(),
         Some(_) => request.references.clone(),
         None => references(&body, kinds(operation)).map_err(bad)?,
     };

@@ -50,6 +50,8 @@ pub struct TeamBody {
     pub content_ttl_seconds: Option<u32>,
     /// What its keys are held to of which something looks wrong; null: nothing is done.
     pub throttle: Option<ThrottleBody>,
+    /// Whether its keys may ask providers for what stands at paths of their own, under `/providers/{name}/`.
+    pub raw_relay: bool,
     /// The `ETag` without its quotes.
     pub version: i64,
     /// Unix seconds.
@@ -71,6 +73,7 @@ impl TeamBody {
             max_concurrent: team.bounds.concurrent,
             content_ttl_seconds: team.content_ttl_seconds,
             throttle: team.throttle.as_ref().map(ThrottleBody::new),
+            raw_relay: team.raw_relay,
             version: team.version,
             created_at: team.created_at_ms.div_euclid(1000),
             updated_at: team.updated_at_ms.div_euclid(1000),
@@ -111,6 +114,9 @@ pub struct NewTeam {
     /// What its keys are held to of which something looks wrong; null: nothing is done.
     #[serde(default)]
     throttle: Option<ThrottleBody>,
+    /// Whether its keys may ask providers for what stands at paths of their own, under `/providers/{name}/`.
+    #[serde(default)]
+    raw_relay: bool,
 }
 
 fn yes() -> bool {
@@ -157,6 +163,9 @@ pub struct TeamPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<ThrottleBody>, required = false)]
     throttle: Option<Option<ThrottleBody>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    raw_relay: Option<bool>,
 }
 
 /// Content is kept for a minute at least and a year at most.
@@ -206,6 +215,7 @@ pub async fn create(call: Call<(), Json<NewTeam>>) -> Result<Recorded<Created<Te
         },
         content_ttl_seconds: wish.content_ttl_seconds,
         throttle,
+        raw_relay: wish.raw_relay,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
@@ -241,6 +251,7 @@ pub async fn update(call: Call<(), Json<TeamPatch>>) -> Result<Recorded<Shown<Te
             .throttle
             .as_ref()
             .map(|wish| wish.as_ref().map(|wish| wish.checked(&mut check, "/throttle"))),
+        raw_relay: patch.raw_relay,
     };
     let limits = [patch.rate_limit, patch.token_limit, patch.max_concurrent].map(Option::flatten);
     check_limits(&mut check, "", limits);

@@ -52,6 +52,7 @@ fn call(request: &HttpRequest) -> Option<ResourceCall> {
         named: named.collect(),
         along: beta.map(|beta| ("openai-beta", beta.to_owned())).into_iter().collect(),
         path,
+        provider: None,
     };
     Some(call.with_cursors())
 }

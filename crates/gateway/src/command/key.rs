@@ -108,6 +108,7 @@ fn team_of(conn: &mut AnyConnection, name: &str, new: TeamId, now_ms: i64) -> Re
         bounds: Bounds::default(),
         content_ttl_seconds: None,
         throttle: None,
+        raw_relay: false,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

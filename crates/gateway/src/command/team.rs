@@ -65,6 +65,7 @@ fn create(store: &Store, wish: &TeamCreate) -> Result<(), StartError> {
         bounds: Bounds::default(),
         content_ttl_seconds: None,
         throttle: None,
+        raw_relay: false,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,

@@ -40,6 +40,7 @@ mod people;
 mod pools;
 mod postgres;
 mod pricing;
+mod relay;
 mod repeats;
 mod resources;
 mod responses;

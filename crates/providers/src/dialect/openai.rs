@@ -29,7 +29,7 @@ use nexus_wire::{
 
 pub use self::{
     embedding::{decode_embeddings, encode_embeddings},
-    kept::{KeptPassing, Reading, decode_kept},
+    kept::{KeptPassing, Reading, decode_kept, decode_relayed},
     passed::{Passing, by_piece, decode_passed, encode_passed},
 };
 use super::{

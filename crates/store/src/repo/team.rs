@@ -31,6 +31,8 @@ pub struct Team {
     pub content_ttl_seconds: Option<u32>,
     /// What is done about keys of which something looks wrong; `None`: nothing.
     pub throttle: Option<Wish>,
+    /// Whether its keys may ask providers for what stands at paths of their own.
+    pub raw_relay: bool,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
     pub version: i64,
@@ -47,6 +49,7 @@ pub struct Change {
     /// `Some(None)` keeps nothing from now on and erases what is kept.
     pub content_ttl_seconds: Option<Option<u32>>,
     pub throttle: Option<Option<Wish>>,
+    pub raw_relay: Option<bool>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -65,6 +68,7 @@ struct TeamRow {
     max_concurrent: Option<i64>,
     content_ttl_seconds: Option<i64>,
     throttle: Option<String>,
+    raw_relay: bool,
 }
 
 impl TeamRow {
@@ -77,6 +81,7 @@ impl TeamRow {
             bounds: row.bounds(self.rate_limit, self.token_limit, self.max_concurrent)?,
             content_ttl_seconds: row.small_or_none("content_ttl_seconds", self.content_ttl_seconds)?,
             throttle: row.throttle("throttle", self.throttle.as_deref())?,
+            raw_relay: self.raw_relay,
             name: self.name,
             is_active: self.is_active,
             created_at_ms: self.created_at,
@@ -98,6 +103,7 @@ struct TeamChange<'a> {
     max_concurrent: Option<Option<i64>>,
     content_ttl_seconds: Option<Option<i64>>,
     throttle: Option<Option<String>>,
+    raw_relay: Option<bool>,
     updated_at: i64,
 }
 
@@ -117,6 +123,7 @@ pub fn create(conn: &mut AnyConnection, team: &Team) -> Result<(), StoreError> {
         max_concurrent: team.bounds.concurrent.map(i64::from),
         content_ttl_seconds: team.content_ttl_seconds.map(i64::from),
         throttle: team.throttle.as_ref().map(throttle::written),
+        raw_relay: team.raw_relay,
     };
     insert_into(teams::table).values(row).execute(conn)?;
     Ok(())
@@ -186,6 +193,7 @@ pub fn update(
         max_concurrent: change.bounds.concurrent.map(wide),
         content_ttl_seconds: change.content_ttl_seconds.map(wide),
         throttle: change.throttle.as_ref().map(|wish| wish.as_ref().map(throttle::written)),
+        raw_relay: change.raw_relay,
         updated_at: now_ms,
     };
     let row = teams::table.find(id.to_string()).filter(teams::version.eq(expected_version));
@@ -234,7 +242,7 @@ mod tests {
             ..sample::team(1, "red")
         };
         store.write_blocking(|conn| create(conn, &now)).unwrap();
-        let changes: [fn(&mut Team, &mut Change); 10] = [
+        let changes: [fn(&mut Team, &mut Change); 12] = [
             |team, change| team.name = change.name.insert("crimson".into()).clone(),
             |team, change| team.is_active = *change.is_active.insert(true),
             |team, change| team.scope = change.scope.insert(sample::scope("claude-*")).clone(),
@@ -245,6 +253,8 @@ mod tests {
             |team, change| team.bounds.concurrent = *change.bounds.concurrent.insert(Some(3)),
             |team, change| team.content_ttl_seconds = *change.content_ttl_seconds.insert(Some(60)),
             |team, change| team.content_ttl_seconds = *change.content_ttl_seconds.insert(None),
+            |team, change| team.raw_relay = *change.raw_relay.insert(true),
+            |team, change| team.raw_relay = *change.raw_relay.insert(false),
         ];
         for (at, apply) in changes.into_iter().enumerate() {
             let mut change = Change::default();

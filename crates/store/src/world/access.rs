@@ -36,7 +36,7 @@ const OPEN: &str = "{}";
 /// Requests a minute, tokens a minute, requests at once.
 type BoundsRow = (Option<i64>, Option<i64>, Option<i64>);
 
-type TeamRow = (String, bool, String, String, BoundsRow, Option<i64>);
+type TeamRow = (String, bool, String, String, BoundsRow, Option<i64>, bool);
 
 fn read_bounds(row: Reading<'_>, (requests, tokens, concurrent): BoundsRow) -> Result<Bounds, StoreError> {
     row.bounds(requests, tokens, concurrent)
@@ -48,18 +48,25 @@ pub(super) fn teams(
     previous: Option<&Snapshot>,
 ) -> Result<(HashMap<TeamId, TeamPolicy>, HashSet<TeamId>), StoreError> {
     let bounds = (teams::rate_limit, teams::token_limit, teams::max_concurrent);
-    let columns =
-        (teams::id, teams::is_active, teams::scope, teams::shield, bounds, teams::content_ttl_seconds);
+    let columns = (
+        teams::id,
+        teams::is_active,
+        teams::scope,
+        teams::shield,
+        bounds,
+        teams::content_ttl_seconds,
+        teams::raw_relay,
+    );
     let rows: Vec<TeamRow> = teams::table.select(columns).load(conn)?;
     let (mut policies, mut disabled) = (HashMap::new(), HashSet::new());
-    let read = |(id, is_active, scope, shield, bounds, content_ttl): TeamRow| {
+    let read = |(id, is_active, scope, shield, bounds, content_ttl, raw_relay): TeamRow| {
         let row = Reading { table: "teams", id: &id };
         let team: TeamId = row.id("id", &id)?;
         let policy = row.scope("scope", &scope).and_then(|scope| {
             let shield = row.word("shield", &shield, ShieldMode::from_word)?;
             let earlier = previous.and_then(|world| world.teams.get(&team)).map(|policy| &policy.limits);
             let limits = kept(read_bounds(row, bounds)?, earlier);
-            Ok(TeamPolicy { scope, shield, limits, keeps_content: content_ttl.is_some() })
+            Ok(TeamPolicy { scope, shield, limits, keeps_content: content_ttl.is_some(), raw_relay })
         });
         Ok((team, is_active, policy))
     };

@@ -81,7 +81,7 @@ impl Resource {
             match row.method {
                 Method::Get => resource.lists = Some(kind),
                 Method::Post => resource.makes = Some(kind),
-                Method::Delete => {}
+                Method::Put | Method::Patch | Method::Delete => {}
             }
         }
         resource.deletes = row.method == Method::Delete && below.split('/').count() == 2;
@@ -89,6 +89,9 @@ impl Resource {
         resource.generates = path == "/responses/compact";
         Some(resource)
     }
+
+    /// What stands at a provider's own path: of what it is nothing is known.
+    pub const RELAY: Self = Self::plain("relay");
 
     const fn plain(family: &'static str) -> Self {
         Self {

@@ -4,13 +4,16 @@
 use bytes::{Bytes, BytesMut};
 use nexus_core::{fault::Fault, usage::Usage};
 use nexus_wire::{
-    passed::Answer,
+    conversation::members::Members,
+    passed::{Answer, Spent},
     splice::{self, Edit},
     sse::decode::FrameDecoder,
+    usage::TokenUsage,
 };
 
+use super::{Quirks, counted};
 use crate::{
-    dialect::{Consumed, Decoded, Progress, StreamDecoder, bad_answer},
+    dialect::{Consumed, Decoded, Progress, StreamDecoder, bad_answer, gemini::Tally},
     part::usage::Counted,
     tongue::responses::own,
 };
@@ -48,6 +51,48 @@ pub fn decode_kept(reading: &Reading, body: &Bytes) -> Result<Decoded, Fault> {
     Ok(Decoded { body, consumed, text: String::new() })
 }
 
+/// A whole answer at a provider's own path, whatever it is.
+pub fn decode_relayed(body: &Bytes) -> Decoded {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    Decoded { body: body.clone(), consumed: said(text).unwrap_or_default(), text: String::new() }
+}
+
+/// What a text says of usage, in a form that is known: OpenAI's in both of its APIs, and where it stands inside what was
+/// made, Anthropic's among them; Google's.
+fn said(text: &str) -> Option<Consumed> {
+    let whole = Members::read(text)?;
+    if let Some(usage) = whole.raw("usageMetadata") {
+        let mut tally = Tally::default();
+        tally.note(usage);
+        return Some(tally.consumed());
+    }
+    let inside = |name: &str| whole.object(name).ok().flatten()?.raw("usage");
+    let raw = whole.raw("usage").or_else(|| inside("response")).or_else(|| inside("message"))?.get();
+    let of_chats = TokenUsage::read(raw).map(|tokens| counted(Some(tokens), raw, Quirks::NONE));
+    of_chats.or_else(|| {
+        let counted = own::counted(raw)?;
+        let total = Spent::read(raw).total.filter(|total| *total <= Usage::PLAUSIBLE_MAX);
+        // where nothing is made there is a total alone
+        Some(match (counted.usage, total) {
+            (None, Some(total)) => {
+                Consumed { usage: Some(Usage::text(total, 0)), raw: Some(raw.into()), ..Consumed::default() }
+            }
+            _ => counted.consumed(Some(raw.into())),
+        })
+    })
+}
+
+/// Counts that come in several events: of each the largest.
+fn grown(before: Option<Usage>, said: Consumed) -> Consumed {
+    let largest = |usage: Usage| {
+        let before = before.unwrap_or_default();
+        usage
+            .counts()
+            .fold(before, |all, (quantity, count)| all.with(quantity, count.max(before.of(quantity))))
+    };
+    Consumed { usage: said.usage.map(largest).or(before), ..said }
+}
+
 fn nothing() -> Consumed {
     Consumed { usage: Some(Usage::default()), ..Consumed::default() }
 }
@@ -56,17 +101,30 @@ fn nothing() -> Consumed {
 pub struct KeptPassing {
     /// `None` where it is bytes of whatever they are.
     frames: Option<FrameDecoder>,
+    /// Whether what it says of usage is heard.
+    hears: bool,
+    consumed: Consumed,
 }
 
 impl KeptPassing {
     /// Server-sent events.
     pub fn events() -> Self {
-        Self { frames: Some(FrameDecoder::default()) }
+        Self { frames: Some(FrameDecoder::default()), hears: false, consumed: nothing() }
     }
 
     /// Bytes of whatever they are, up to the body's end.
     pub fn bytes() -> Self {
-        Self { frames: None }
+        Self { frames: None, hears: false, consumed: nothing() }
+    }
+
+    /// Events at a provider's own path, which may say what they used.
+    pub fn heard_events() -> Self {
+        Self { hears: true, consumed: Consumed::default(), ..Self::events() }
+    }
+
+    /// Bytes from there, of which nobody knows what they used.
+    pub fn heard_bytes() -> Self {
+        Self { consumed: Consumed::default(), ..Self::bytes() }
     }
 }
 
@@ -85,6 +143,11 @@ impl StreamDecoder for KeptPassing {
             let Some(frame) = frame else { return Ok(progress) };
             out.extend_from_slice(frame.lines);
             out.extend_from_slice(b"\n\n");
+            if self.hears
+                && let Some(consumed) = std::str::from_utf8(frame.data).ok().and_then(said)
+            {
+                self.consumed = grown(self.consumed.usage, consumed);
+            }
             if frame.data == b"[DONE]" {
                 return Ok(Progress::Done);
             }
@@ -101,7 +164,7 @@ impl StreamDecoder for KeptPassing {
     }
 
     fn consumed(&mut self) -> Consumed {
-        nothing()
+        self.consumed.clone()
     }
 
     fn text(&self) -> &str {
@@ -128,6 +191,26 @@ mod tests {
         assert_eq!(made.consumed.usage, Some(Usage::text(3, 2)));
         assert_eq!(read(&plain, "").consumed.usage, Some(Usage::default()));
         assert!(decode_kept(&plain, &Bytes::from_static(b"<html>")).is_err());
+    }
+
+    #[test]
+    fn what_was_used_at_a_path_of_its_own_is_read_where_it_has_a_known_form() {
+        for (body, expected) in [
+            (r#"{"usage":{"prompt_tokens":3,"completion_tokens":2}}"#, Some(Usage::text(3, 2))),
+            (r#"{"usage":{"input_tokens":3,"output_tokens":2}}"#, Some(Usage::text(3, 2))),
+            (r#"{"response":{"usage":{"input_tokens":3,"output_tokens":2}}}"#, Some(Usage::text(3, 2))),
+            (r#"{"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}"#, Some(Usage::text(3, 2))),
+            (r#"{"usage":{"total_tokens":5}}"#, Some(Usage::text(5, 0))),
+            (r#"{"results":[]}"#, None),
+            ("no json", None),
+        ] {
+            let decoded = decode_relayed(&Bytes::from_static(body.as_bytes()));
+            assert_eq!((decoded.body, decoded.consumed.usage), (Bytes::from(body), expected), "{body}");
+            let (mut decoder, mut out) = (KeptPassing::heard_events(), BytesMut::new());
+            decoder.feed(format!("data: {body}\n\ndata: {{}}\n\n").as_bytes(), &mut out).unwrap();
+            assert_eq!(decoder.consumed().usage, expected, "{body}");
+        }
+        assert_eq!(KeptPassing::heard_bytes().consumed().usage, None);
     }
 
     #[test]
