@@ -42,6 +42,7 @@ const NAMES: &[(&str, &str)] = &[
 /// Members whose values are the client's own, and schemas.
 const FREE: &[&str] = &[
     "metadata",
+    "client_metadata",
     "parameters",
     "schema",
     "input_schema",
@@ -95,16 +96,21 @@ pub fn kind_of(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Everything of these kinds a body refers to, each once; a body that is no JSON refers to nothing.
+/// Everything of these kinds a body refers to, each once; a body that is no JSON refers to nothing. Beside the members
+/// that are the client's own everywhere, those of the names in `free` are so in this one.
 ///
 /// # Errors
 /// If that is too much, or it asks for what is everybody's at a provider.
-pub fn references(body: &[u8], kinds: fn(&str) -> bool) -> Result<Vec<Reference>, BodyError> {
+pub fn references(
+    body: &[u8],
+    kinds: fn(&str) -> bool,
+    free: &'static [&'static str],
+) -> Result<Vec<Reference>, BodyError> {
     if SIGN.as_ref().is_some_and(|sign| !sign.is_match(body)) {
         return Ok(Vec::new());
     }
     let Ok(text) = std::str::from_utf8(body) else { return Ok(Vec::new()) };
-    let mut found = Found { kinds, all: BTreeSet::new(), wrong: None };
+    let mut found = Found { kinds, free, all: BTreeSet::new(), wrong: None };
     if json::read(text, |cursor| found.object(cursor, "")).is_err() {
         return Ok(Vec::new());
     }
@@ -116,6 +122,7 @@ pub fn references(body: &[u8], kinds: fn(&str) -> bool) -> Result<Vec<Reference>
 
 struct Found {
     kinds: fn(&str) -> bool,
+    free: &'static [&'static str],
     all: BTreeSet<Reference>,
     wrong: Option<BodyError>,
 }
@@ -147,7 +154,7 @@ impl Found {
         let read = cursor.object(|cursor, name| {
             let name = name.unescaped();
             match (&*name, by_id) {
-                (free, _) if FREE.contains(&free) => cursor.value().map(drop),
+                (free, _) if FREE.contains(&free) || self.free.contains(&free) => cursor.value().map(drop),
                 ("id", Some(kind)) if cursor.kind() == Kind::Text => {
                     let id = cursor.string()?.map(|text| text.unescaped().into_owned());
                     self.refer(kind, id.unwrap_or_default());
@@ -187,7 +194,7 @@ mod tests {
     use super::*;
 
     fn found(body: &str) -> Vec<String> {
-        let all = references(body.as_bytes(), |_| true).unwrap();
+        let all = references(body.as_bytes(), |_| true, &[]).unwrap();
         all.into_iter().map(|Reference { kind, id }| format!("{kind} {id}")).collect()
     }
 
@@ -208,6 +215,7 @@ mod tests {
             (r#"{"prompt":"a cat"}"#, &[]),
             (r#"{"voice":"alloy","metadata":{"file_id":"mine"},"file_id":7}"#, &[]),
             (r#"{"tools":[{"function":{"parameters":{"properties":{"file_id":{"const":"x"}}}}}]}"#, &[]),
+            (r#"{"client_metadata":{"thread_id":"t"},"input":"hi"}"#, &[]),
             ("no json with file_id", &[]),
         ] {
             assert_eq!(found(body), expected, "{body}");
@@ -218,13 +226,21 @@ mod tests {
     fn a_kind_that_is_not_meant_is_no_reference() {
         let body =
             br#"{"messages":[{"content":[{"type":"video","video":["https://a/1.jpg"]},{"file_id":"f"}]}]}"#;
-        let all = references(body, |kind| kind != "video").unwrap();
+        let all = references(body, |kind| kind != "video", &[]).unwrap();
+        assert_eq!(all, [Reference { kind: "file", id: "f".to_owned() }]);
+    }
+
+    #[test]
+    fn what_a_model_called_a_tool_with_is_the_client_s_own_where_that_is_said() {
+        let body =
+            br#"{"messages":[{"content":[{"type":"tool_use","input":{"thread_id":"t"}},{"file_id":"f"}]}]}"#;
+        let all = references(body, |_| true, &["input"]).unwrap();
         assert_eq!(all, [Reference { kind: "file", id: "f".to_owned() }]);
     }
 
     #[test]
     fn what_everybody_stored_is_no_source_and_too_much_is_refused() {
-        let refused = |body: &str| references(body.as_bytes(), |_| true).unwrap_err();
+        let refused = |body: &str| references(body.as_bytes(), |_| true, &[]).unwrap_err();
         let all = r#"{"data_source":{"type":"completions","source":{"type":"stored_completions"}}}"#;
         assert_eq!(refused(all).param.as_deref(), Some("source"));
         let file = r#"{"data_source":{"type":"responses","source":{"type":"file_id","id":"x"}}}"#;

@@ -323,7 +323,7 @@ pub async fn body<B: BodyStream>(
     }
     let body = whole(headers, body, limits).await?;
     let asked = understood(request_id, named, body, headers, clock)?;
-    let references = references(asked.sent(), kinds(operation)).map_err(bad)?;
+    let references = references(asked.sent(), kinds(operation), free(operation)).map_err(bad)?;
     Ok(Asked { references, ..asked })
 }
 
@@ -331,16 +331,24 @@ pub async fn body<B: BodyStream>(
 /// of those names are a vendor's own there: `video` is what a model is shown.
 fn kinds(operation: Operation) -> fn(&str) -> bool {
     match operation {
+        // neither has a member for anything that is kept so
+        Operation::GenerateContent | Operation::Rerank => |_| false,
         Operation::ChatCompletions
         | Operation::Messages
-        | Operation::GenerateContent
-        | Operation::Rerank
         | Operation::Completions
         | Operation::Embeddings
         | Operation::Moderations => {
             |kind| !matches!(kind, "video" | "character" | "consent" | "conversation")
         }
         _ => |_| true,
+    }
+}
+
+/// Members that are the client's own in such a body: with what a model called a tool.
+fn free(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::Messages => &["input"],
+        _ => &[],
     }
 }
 
@@ -385,7 +393,7 @@ pub async fn resource<B: BodyStream>(
         // what such a body names is the provider's to know
         _ if call.provider.is_some() => Vec::new(),
         Some(_) => request.references.clone(),
-        None => references(&body, kinds(operation)).map_err(bad)?,
+        None => references(&body, kinds(operation), free(operation)).map_err(bad)?,
     };
     let mut asked = asked(request_id, operation, body, Request::Passed(request), headers, clock);
     asked.call.is_stream |= call.is_stream();
