@@ -169,7 +169,9 @@ fn message_tokens(message: &Value) -> u64 {
 }
 
 fn wanted(body: &Value, messages: &[Value]) -> Wanted {
-    let role = messages.last().and_then(|message| message.get("role")).and_then(Value::as_str);
+    // what the system says behind the user's words is no turn
+    let roles = messages.iter().filter_map(|message| message.get("role")?.as_str());
+    let role = roles.rev().find(|role| !matches!(*role, "system" | "developer"));
     if let Some(tool) = chosen_tool(body).filter(|_| role == Some("user")) {
         let arguments = tool.get("parameters").map(schema::instance).filter(Value::is_object);
         return Wanted::Call {
