@@ -85,6 +85,7 @@ pub fn table() -> Vec<Url> {
         url(Method::POST, "/v1/messages", Access::Key, || web::post().to(operation::converse)),
         url(Method::POST, "/v1/messages/count_tokens", Access::Key, || web::post().to(operation::count_tokens)),
         url(Method::POST, "/v1/responses", Access::Key, || web::post().to(operation::create_response)),
+        url(Method::POST, "/v1/models/{model:.+}", Access::Key, || web::post().to(gemini::ask)),
         url(Method::POST, "/v1beta/models/{model:.+}", Access::Key, || web::post().to(gemini::ask)),
         url(Method::GET, "/v1beta/models/{model:.+}", Access::Key, || web::get().to(gemini::show)),
         url(Method::GET, "/v1beta/models", Access::Key, || web::get().to(gemini::list)),

@@ -1,4 +1,4 @@
-//! Google's Gemini before any provider: what stands under `/v1beta/models`.
+//! Google's Gemini before any provider: what stands under `/v1beta/models`, and under `/v1/models` for newer clients.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use nexus_core::call::Operation;
@@ -12,6 +12,11 @@ use super::{fallback, models, operation};
 use crate::{inbound, respond, worker::Worker};
 
 const TONGUE: Option<&'static dyn Tongue> = Some(&Gemini);
+
+/// Whether a client of Google's asks, where OpenAI's might: it shows its key in Google's way.
+pub fn is_of_google(request: &HttpRequest) -> bool {
+    request.headers().contains_key("x-goog-api-key")
+}
 
 /// `POST /v1beta/models/{model}:{verb}`
 pub async fn ask(

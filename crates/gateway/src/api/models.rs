@@ -17,16 +17,23 @@ use nexus_engine::{
 use nexus_providers::tongue::Tongue;
 use nexus_wire::models::{Model, list as list_body, one};
 
+use super::gemini;
 use crate::{inbound, respond, worker::Worker};
 
 const OWNER: &str = "nexus";
 
 pub async fn list(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
+    if gemini::is_of_google(&request) {
+        return gemini::list(request, worker).await;
+    }
     listed(None, &request, &worker, |named| list_body(&named.iter().copied().map(model).collect::<Vec<_>>()))
         .await
 }
 
 pub async fn show(request: HttpRequest, name: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
+    if gemini::is_of_google(&request) {
+        return gemini::show(request, name, worker).await;
+    }
     shown(None, &request, &name, &worker, |named| one(&model(named))).await
 }
 

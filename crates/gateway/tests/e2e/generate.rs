@@ -90,6 +90,8 @@ fn to_a_vendor_that_speaks_it_the_request_goes_as_it_is() {
     let headers = [("x-goog-api-key", &*key), ("content-type", "application/json")];
     let refused = node.request("POST", "/v1beta/models/model:generateContent", &headers, body);
     assert_eq!(refused.status, 400, "what is no whole number here is refused: {}", refused.text());
+    let newer = node.request("POST", "/v1/models/none:generateContent", &headers, body);
+    assert_eq!((newer.status, &newer.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
     let body = body.replace("4.0e1", "40.0");
     let answer = node.request("POST", "/v1beta/models/model:streamGenerateContent", &headers, &body);
     let said = objects(&answer);
@@ -241,6 +243,11 @@ fn models_are_listed_and_tokens_counted_without_asking_anybody() {
     assert_eq!(get("/another/one:8b").json()["name"], "models/another/one:8b");
     let none = get("/none");
     assert_eq!((none.status, &none.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
+    // the newer clients ask under `/v1`, where the key says whose they are
+    let newer = node.request("GET", "/v1/models", &[("x-goog-api-key", &key)], "").json();
+    assert_eq!(newer["models"].as_array().map(Vec::len), Some(2), "{newer}");
+    let one = node.request("GET", "/v1/models/model", &[("x-goog-api-key", &key)], "").json();
+    assert_eq!(one["name"], "models/model");
     let count = |body: &Value| {
         let answer = post(&node, "another/one:8b:countTokens", &key, body);
         assert_eq!(answer.status, 200, "{}", answer.text());
