@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the Rust tests of every crate, then the suites that drive a real gateway from outside.
 //! Each runner ends with one line, `NAME: N passed, N failed`; a runner that could not run counts as a failure.
 
+mod clients;
 mod console;
 mod readme;
 mod rest;
@@ -23,7 +24,7 @@ const COSTS_REQUESTS: u32 = 2_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `rest`, `readme`, `costs`, `conformance`, `console`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `clients`, `rest`, `readme`, `costs`, `conformance`, `console`; none is everything
     only: Vec<String>,
     /// The SDKs behind a provider of this kind only
     #[arg(long, value_name = "KIND")]
@@ -37,6 +38,7 @@ enum Part {
     /// A package by its full name.
     Crate(String),
     Sdk,
+    Clients,
     Rest,
     Readme,
     Costs,
@@ -44,8 +46,8 @@ enum Part {
     Console,
 }
 
-const ALL: [Part; 7] =
-    [Part::Rust, Part::Sdk, Part::Rest, Part::Readme, Part::Costs, Part::Conformance, Part::Console];
+const ALL: [Part; 8] =
+    [Part::Rust, Part::Sdk, Part::Clients, Part::Rest, Part::Readme, Part::Costs, Part::Conformance, Part::Console];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let names: Vec<&str> = workspace.crates.iter().map(|package| package.name.as_str()).collect();
@@ -86,6 +88,9 @@ fn outside(workspace: &Workspace, parts: &[Part], only: Option<&str>) -> Vec<(St
                 results.push((format!("{name} {}", dialect.kind), tally));
             }
         }
+    }
+    if parts.contains(&Part::Clients) {
+        results.extend(clients::run(workspace, &binaries));
     }
     if parts.contains(&Part::Rest) {
         let tally = rest::run(workspace, &binaries).unwrap_or_else(|error| Tally::broken(&error));
@@ -150,6 +155,7 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
     let part = |name: &String| match name.as_str() {
         "rust" => Ok(Part::Rust),
         "sdk" => Ok(Part::Sdk),
+        "clients" => Ok(Part::Clients),
         "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
         "costs" => Ok(Part::Costs),
@@ -161,7 +167,7 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
                 Some(package) => Ok(Part::Crate((*package).to_owned())),
                 None => {
                     bail!(
-                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `rest`, `readme`, `costs` or `console`"
+                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `clients`, `rest`, `readme`, `costs` or `console`"
                     )
                 }
             }
@@ -185,6 +191,7 @@ mod tests {
                 Some(vec![Part::Crate("nexus-core".into()), Part::Crate("xtask".into())]),
             ),
             (&["sdk"], Some(vec![Part::Sdk])),
+            (&["clients"], Some(vec![Part::Clients])),
             (&["readme", "rust"], Some(vec![Part::Readme, Part::Rust])),
             (&["rest"], Some(vec![Part::Rest])),
             (&["console"], Some(vec![Part::Console])),

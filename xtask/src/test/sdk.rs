@@ -27,7 +27,7 @@ fn python(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Resu
 }
 
 fn javascript(workspace: &Workspace, binaries: &Binaries, dialect: &Dialect) -> Result<Tally> {
-    let folder = node_with_sdk(workspace)?;
+    let folder = node_with(workspace, "sdk/node")?;
     let scenario = Scenario::start(workspace, binaries, dialect)?;
     let mut command = Command::new("node");
     command.args(["--test", "--test-reporter=spec"]).current_dir(folder).envs(scenario.env());
@@ -56,12 +56,12 @@ pub(crate) fn python_with(workspace: &Workspace, suite: &str) -> Result<PathBuf>
     Ok(folder)
 }
 
-/// A folder with the Node suite and what its lock file pins beside it.
-fn node_with_sdk(workspace: &Workspace) -> Result<PathBuf> {
+/// A folder in `target` with a Node suite of `tests`, and what its lock file pins beside it.
+pub(super) fn node_with(workspace: &Workspace, suite: &str) -> Result<PathBuf> {
     let shell = &workspace.shell;
-    let folder = workspace.target.join("sdk/node");
+    let folder = workspace.target.join(suite);
     shell.create_dir(&folder)?;
-    for file in shell.read_dir("tests/sdk/node")? {
+    for file in shell.read_dir(Path::new("tests").join(suite))? {
         shell.copy_file(&file, &folder)?;
     }
     node::install(shell, &folder)?;
