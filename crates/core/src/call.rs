@@ -13,10 +13,6 @@ pub enum Operation {
     Messages,
     /// `POST /v1/responses`: a chat, asked and answered in items
     Responses,
-    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: a chat, asked in Google's words
-    GenerateContent,
-    /// `POST /v1/rerank`
-    Rerank,
     /// `POST /v1/completions`
     Completions,
     /// `POST /v1/moderations`
@@ -35,6 +31,10 @@ pub enum Operation {
     Translations,
     /// Whatever a provider keeps: made, asked for, listed or deleted under its own path
     Resources(Family),
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: a chat, asked in Google's words
+    GenerateContent,
+    /// `POST /v1/rerank`
+    Rerank,
 }
 
 impl Operation {

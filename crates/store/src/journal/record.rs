@@ -316,6 +316,8 @@ enum OperationMirror {
     Transcriptions,
     Translations,
     Resources(#[serde(with = "FamilyMirror")] Family),
+    GenerateContent,
+    Rerank,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -338,6 +340,7 @@ enum FamilyMirror {
     Chatkit,
     Voices,
     Provenance,
+    Relay,
 }
 
 #[derive(Serialize, Deserialize)]
