@@ -46,8 +46,16 @@ enum Part {
     Console,
 }
 
-const ALL: [Part; 8] =
-    [Part::Rust, Part::Sdk, Part::Clients, Part::Rest, Part::Readme, Part::Costs, Part::Conformance, Part::Console];
+const ALL: [Part; 8] = [
+    Part::Rust,
+    Part::Sdk,
+    Part::Clients,
+    Part::Rest,
+    Part::Readme,
+    Part::Costs,
+    Part::Conformance,
+    Part::Console,
+];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let names: Vec<&str> = workspace.crates.iter().map(|package| package.name.as_str()).collect();

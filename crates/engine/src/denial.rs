@@ -116,17 +116,19 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
         Refusal::UnknownResource { kind, id } => unknown_resource(kind, &id),
         Refusal::NoSuchPath => PublicError::new(ErrorCode::UnknownUrl),
         Refusal::OwnersAway => unbooked(OWNERS_AWAY),
-        Refusal::Unfit { alias, against } => {
-            PublicError::new(ErrorCode::InvalidRequest).with_message(format!(
-                "no provider of the model `{alias}` takes this request: {}; ask for another model",
-                against.replace('_', " ")
-            ))
-        }
+        Refusal::Unfit { alias, against } => unfit(&alias, against),
         Refusal::SealedElsewhere { param } => sealed_elsewhere(param),
         Refusal::Unsayable { param, message } => {
             PublicError::new(ErrorCode::UnsupportedParameter).with_message(message).with_param(Some(param))
         }
     }
+}
+
+fn unfit(alias: &str, against: &str) -> PublicError {
+    let against = against.replace('_', " ");
+    let message =
+        format!("no provider of the model `{alias}` takes this request: {against}; ask for another model");
+    PublicError::new(ErrorCode::InvalidRequest).with_message(message)
 }
 
 fn sealed_elsewhere(param: String) -> PublicError {

@@ -39,7 +39,9 @@ fn unittest(workspace: &Workspace, scenario: &Scenario, suite: &str) -> Result<T
     let interpreter = python_with(workspace, suite)?.join("bin/python");
     let mut command = Command::new(interpreter);
     // `-B`: no bytecode beside the sources.
-    command.args(["-B", "-m", "unittest", "discover", "--start-directory"]).arg(Path::new("tests").join(suite));
+    command
+        .args(["-B", "-m", "unittest", "discover", "--start-directory"])
+        .arg(Path::new("tests").join(suite));
     scenario.finish(command.current_dir(&workspace.root).envs(scenario.env()), Tally::unittest)
 }
 

@@ -23,7 +23,7 @@ pub(super) fn part(said: &Said<'_>, path: &str, telling: &mut Retelling) -> Resu
     let inside = |wrong: Wrong| wrong.under(path);
     for name in ["inlineData", "fileData"] {
         let data = said.object(name).map_err(inside)?;
-        if !data.0.iter().next().is_some() {
+        if data.0.iter().next().is_none() {
             continue;
         }
         let path = format!("{path}.{name}");
