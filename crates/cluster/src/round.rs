@@ -1,9 +1,17 @@
 //! One round: everything a node asks of shared limits, decided here and written down where nobody was faster.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt::Display,
+    str::FromStr,
+};
 
 use nexus_core::{
-    lease::{Answer, LEASE_MS, Leases},
+    lease::{
+        Answer, LEASE_MS, Leases,
+        rate::{Rate, RateAnswer},
+    },
+    limit::share::RateAsked,
     quota::Asked,
 };
 use nexus_keystore::shared_state::SharedState;
@@ -15,15 +23,73 @@ const TRIES: usize = 32;
 /// Texts that are remembered from a round to the next, so that they need not be read first.
 const KNOWN_MAX: usize = 20_000;
 
-/// What is asked, each with what its quota is called on every node.
-pub type Asks = Vec<(String, Asked)>;
-
 /// What came of a round.
-#[derive(Debug, Default)]
-pub struct Answers {
-    pub answers: Vec<(Asked, Answer)>,
+#[derive(Debug)]
+pub struct Answers<K: Kept> {
+    pub answers: Vec<(K::Asked, K::Answer)>,
     /// Texts that none of us had written.
     pub tampered: u64,
+}
+
+/// What is written down of something that nodes share.
+pub trait Kept: FromStr + Display {
+    type Asked;
+    type Answer;
+
+    /// Where nothing stands. Until `settled_ms` there may be nodes that have not told what they have.
+    fn begin(asks: &[Self::Asked], settled_ms: i64, now_ms: i64) -> Self;
+
+    /// In the place of what somebody else wrote.
+    fn distrusted(now_ms: i64) -> Self;
+
+    fn ask(&mut self, asked: &Self::Asked, now_ms: i64) -> Self::Answer;
+
+    /// How long it is worth keeping.
+    fn keep_ms(&self, now_ms: i64) -> i64;
+}
+
+impl Kept for Leases {
+    type Asked = Asked;
+    type Answer = Answer;
+
+    fn begin(asks: &[Asked], settled_ms: i64, now_ms: i64) -> Self {
+        // it is gone although we had something
+        let is_lost = asks.iter().any(|asked| asked.ask.has > 0);
+        if is_lost { Self::distrusted(now_ms) } else { Leases::closed_until(settled_ms) }
+    }
+
+    fn distrusted(now_ms: i64) -> Self {
+        Leases::closed_until(now_ms.saturating_add(LEASE_MS))
+    }
+
+    fn ask(&mut self, asked: &Asked, now_ms: i64) -> Answer {
+        Leases::ask(self, &asked.ask, now_ms)
+    }
+
+    fn keep_ms(&self, now_ms: i64) -> i64 {
+        self.gone_ms().saturating_sub(now_ms)
+    }
+}
+
+impl Kept for Rate {
+    type Asked = RateAsked;
+    type Answer = RateAnswer;
+
+    fn begin(_asks: &[RateAsked], settled_ms: i64, now_ms: i64) -> Self {
+        if now_ms < settled_ms { Rate::used_up(now_ms) } else { Rate::default() }
+    }
+
+    fn distrusted(now_ms: i64) -> Self {
+        Rate::used_up(now_ms)
+    }
+
+    fn ask(&mut self, asked: &RateAsked, now_ms: i64) -> RateAnswer {
+        Rate::ask(self, &asked.ask, now_ms)
+    }
+
+    fn keep_ms(&self, now_ms: i64) -> i64 {
+        Rate::keep_ms(self, now_ms)
+    }
 }
 
 /// Writes rounds down in a keeper's memory.
@@ -64,15 +130,16 @@ impl Writer {
         Ok((true, memory.now_ms))
     }
 
-    /// Asks all of it. `now_ms` is the keeper's clock as near as it is known.
-    pub async fn write(
+    /// Asks all of it, each with what its thing is called on every node. `now_ms` is the keeper's clock as near as it
+    /// is known.
+    pub async fn write<K: Kept>(
         &mut self,
         keeper: &mut impl Keeper,
-        asks: Asks,
+        asks: Vec<(String, K::Asked)>,
         now_ms: i64,
-    ) -> Result<Answers, KeeperError> {
-        let mut answers = Answers::default();
-        let mut open: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
+    ) -> Result<Answers<K>, KeeperError> {
+        let mut answers = Answers { answers: Vec::new(), tampered: 0 };
+        let mut open: BTreeMap<String, Vec<K::Asked>> = BTreeMap::new();
         for (thing, asked) in asks {
             open.entry(self.shared.name(&thing)).or_default().push(asked);
         }
@@ -88,7 +155,7 @@ impl Writer {
             let swaps: Vec<Swap> = open
                 .iter()
                 .map(|(name, asks)| {
-                    let (swap, given) = self.decide(name, asks, now_ms, &mut doubted);
+                    let (swap, given) = self.decide::<K>(name, asks, now_ms, &mut doubted);
                     decided.push(given);
                     swap
                 })
@@ -130,33 +197,29 @@ impl Writer {
     }
 
     /// What the text becomes by these asks, and what each is given.
-    fn decide(
+    fn decide<K: Kept>(
         &self,
         name: &str,
-        asks: &[Asked],
+        asks: &[K::Asked],
         now_ms: i64,
         doubted: &mut HashSet<String>,
-    ) -> (Swap, Vec<Answer>) {
+    ) -> (Swap, Vec<K::Answer>) {
         let expected = self.known.get(name).cloned().flatten();
         let opened = expected.as_deref().map(|written| {
             let text = self.shared.open(name, std::str::from_utf8(written).ok()?)?;
-            text.parse::<Leases>().ok()
+            text.parse::<K>().ok()
         });
-        let mut leases = match opened {
-            Some(Some(leases)) => leases,
+        let mut kept = match opened {
+            Some(Some(kept)) => kept,
             Some(None) => {
                 doubted.insert(name.to_owned());
-                Leases::closed_until(now_ms.saturating_add(LEASE_MS))
+                K::distrusted(now_ms)
             }
-            // it is gone although we had something
-            None if asks.iter().any(|asked| asked.ask.has > 0) => {
-                Leases::closed_until(now_ms.saturating_add(LEASE_MS))
-            }
-            None => Leases::closed_until(self.settled_ms),
+            None => K::begin(asks, self.settled_ms, now_ms),
         };
-        let given = asks.iter().map(|asked| leases.ask(&asked.ask, now_ms)).collect();
-        let text = self.shared.tag(name, &leases.to_string());
-        let keep_ms = leases.gone_ms().saturating_sub(now_ms);
+        let given = asks.iter().map(|asked| kept.ask(asked, now_ms)).collect();
+        let text = self.shared.tag(name, &kept.to_string());
+        let keep_ms = kept.keep_ms(now_ms);
         (Swap { name: name.to_owned(), expected, text, keep_ms }, given)
     }
 }

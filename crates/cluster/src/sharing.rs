@@ -5,7 +5,11 @@
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use nexus_core::lease::NodeId;
+use nexus_core::{
+    lease::{Leases, NodeId, rate::Rate},
+    limit::share::{RateAsked, Rates},
+    quota::Asked,
+};
 use nexus_engine::{hold::Quotas, port::Clock, sharing::Sharing};
 use nexus_keystore::shared_state::SharedState;
 use nexus_telemetry::meters::{Meters, Shares};
@@ -16,7 +20,7 @@ use tokio::{
 
 use crate::{
     keeper::{Keeper, KeeperError},
-    round::{Answers, Asks, Writer},
+    round::{Answers, Kept, Writer},
 };
 
 /// Between two looks at what is low, due or too much.
@@ -57,6 +61,7 @@ impl Sharer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = channel();
         parts.quotas.share_as(parts.node, parts.allows_alone);
+        parts.sharing.rates.begin(parts.allows_alone);
         parts.sharing.begin();
         let run = move || runtime.block_on(Loop::new(keeper, parts).run(stopped));
         let thread = std::thread::Builder::new().name("nexus-sharing".into()).spawn(run)?;
@@ -127,6 +132,7 @@ impl<K: Keeper> Loop<K> {
             }
         }
         self.quotas.leave();
+        self.sharing.rates.leave();
         self.turn().await;
     }
 
@@ -143,18 +149,36 @@ impl<K: Keeper> Loop<K> {
         }
         let sent_us = self.clock.monotonic_us();
         let (round, asks) = self.quotas.asks(self.clock.unix_ms(), sent_us);
-        if !asks.is_empty() {
-            self.ask(asks, sent_us).await;
-        }
+        self.ask_for_quotas(asks, sent_us).await;
+        let asks = self.sharing.rates.asks(sent_us);
+        self.ask_for_rates(asks, sent_us).await;
         self.sharing.is_over(round);
         self.claim().await;
         let counts = self.quotas.counts();
+        let (refused, allowed) = self.sharing.rates.alone();
         self.meters.shares(Shares {
             leased: counts.leased,
             short: counts.short,
-            refused: counts.refused_alone,
-            allowed: counts.allowed_alone,
+            refused: counts.refused_alone.saturating_add(refused),
+            allowed: counts.allowed_alone.saturating_add(allowed),
         });
+    }
+
+    async fn ask_for_quotas(&mut self, asks: Vec<(String, Asked)>, sent_us: u64) {
+        if let Some(answers) = self.ask::<Leases>(asks).await {
+            self.quotas.answered(&answers, sent_us, self.clock.monotonic_us());
+        }
+    }
+
+    async fn ask_for_rates(&mut self, asks: Vec<RateAsked>, sent_us: u64) {
+        let named = asks.iter().map(|asked| (asked.name(), asked.clone())).collect();
+        match self.ask::<Rate>(named).await {
+            Some(answers) => {
+                let now_us = self.clock.monotonic_us();
+                answers.iter().for_each(|(asked, answer)| Rates::answered(asked, *answer, sent_us, now_us));
+            }
+            None => asks.iter().for_each(Rates::unanswered),
+        }
     }
 
     /// Claims what requests wait for; whoever is not told is unheard.
@@ -178,19 +202,22 @@ impl<K: Keeper> Loop<K> {
         }
     }
 
-    async fn ask(&mut self, asks: Asks, sent_us: u64) {
+    /// `None`: nobody can say what came of it.
+    async fn ask<T: Kept>(&mut self, asks: Vec<(String, T::Asked)>) -> Option<Vec<(T::Asked, T::Answer)>> {
+        if asks.is_empty() {
+            return Some(Vec::new());
+        }
         let now_ms = self.keeper_ms();
-        match self.writer.write(&mut self.keeper, asks, now_ms).await {
+        match self.writer.write::<T>(&mut self.keeper, asks, now_ms).await {
             Ok(Answers { answers, tampered }) => {
-                let now_us = self.clock.monotonic_us();
-                self.quotas.answered(&answers, sent_us, now_us);
                 // whoever answers is there
-                self.greeted_us = Some(now_us);
+                self.greeted_us = Some(self.clock.monotonic_us());
                 self.meters.share_round("answered");
                 self.meters.tampered(tampered);
                 if tampered > 0 {
                     tracing::error!(tampered, "shared limits were changed by somebody else; that is ignored");
                 }
+                Some(answers)
             }
             Err(error) => {
                 self.meters.share_round("failed");
@@ -199,6 +226,7 @@ impl<K: Keeper> Loop<K> {
                 if self.greet().await {
                     tracing::warn!(%error, "shared limits were not asked for; they are again");
                 }
+                None
             }
         }
     }
@@ -226,6 +254,7 @@ impl<K: Keeper> Loop<K> {
         }
         let is_there = self.away.is_none();
         self.quotas.stand_alone(!is_there);
+        self.sharing.rates.stand_alone(!is_there);
         self.meters.keeper_is_there(is_there);
         is_there
     }

@@ -11,7 +11,7 @@ pub mod place;
 use std::sync::Arc;
 
 use self::{gate::Gate, line::Line};
-use crate::limit::{Level, RateLimit};
+use crate::limit::{Lack, Level, RateLimit, share::Rates};
 
 /// The bounds as they are written; `None` sets none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,20 @@ pub struct Short {
     pub limit: u32,
     /// When there will be enough, in microseconds from now; `None`: when somebody is done.
     pub wait_us: Option<u64>,
+    /// Whether other nodes are being asked for it.
+    pub is_asked: bool,
+}
+
+impl Short {
+    /// Of something that comes with time.
+    pub fn of_rate(scarce: Scarce, limit: u32, lack: Lack) -> Self {
+        Self { scarce, limit, wait_us: Some(lack.wait_us()), is_asked: lack == Lack::Asked }
+    }
+
+    /// Of something that somebody has to give back.
+    pub fn of_gate(limit: u32) -> Self {
+        Self { scarce: Scarce::Concurrent, limit, wait_us: None, is_asked: false }
+    }
 }
 
 /// How much is left.
@@ -96,6 +110,16 @@ impl Limits {
         }
     }
 
+    /// From now on the rates are shared with other nodes, where they go by this name.
+    pub fn share_as(&self, rates: &Arc<Rates>, name: impl Fn() -> String) {
+        if let Some(requests) = &self.requests {
+            requests.share_as(rates, || format!("{}/{}", name(), Scarce::Requests.as_str()));
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.share_as(rates, || format!("{}/{}", name(), Scarce::Tokens.as_str()));
+        }
+    }
+
     pub fn bounds(&self) -> Bounds {
         let per_minute = |limit: &Option<Arc<RateLimit>>| limit.as_ref().map(|limit| limit.per_minute());
         Bounds {
@@ -118,15 +142,13 @@ impl Limits {
         let rate = |scarce, limit: &Option<Arc<RateLimit>>, units| {
             let limit = limit.as_ref()?;
             let wait_us = limit.wait_many_us(units, now_us)?;
-            Some(Short { scarce, limit: limit.per_minute(), wait_us: Some(wait_us) })
+            Some(Short::of_rate(scarce, limit.per_minute(), Lack::For(wait_us)))
         };
         let rates =
             [rate(Scarce::Requests, &self.requests, 1), rate(Scarce::Tokens, &self.tokens, tokens.max(1))];
         let longest = rates.into_iter().flatten().max_by_key(|short| short.wait_us);
         let is_full = || self.gate.as_ref().filter(|gate| gate.free() == 0);
-        longest.or_else(|| {
-            is_full().map(|gate| Short { scarce: Scarce::Concurrent, limit: gate.most(), wait_us: None })
-        })
+        longest.or_else(|| is_full().map(|gate| Short::of_gate(gate.most())))
     }
 
     /// How much is left.

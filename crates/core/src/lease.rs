@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+pub mod pace;
+pub mod rate;
 mod text;
 
 pub use self::text::Unreadable;

@@ -11,6 +11,7 @@ use crate::{
     catalogue::Catalogue,
     flow::Limits,
     id::{KeyId, TeamId},
+    limit::share::Rates,
     price::PriceBook,
     principal::{Level, Principal},
     quota::Quota,
@@ -170,6 +171,24 @@ impl Snapshot {
         let key = self.keys.get(&principal.parent.unwrap_or(principal.key)).map(|policy| &policy.limits);
         let team = principal.team.and_then(|team| self.teams.get(&team)).map(|policy| &policy.limits);
         [key, team].map(|limits| limits.unwrap_or(const { &Limits::OPEN }))
+    }
+
+    /// From now on the limits of requests and tokens a minute are shared with other nodes. Those that are shared
+    /// already stay as they are.
+    pub fn share_limits(&self, rates: &Arc<Rates>) {
+        for (key, policy) in &self.keys {
+            policy.limits.share_as(rates, || format!("rate/key/{key}"));
+        }
+        for (team, policy) in &self.teams {
+            policy.limits.share_as(rates, || format!("rate/team/{team}"));
+        }
+        for (key, held) in &self.throttles {
+            held.requests.share_as(rates, || format!("rate/throttle/{key}"));
+        }
+        for target in self.catalogue.all().flat_map(|route| &route.targets) {
+            target.limits.share_as(rates, || format!("rate/route/{}", target.route));
+            target.provider.limits.share_as(rates, || format!("rate/provider/{}", target.provider.id));
+        }
     }
 
     /// What the caller's key is held to for a while, or the key it is of; the tighter of two.

@@ -100,7 +100,7 @@ impl Ready<'_> {
 
 impl<'a> There<'a> {
     /// Its words, a place at the target, and a credential.
-    pub(crate) fn ready<T: Transport>(
+    pub(crate) async fn ready<T: Transport>(
         self,
         engine: &Engine<T>,
         choice: Choice,
@@ -108,10 +108,9 @@ impl<'a> There<'a> {
     ) -> Result<Ready<'a>, Refused> {
         let Self { routed, target, backend } = self;
         let (adapted, encoded) = debug_span!("adapt").in_scope(|| adapt::adapt(routed, target, backend))?;
-        let (is_stream, now_us) = (routed.asked.call.is_stream, engine.shared.clock.monotonic_us());
-        let wish = (is_stream, select::tokens(&routed.asked));
-        let admitted = debug_span!("admit").in_scope(|| admit::admit(target, choice, given, wish, now_us));
-        let (seat, place) = admitted.map_err(Refused::There)?;
+        let wish = (routed.asked.call.is_stream, select::tokens(&routed.asked));
+        let admitting = pin!(admit::admit(target, choice, given, wish, &engine.shared));
+        let (seat, place) = admitting.instrument(debug_span!("admit")).await.map_err(Refused::There)?;
         let drawing = Drawing::new(&engine.shared, target, backend, routed);
         let member = drawing.draw(&Tried::default(), &*engine.dice).map_err(Refused::There)?;
         let passed = PassedOver::default();

@@ -182,6 +182,6 @@ async fn beside<'a, T: Transport>(
     let held = reserve::beside(routed, world, trip.request, &engine.shared);
     let hold = held.instrument(debug_span!("reserve")).await.ok()?;
     let there = There { routed, target, backend };
-    let ready = there.ready(engine, choice, None).ok()?.holding(hold);
+    let ready = there.ready(engine, choice, None).await.ok()?.holding(hold);
     Some(Runner { choice, there, ready })
 }

@@ -269,6 +269,11 @@ impl Quotas {
         (round, asks.into_iter().map(|asked| (shared_name(names, asked.quota), asked)).collect())
     }
 
+    /// The round in which is asked what is found short now.
+    pub fn next_round(&self) -> u64 {
+        self.lock().book.next_round()
+    }
+
     /// Where shares are kept nothing is known any more: all is to be told again.
     pub fn tell_again(&self) {
         self.lock().book.tell_again();

@@ -153,7 +153,7 @@ async fn way<T: Transport, B: BodyStream>(
         None => resource::home(&asked, &caller, shared).await?,
     };
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, home, &world))?;
-    own.admit(&mut routed, shared.clock.monotonic_us())?;
+    own.admit(&mut routed, shared).await?;
     *keeping = Keeping::of(&routed, &world, shared, request);
     let wish = repeat::wish(&routed, &head, &world)?;
     let now_us = shared.clock.monotonic_us();
@@ -368,7 +368,7 @@ pub(crate) async fn course<T: Transport>(
         let (target, backend) = world.stand(&routed.to.route, choice.place)?;
         trip.tally.heads_for(&backend.meters);
         let there = There { routed, target, backend };
-        let ready = match there.ready(engine, choice, given) {
+        let ready = match there.ready(engine, choice, given).await {
             Ok(ready) => ready,
             Err(refused) => {
                 course.passed_over(choice, refused);

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
-use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
+use nexus_core::{allowance::Allowances, brute::Failures, flow::Short, retry_budget::RetryBudget};
 use nexus_keystore::{
     opaque::OpaqueDigests, request_signature::Nonces, signing_secret::SigningSecrets, token::Tokens,
 };
@@ -73,6 +73,24 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub meters: Arc<Meters>,
     pub limits: Limits,
+}
+
+impl Shared {
+    /// Takes what there may be too little of because other nodes have it: as long as they are asked and answer in
+    /// time, it is tried again. `take` is told how late it is, in microseconds.
+    pub async fn taken<T>(
+        &self,
+        mut take: impl FnMut(u64) -> Result<T, (usize, Short)>,
+    ) -> Result<T, (usize, Short)> {
+        let mut taken = take(self.clock.monotonic_us());
+        let deadline = Sharing::deadline();
+        while let Err((_, Short { is_asked: true, .. })) = taken
+            && self.sharing.wait_for(self.quotas.next_round(), deadline).await
+        {
+            taken = take(self.clock.monotonic_us());
+        }
+        taken
+    }
 }
 
 /// A worker's engine: what is shared, and what must stay on its thread.

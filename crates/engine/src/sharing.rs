@@ -4,12 +4,13 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use nexus_core::limit::share::Rates;
 use tokio::{
     sync::{Notify, oneshot, watch},
     time::{Instant, timeout, timeout_at},
@@ -37,6 +38,8 @@ pub struct Sharing {
     over: watch::Sender<u64>,
     claims: Mutex<Vec<Claim>>,
     is_on: AtomicBool,
+    /// Limits of requests and tokens a minute.
+    pub rates: Arc<Rates>,
 }
 
 impl Sharing {

@@ -135,6 +135,10 @@ impl Loader {
     }
 
     fn put_in_force(&mut self, root: Root, stored: StoredWorld, now_ms: i64) {
+        let sharing = &self.shared.sharing;
+        if sharing.rates.are_on() {
+            stored.snapshot.share_limits(&sharing.rates);
+        }
         let pools = self.open(root, stored.credentials, now_ms);
         let providers: Vec<_> = pools.keys().copied().collect();
         let (world, unspoken) = World::assemble(stored.snapshot, pools, &self.shared.meters);

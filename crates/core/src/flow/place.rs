@@ -71,9 +71,9 @@ fn rates<'a>(
 fn take_rates(limits: &[&Limits; 2], tokens: u64, now_us: u64) -> Result<(), (usize, Short)> {
     for (done, (at, scarce, limit, units)) in rates(limits, tokens).enumerate() {
         let Some(limit) = limit else { continue };
-        if let Err(wait_us) = limit.take_many(units, now_us) {
+        if let Err(lack) = limit.take_many(units, now_us) {
             give_back(limits, tokens, done);
-            return Err((at, Short { scarce, limit: limit.per_minute(), wait_us: Some(wait_us) }));
+            return Err((at, Short::of_rate(scarce, limit.per_minute(), lack)));
         }
     }
     Ok(())
@@ -83,7 +83,7 @@ fn take_rates(limits: &[&Limits; 2], tokens: u64, now_us: u64) -> Result<(), (us
 fn give_back(limits: &[&Limits; 2], tokens: u64, count: usize) {
     for (_, _, limit, units) in rates(limits, tokens).take(count) {
         if let Some(limit) = limit {
-            limit.correct(units, 0, 0);
+            limit.give_back(units);
         }
     }
 }
@@ -91,8 +91,7 @@ fn give_back(limits: &[&Limits; 2], tokens: u64, count: usize) {
 fn take_passes(limits: &[&Limits; 2], line: Option<&Arc<Line>>) -> Result<[Option<Pass>; 2], (usize, Short)> {
     let enter = |at: usize, limits: &Limits| {
         let Some(gate) = &limits.gate else { return Ok(None) };
-        let full = Short { scarce: Scarce::Concurrent, limit: gate.most(), wait_us: None };
-        gate.enter().map(Some).ok_or((at, full))
+        gate.enter().map(Some).ok_or((at, Short::of_gate(gate.most())))
     };
     let [inner, outer] = limits;
     let (first, second) = (enter(0, inner)?, enter(1, outer)?);

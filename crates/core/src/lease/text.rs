@@ -51,6 +51,6 @@ fn part(line: &str) -> Result<Part, Unreadable> {
     Ok(Part { begin_ms, gone_ms, taken, shares })
 }
 
-fn number<T: FromStr>(word: Option<&str>) -> Result<T, Unreadable> {
+pub(super) fn number<T: FromStr>(word: Option<&str>) -> Result<T, Unreadable> {
     word.and_then(|word| word.parse().ok()).ok_or(Unreadable)
 }

@@ -276,6 +276,11 @@ impl Book {
         self.shares.as_mut().map(|shares| shares.asks(now_ms)).unwrap_or_default()
     }
 
+    /// The round in which is asked what is found short now.
+    pub fn next_round(&self) -> u64 {
+        self.shares.as_ref().map(Shares::next_round).unwrap_or_default()
+    }
+
     /// Where shares are kept nothing is known any more: all is to be told again.
     pub fn tell_again(&mut self) {
         self.shares.iter_mut().for_each(Shares::tell_again);

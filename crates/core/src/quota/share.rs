@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Measure, Quota, window::Part};
 use crate::{
     id::Uuid,
-    lease::{Answer, Ask, HELD_LEASE_MS, LEASE_MS, MARGIN_MS, NodeId},
+    lease::{Answer, Ask, HELD_LEASE_MS, LEASE_MS, MARGIN_MS, NodeId, pace::Pace},
 };
 
-/// What is used is counted by so much time, in microseconds.
-const PACE_US: u64 = 1_000_000;
 /// So many times as much is leased ahead: what is used in a minute.
 const AHEAD: u64 = 60;
 /// Of what is left, one node leases at most one part of so many ahead, for each node there is.
@@ -96,34 +94,6 @@ struct Slice {
     until_us: u64,
     full_until_us: u64,
     was_asked: bool,
-}
-
-/// How much is used in a time.
-#[derive(Debug, Default)]
-struct Pace {
-    at: u64,
-    now: u64,
-    before: u64,
-}
-
-impl Pace {
-    fn turn(&mut self, now_us: u64) {
-        let at = now_us.checked_div(PACE_US).unwrap_or_default();
-        if at != self.at {
-            self.before = if at == self.at.saturating_add(1) { self.now } else { 0 };
-            (self.at, self.now) = (at, 0);
-        }
-    }
-
-    fn add(&mut self, amount: u64, now_us: u64) {
-        self.turn(now_us);
-        self.now = self.now.saturating_add(amount);
-    }
-
-    fn get(&mut self, now_us: u64) -> u64 {
-        self.turn(now_us);
-        self.now.max(self.before)
-    }
 }
 
 impl Slice {

@@ -10,21 +10,25 @@ use nexus_core::{
     select::Choice,
 };
 
+use crate::shared::Shared;
+
 /// Takes the request's place in the target's limits and past its breaker, or says when there will be one.
-/// `given` is a place that was waited for.
-pub fn admit(
+/// `given` is a place that was waited for in line; what other nodes may have is waited for a moment.
+pub async fn admit(
     target: &Target,
     choice: Choice,
     given: Option<Place>,
     (is_stream, tokens): (bool, u64),
-    now_us: u64,
+    shared: &Shared,
 ) -> Result<(Seat, Option<Arc<Place>>), Fault> {
+    let now_us = shared.clock.monotonic_us();
     let seat = Seat::take(&target.health, is_stream, choice.entry, now_us)
         .ok_or_else(|| Fault::new(Class::Overloaded, "somebody else is seeing whether the provider is back"))?;
     let place = match given {
         Some(given) => given,
-        None => target
-            .place(tokens, now_us)
+        None => shared
+            .taken(|now_us| target.place(tokens, now_us))
+            .await
             .map_err(|(_, Short { scarce, wait_us, .. })| no_room(scarce, wait_us))?,
     };
     Ok((seat, (!place.is_nothing()).then(|| Arc::new(place))))

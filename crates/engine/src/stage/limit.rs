@@ -12,6 +12,7 @@ use nexus_core::{
 };
 
 use crate::{
+    shared::Shared,
     stage::{resolve::Routed, select},
     world::World,
 };
@@ -44,17 +45,22 @@ impl Own {
         limits.into_iter().chain(held).reduce(Left::tighter)
     }
 
-    /// Takes the request's place in them.
-    pub fn admit(&self, routed: &mut Routed, now_us: u64) -> Result<(), Refusal> {
+    /// Takes the request's place in them. What other nodes may have is waited for a moment.
+    pub async fn admit(&self, routed: &mut Routed, shared: &Shared) -> Result<(), Refusal> {
         if let Some(held) = &self.throttle {
-            let (scarce, limit) = (Scarce::Requests, held.per_minute());
-            let short = |wait_us| Short { scarce, limit, wait_us: Some(wait_us) };
-            held.take(now_us).map_err(|wait_us| Refusal::Throttled { short: short(wait_us) })?;
+            let take = |now_us| {
+                let lack = held.take_many(1, now_us);
+                lack.map_err(|lack| (0, Short::of_rate(Scarce::Requests, held.per_minute(), lack)))
+            };
+            shared.taken(take).await.map_err(|(_, short)| Refusal::Throttled { short })?;
         }
         let Some([key, team]) = self.limits.as_deref() else { return Ok(()) };
         let tokens = select::tokens(&routed.asked);
-        let place = Place::take([key, team], None, tokens, now_us).map_err(|(at, short)| {
-            Refusal::AtLimit { whose: WHOSE.get(at).copied().unwrap_or("key"), short, tokens }
+        let place = shared.taken(|now_us| Place::take([key, team], None, tokens, now_us)).await;
+        let place = place.map_err(|(at, short)| Refusal::AtLimit {
+            whose: WHOSE.get(at).copied().unwrap_or("key"),
+            short,
+            tokens,
         })?;
         routed.place = Some(Arc::new(place));
         Ok(())
