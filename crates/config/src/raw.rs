@@ -41,6 +41,7 @@ pub(crate) const TIERS: &[&str] = &["standard", "batch", "flex", "priority"];
 pub(crate) const PRICE_KINDS: &[&str] = &["absolute", "relative", "ceiling"];
 pub(crate) const MEASURES: &[&str] = &["requests", "tokens", "concurrent", "cost_nano_usd"];
 pub(crate) const MODES: &[&str] = &["hard", "soft", "shadow", "cut"];
+pub(crate) const WHEN_ALONE: &[&str] = &["node", "refuse", "allow"];
 const AMOUNT: Kind = Kind::Whole { min: 0, max: 100_000_000_000_000_000 };
 /// The largest weight.
 pub const WEIGHT_MAX: u64 = 1_000_000;
@@ -470,5 +471,7 @@ section! {
         limit: u64 = Kind::Whole { min: 0, max: 9_223_372_036_854_775_807 }, Preset::Required;
         /// What happens at the limit: `hard` refuses, `soft` tells, `shadow` only counts, `cut` refuses and ends streams.
         mode: String = Kind::Choice(MODES), Preset::Text("hard");
+        /// What becomes of a call while a node has too little of it and nobody can be asked for more; `node`: what `node.when_alone` says.
+        when_alone: String = Kind::Choice(WHEN_ALONE), Preset::Text("node");
     }
 }

@@ -14,7 +14,7 @@ use nexus_core::{
     policy,
     price::{Kind, Rate},
     proxy::TrustedProxies,
-    quota::{Measure, Mode},
+    quota::{Measure, Mode, WhenAlone},
     role::Role,
 };
 
@@ -296,4 +296,5 @@ pub struct Quota {
     pub rolling_seconds: Option<u32>,
     pub limit: u64,
     pub mode: Mode,
+    pub when_alone: WhenAlone,
 }

@@ -105,6 +105,43 @@ impl Mode {
     }
 }
 
+/// What becomes of a call for which a node has too little of a shared quota while nobody can be asked for more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenAlone {
+    /// What the node is told to do.
+    #[default]
+    Node,
+    Refuse,
+    /// It is served, so the quota may be exceeded.
+    Allow,
+}
+
+impl WhenAlone {
+    pub const ALL: [WhenAlone; 3] = [WhenAlone::Node, WhenAlone::Refuse, WhenAlone::Allow];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WhenAlone::Node => "node",
+            WhenAlone::Refuse => "refuse",
+            WhenAlone::Allow => "allow",
+        }
+    }
+
+    /// The inverse of [`WhenAlone::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// Whether a call is served, at a node that does or does not serve it where nothing else is said.
+    pub fn allows(self, node_allows: bool) -> bool {
+        match self {
+            WhenAlone::Node => node_allows,
+            WhenAlone::Refuse => false,
+            WhenAlone::Allow => true,
+        }
+    }
+}
+
 /// One quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -115,6 +152,7 @@ pub struct Quota {
     pub window: Window,
     pub limit: u64,
     pub mode: Mode,
+    pub when_alone: WhenAlone,
 }
 
 /// Who calls what, as far as quotas ask.

@@ -8,7 +8,7 @@ use loom::{
 };
 use nexus_core::{
     id::{KeyId, RequestId, Uuid},
-    quota::{Amounts, Book, Level, Measure, Mode, Owner, Quota, Subject, Window},
+    quota::{Amounts, Book, Level, Measure, Mode, Owner, Quota, Subject, WhenAlone, Window},
 };
 
 const LIMIT: u64 = 10;
@@ -25,6 +25,7 @@ fn budget() -> Quota {
         window: Window::Total,
         limit: LIMIT,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 

@@ -14,7 +14,7 @@ use nexus_core::{
     principal::Budget,
     quota::{
         Amounts, Asked, Book, Correction, Counted, Counts, Exhausted, Level, Measure, Mode, Names, Needs,
-        Owner, Quota, Reservation, ReservationId, Subject, Use, Window,
+        Owner, Quota, Reservation, ReservationId, Subject, Use, WhenAlone, Window,
     },
     usage::{Bearer, UsageRecord},
 };
@@ -316,6 +316,7 @@ fn session_budget(key: KeyId, limit: u64) -> Quota {
         window: Window::Total,
         limit,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 

@@ -349,6 +349,7 @@ diesel::table! {
         team_id -> Nullable<Text>,
         is_own -> Bool,
         time_zone -> Nullable<Text>,
+        when_alone -> Text,
     }
 }
 

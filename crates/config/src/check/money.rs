@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nexus_core::{
     price::{Kind, Rate, Tier},
-    quota::{Measure, Mode},
+    quota::{Measure, Mode, WhenAlone},
     usage::Quantity,
 };
 
@@ -69,6 +69,7 @@ impl Check<'_> {
             }
             let Some(measure) = raw.measure.as_deref().and_then(Measure::from_word) else { continue };
             let Some(mode) = raw.mode.as_deref().and_then(Mode::from_word) else { continue };
+            let when_alone = raw.when_alone.as_deref().and_then(WhenAlone::from_word).unwrap_or_default();
             quotas.push(Quota {
                 name,
                 subject,
@@ -80,6 +81,7 @@ impl Check<'_> {
                 rolling_seconds: raw.rolling_seconds,
                 limit,
                 mode,
+                when_alone,
             });
         }
         quotas
@@ -98,7 +100,7 @@ fn rate(raw: raw::Rate) -> Option<Rate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raw::{MEASURES, MODES, PRICE_KINDS, QUANTITIES, TIERS};
+    use crate::raw::{MEASURES, MODES, PRICE_KINDS, QUANTITIES, TIERS, WHEN_ALONE};
 
     #[test]
     fn the_words_that_can_be_written_are_those_that_are_known() {
@@ -106,6 +108,7 @@ mod tests {
         assert_eq!(TIERS, Tier::ALL.map(Tier::as_str));
         assert_eq!(MEASURES, Measure::ALL.map(Measure::as_str));
         assert_eq!(MODES, Mode::ALL.map(Mode::as_str));
+        assert_eq!(WHEN_ALONE, WhenAlone::ALL.map(WhenAlone::as_str));
         assert!(PRICE_KINDS.iter().all(|word| Kind::from_word(word).is_some()));
     }
 }

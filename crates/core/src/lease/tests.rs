@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     id::{KeyId, RequestId, Uuid},
-    quota::{Amounts, Book, Measure, Mode, Owner, Quota, ReservationId, Subject, Window},
+    quota::{Amounts, Book, Measure, Mode, Owner, Quota, ReservationId, Subject, WhenAlone, Window},
 };
 
 const LIMIT: u64 = 100;
@@ -113,6 +113,7 @@ fn quota(measure: Measure, limit: u64) -> Quota {
         window: Window::Total,
         limit,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 
@@ -306,5 +307,27 @@ proptest! {
             // what others have ahead can be a part of what is left
             prop_assert!(is_in || admitted * 2 >= limit, "{admitted} of {limit}");
         }
+    }
+}
+
+#[test]
+fn where_nobody_can_be_asked_each_quota_goes_its_own_way_or_its_nodes() {
+    for (says, node_allows, expected) in [
+        (WhenAlone::Node, false, false),
+        (WhenAlone::Node, true, true),
+        (WhenAlone::Refuse, true, false),
+        (WhenAlone::Allow, false, true),
+    ] {
+        let mut book = Book::default();
+        book.share_as(NodeId(1), node_allows);
+        book.stand_alone(true);
+        let quota = Quota { when_alone: says, ..quota(Measure::Requests, 1) };
+        let owner = Owner { request: RequestId(Uuid::nil()), key: KeyId(Uuid::nil()), until_ms: i64::MAX };
+        let mut reserve = || book.reserve([&quota].into_iter(), Amounts::default(), owner, 0).is_ok();
+        // what is let through counts here: by itself the node keeps to the limit
+        assert_eq!([reserve(), reserve()], [expected, false], "{says:?} {node_allows}");
+        let counts = book.counts();
+        let counted = if expected { (0, 1) } else { (2, 0) };
+        assert_eq!((counts.refused_alone, counts.allowed_alone), counted);
     }
 }

@@ -154,7 +154,7 @@ fn forecast(quota: &Quota, used: u64, now_ms: i64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::{Subject, Zone};
+    use crate::quota::{Subject, WhenAlone, Zone};
 
     const HOUR_MS: i64 = 3_600_000;
     const DAY_MS: i64 = 24 * HOUR_MS;
@@ -168,6 +168,7 @@ mod tests {
             window,
             limit: 1_000,
             mode: Mode::Soft,
+            when_alone: WhenAlone::Node,
         }
     }
 

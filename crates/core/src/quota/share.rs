@@ -192,7 +192,7 @@ impl Shares {
             return Room::Enough;
         }
         let is_full = now_us < slice.full_until_us;
-        match (is_alone, self.allows_alone) {
+        match (is_alone, quota.when_alone.allows(self.allows_alone)) {
             (false, _) if is_full => Room::Full,
             (false, _) => Room::Short,
             (true, true) => {

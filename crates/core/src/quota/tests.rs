@@ -16,6 +16,7 @@ fn quota(number: u128, measure: Measure, limit: u64) -> Quota {
         window: Window::Total,
         limit,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 

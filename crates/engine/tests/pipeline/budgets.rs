@@ -11,7 +11,7 @@ use nexus_core::{
     id::Uuid,
     policy::{Cause, Policy, Rule, Rules},
     price::{Dated, Kind, Price, PriceBook, Rate, Rates, Scope},
-    quota::{Level, Measure, Mode, Quota, Subject, Window},
+    quota::{Level, Measure, Mode, Quota, Subject, WhenAlone, Window},
     scope::Pattern,
     usage::{Outcome, Pricing, Quantity, Source},
 };
@@ -38,6 +38,7 @@ fn quota(measure: Measure, limit: u64) -> Quota {
         window: Window::Total,
         limit,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use nexus_core::{
     id::{KeyId, Uuid},
-    quota::{Measure, Mode, Quota, Subject, Window, Zone},
+    quota::{Measure, Mode, Quota, Subject, WhenAlone, Window, Zone},
     snapshot::{KeyPolicy, Signing, Snapshot},
 };
 use nexus_engine::{arrival::Headers, world::World};
@@ -49,6 +49,7 @@ fn few(window: &Window) -> Quota {
         window: window.clone(),
         limit: 2,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     }
 }
 

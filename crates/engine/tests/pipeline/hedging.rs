@@ -7,7 +7,7 @@ use nexus_core::{
     health::{Entry, Seat},
     id::Uuid,
     policy::{Conduct, Policy, Rule, Rules},
-    quota::{Measure, Mode, Quota, Subject, Window},
+    quota::{Measure, Mode, Quota, Subject, WhenAlone, Window},
     usage::{Outcome, Source},
 };
 use nexus_engine::world::World;
@@ -160,6 +160,7 @@ async fn nobody_is_asked_twice_unless_the_rule_the_budgets_and_what_is_known_all
         window: Window::Total,
         limit: 1,
         mode: Mode::Hard,
+        when_alone: WhenAlone::Node,
     };
     for (what, setting) in [
         ("no rule", Setting { percent: None, ..SETTING }),

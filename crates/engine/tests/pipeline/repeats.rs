@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, sync::Arc};
 use futures_util::{StreamExt as _, future::join_all};
 use nexus_core::{
     policy::{Conduct, Rule, Rules},
-    quota::{Measure, Mode, Quota, Subject, Window},
+    quota::{Measure, Mode, Quota, Subject, WhenAlone, Window},
     snapshot::Snapshot,
     usage::{Outcome, Repeat},
 };
@@ -375,6 +375,7 @@ async fn who_has_no_budget_left_does_not_speak_for_the_others() {
             window: Window::Total,
             limit: 0,
             mode: Mode::Hard,
+            when_alone: WhenAlone::Node,
         };
         known.quotas = Arc::new([quota]);
         let (world, _) = World::assemble(known, HashMap::new(), bench.exporter.meters());

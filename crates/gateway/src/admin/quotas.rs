@@ -14,7 +14,7 @@ use nexus_store::repo::{
     quota::{self, StoredQuota},
 };
 
-pub use self::object::{NewQuota, QuotaBody, SubjectWord, WindowWord, hard, limit};
+pub use self::object::{NewQuota, QuotaBody, SubjectWord, WindowWord, hard, limit, node};
 use self::{
     object::{CounterBody, HolderBody, HoldersBody, QuotaPatch},
     rights::Set,
@@ -140,6 +140,7 @@ pub fn checked_at(check: &mut Check, at: &str, wish: &NewQuota, id: Uuid) -> Quo
         window,
         limit: wish.limit,
         mode: wish.mode.into(),
+        when_alone: wish.when_alone.into(),
     }
 }
 
@@ -169,8 +170,8 @@ pub async fn update(call: Call<(), Json<QuotaPatch>>) -> Result<Recorded<Shown<Q
         check.name("/name", name);
     }
     check.finish()?;
-    let change =
-        quota::Change { name: patch.name.clone(), limit: patch.limit, mode: patch.mode.map(Into::into) };
+    let (mode, when_alone) = (patch.mode.map(Into::into), patch.when_alone.map(Into::into));
+    let change = quota::Change { name: patch.name.clone(), limit: patch.limit, mode, when_alone };
     let (reach, now_ms) = (call.caller.reach, call.now_ms());
     call.change("quota.update", move |conn| {
         let before = found(quota::show(conn, id, reach.team())?)?;

@@ -8,7 +8,7 @@ use nexus_core::{
     policy::{Cause, Policy},
     price::{Kind as PriceKind, Tier},
     principal::Level,
-    quota::{Measure, Mode},
+    quota::{Measure, Mode, WhenAlone},
     role::Role,
     snapshot::{ShieldMode, Signing},
     usage::Pricing,
@@ -57,6 +57,9 @@ words! {
     /// What happens at a quota's limit: calls are refused, somebody is told, it is only counted, or calls are refused
     /// and streams ended.
     ModeWord as QuotaMode for Mode { Hard, Soft, Shadow, Cut }
+    /// What becomes of a call while a node has too little of a shared quota and nobody can be asked for more: what the
+    /// node is told to do, it is refused, or it is served.
+    WhenAloneWord as QuotaWhenAlone for WhenAlone { Node, Refuse, Allow }
     /// The tier of service.
     TierWord as ServiceTier for Tier { Standard, Batch, Flex, Priority }
     /// Whether a cost is known.
@@ -136,6 +139,9 @@ mod tests {
         }
         for mode in Mode::ALL {
             assert_eq!(spelled(serde_json::json!(ModeWord::from(mode))), mode.as_str());
+        }
+        for when in WhenAlone::ALL {
+            assert_eq!(spelled(serde_json::json!(WhenAloneWord::from(when))), when.as_str());
         }
         for tier in Tier::ALL {
             assert_eq!(spelled(serde_json::json!(TierWord::from(tier))), tier.as_str());

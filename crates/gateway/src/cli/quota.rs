@@ -85,6 +85,9 @@ pub struct QuotaSet {
     /// What happens at the limit: `hard`, `soft`, `shadow` or `cut`.
     #[arg(long, default_value = "hard")]
     pub mode: String,
+    /// What becomes of a call while other nodes cannot be asked for more: `refuse`, `allow`, or as the `node` is told.
+    #[arg(long, default_value = "node")]
+    pub when_alone: String,
     /// JSON where the output is no terminal, unless said otherwise.
     #[arg(long)]
     pub output: Option<Output>,

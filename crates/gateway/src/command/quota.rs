@@ -96,6 +96,7 @@ fn wished(wish: &QuotaSet) -> Result<NewQuota, StartError> {
         "rolling_seconds": wish.rolling_seconds,
         "limit": wish.limit,
         "mode": wish.mode,
+        "when_alone": wish.when_alone,
     });
     serde_json::from_value(said).map_err(|error| StartError::Refused(error.to_string()))
 }
@@ -142,7 +143,8 @@ fn set(store: &Store, wish: &QuotaSet) -> Result<(), StartError> {
             let why = "the quota of this name is for something else; delete it, or take another name";
             return Err(Problem::new(Kind::Conflict, why).into());
         }
-        let other = quota::Change { name: None, limit: Some(wanted.limit), mode: Some(wanted.mode) };
+        let (limit, mode, when_alone) = (Some(wanted.limit), Some(wanted.mode), Some(wanted.when_alone));
+        let other = quota::Change { name: None, limit, mode, when_alone };
         match quota::update(conn, id, &other, before.version, now_ms)? {
             Changed::Now(after) => {
                 let deed = Deed::of("quota.update", "quota", id);

@@ -215,6 +215,30 @@ fn no_call_fails_while_the_server_is_stopped_or_killed_under_load() {
 }
 
 #[test]
+fn where_redis_is_away_each_quota_refuses_or_allows_as_it_says() {
+    let Some(mut server) = Server::start() else { return };
+    let (mock, first) = mocked(&[]);
+    let admin = platform_key(&first);
+    let keys = [("refuse", 429), ("allow", 200)].map(|(mode, status)| (mode, status, first.key("app")));
+    let sites = sites(&mock.url(), &first, &server, 1);
+    let node = sites[0].start();
+    let api = Api::new(&node, &admin);
+    for (mode, _, (id, key)) in &keys {
+        let wanted = quota(&api, "requests", id, 20);
+        let path = format!("/quotas/{wanted}");
+        let changed = api.patch(&path, &json!(1), &json!({ "when_alone": mode }));
+        assert_eq!((changed.status, &changed.json()["when_alone"]), (200, &json!(mode)));
+        knows(&node, key, 20);
+        served(&sites[0], key);
+    }
+    server.kill();
+    until("it is away", || (number(&node.metrics(), "nexus_sharing_up") == Some(0.0)).then_some(()));
+    for (mode, status, (_, key)) in &keys {
+        assert_eq!(call(&sites[0], key), *status, "{mode}");
+    }
+}
+
+#[test]
 fn what_somebody_else_wrote_is_ignored_and_counted() {
     let Some(server) = Server::start() else { return };
     let (mock, first) = mocked(&[]);

@@ -7,7 +7,7 @@ use diesel::{
 };
 use nexus_core::{
     id::{TeamId, Uuid},
-    quota::{Measure, Mode, Quota, Subject, Window, Zone},
+    quota::{Measure, Mode, Quota, Subject, WhenAlone, Window, Zone},
     scope::Pattern,
 };
 
@@ -47,6 +47,7 @@ pub struct Change {
     pub name: Option<String>,
     pub limit: Option<u64>,
     pub mode: Option<Mode>,
+    pub when_alone: Option<WhenAlone>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -68,6 +69,7 @@ pub(crate) struct QuotaRow {
     team_id: Option<String>,
     is_own: bool,
     time_zone: Option<String>,
+    when_alone: String,
 }
 
 #[derive(AsChangeset)]
@@ -76,6 +78,7 @@ struct QuotaChange<'a> {
     name: Option<&'a str>,
     limit_amount: Option<i64>,
     mode: Option<&'static str>,
+    when_alone: Option<&'static str>,
     updated_at: i64,
 }
 
@@ -111,6 +114,7 @@ impl QuotaRow {
             id: row.id("id", &self.id)?,
             measure: row.word("measure", &self.measure, Measure::from_word)?,
             mode: row.word("mode", &self.mode, Mode::from_word)?,
+            when_alone: row.word("when_alone", &self.when_alone, WhenAlone::from_word)?,
             limit: u64::try_from(self.limit_amount)
                 .map_err(|_| row.problem("limit_amount", "is negative"))?,
             name: self.name.into(),
@@ -162,6 +166,7 @@ pub fn create(conn: &mut AnyConnection, stored: &StoredQuota) -> Result<(), Stor
         team_id: stored.team.map(|team| team.to_string()),
         is_own: stored.is_own,
         time_zone: zone.and_then(Zone::name).map(str::to_owned),
+        when_alone: quota.when_alone.as_str().to_owned(),
     };
     insert_into(quotas::table).values(row).execute(conn)?;
     Ok(())
@@ -224,6 +229,7 @@ pub fn update(
         name: change.name.as_deref(),
         limit_amount: change.limit.map(whole),
         mode: change.mode.map(Mode::as_str),
+        when_alone: change.when_alone.map(WhenAlone::as_str),
         updated_at: now_ms,
     };
     let row = quotas::table.find(id.to_string()).filter(quotas::version.eq(expected_version));
@@ -252,6 +258,7 @@ mod tests {
             window,
             limit: 7,
             mode: Mode::Hard,
+            when_alone: WhenAlone::Node,
         };
         StoredQuota { quota, team: None, is_own: false, created_at_ms: 1, updated_at_ms: 1, version: 1 }
     }
@@ -274,11 +281,13 @@ mod tests {
         ];
         store.write_blocking(|conn| stored.iter().try_for_each(|quota| create(conn, quota))).unwrap();
         assert_eq!(store.read_blocking(list).unwrap(), stored);
-        let change = Change { limit: Some(9), mode: Some(Mode::Shadow), name: None };
+        let when_alone = Some(WhenAlone::Allow);
+        let change = Change { limit: Some(9), mode: Some(Mode::Shadow), when_alone, name: None };
         let update = |version| {
             store.write_blocking(|conn| update(conn, stored[0].quota.id, &change, version, 5)).unwrap()
         };
-        let quota = Quota { limit: 9, mode: Mode::Shadow, ..stored[0].quota.clone() };
+        let quota =
+            Quota { limit: 9, mode: Mode::Shadow, when_alone: WhenAlone::Allow, ..stored[0].quota.clone() };
         assert_eq!(
             update(1),
             Changed::Now(StoredQuota { quota, updated_at_ms: 5, version: 2, ..stored[0].clone() })

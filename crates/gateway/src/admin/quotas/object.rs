@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::admin::{
     body::present,
     check::NameText,
-    words::{MeasureWord, ModeWord},
+    words::{MeasureWord, ModeWord, WhenAloneWord},
 };
 
 /// What a quota is for.
@@ -76,6 +76,7 @@ pub struct QuotaBody {
     rolling_seconds: Option<u32>,
     limit: u64,
     mode: ModeWord,
+    when_alone: WhenAloneWord,
     /// The team whose use it bounds, where that is one team's.
     team_id: Option<Uuid>,
     /// Whether that team set it itself.
@@ -89,7 +90,7 @@ pub struct QuotaBody {
 
 impl QuotaBody {
     pub fn new(stored: &StoredQuota) -> Self {
-        let Quota { id, name, subject, measure, window, limit, mode } = &stored.quota;
+        let Quota { id, name, subject, measure, window, limit, mode, when_alone } = &stored.quota;
         let (subject, subject_value) = match subject {
             Subject::Platform => (SubjectWord::Platform, None),
             Subject::Team(id) => (SubjectWord::Team, Some(id.to_string())),
@@ -113,6 +114,7 @@ impl QuotaBody {
             rolling_seconds,
             limit: *limit,
             mode: (*mode).into(),
+            when_alone: (*when_alone).into(),
             team_id: stored.team.map(|team| team.0),
             is_own: stored.is_own,
             version: stored.version,
@@ -150,6 +152,13 @@ pub struct NewQuota {
     #[serde(default = "hard")]
     #[schema(default = "hard")]
     pub mode: ModeWord,
+    #[serde(default = "node")]
+    #[schema(default = "node")]
+    pub when_alone: WhenAloneWord,
+}
+
+pub fn node() -> WhenAloneWord {
+    WhenAloneWord::Node
 }
 
 pub fn hard() -> ModeWord {
@@ -179,6 +188,9 @@ pub struct QuotaPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = ModeWord, required = false)]
     pub mode: Option<ModeWord>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WhenAloneWord, required = false)]
+    pub when_alone: Option<WhenAloneWord>,
 }
 
 /// How full a quota is on this node, and who holds what of it.

@@ -351,7 +351,7 @@ mod tests {
     use nexus_core::{
         id::{ProviderId, TeamId},
         label::Labels,
-        quota::{Mode, Window, Zone},
+        quota::{Mode, WhenAlone, Window, Zone},
         usage::{Cost, Outcome, Pricing, UsageRecord},
     };
 
@@ -377,7 +377,16 @@ mod tests {
     }
 
     fn quota(subject: Subject, measure: Measure, window: Window) -> Quota {
-        Quota { id: sample::uuid(1), name: "q".into(), subject, measure, window, limit: 1, mode: Mode::Hard }
+        Quota {
+            id: sample::uuid(1),
+            name: "q".into(),
+            subject,
+            measure,
+            window,
+            limit: 1,
+            mode: Mode::Hard,
+            when_alone: WhenAlone::Node,
+        }
     }
 
     fn sum(store: &Store, quota: &Quota) -> u64 {

@@ -10,8 +10,8 @@ use crate::admin::{
     check::{Check, NameText},
     prices::PriceEntry,
     problem::Problem,
-    quotas::{NewQuota, SubjectWord, WindowWord, hard, limit},
-    words::{MeasureWord, ModeWord},
+    quotas::{NewQuota, SubjectWord, WindowWord, hard, limit, node},
+    words::{MeasureWord, ModeWord, WhenAloneWord},
 };
 
 /// A quota, with its team or its provider by name.
@@ -43,6 +43,14 @@ pub struct QuotaEntry {
     #[serde(default = "hard")]
     #[schema(default = "hard")]
     pub mode: ModeWord,
+    #[serde(default = "node", skip_serializing_if = "is_as_the_node")]
+    #[schema(default = "node")]
+    pub when_alone: WhenAloneWord,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_as_the_node(word: &WhenAloneWord) -> bool {
+    *word == WhenAloneWord::Node
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -64,6 +72,7 @@ impl QuotaEntry {
             rolling_seconds: self.rolling_seconds,
             limit: self.limit,
             mode: self.mode,
+            when_alone: self.when_alone,
         }
     }
 
@@ -81,6 +90,7 @@ impl QuotaEntry {
             rolling_seconds: file.rolling_seconds,
             limit: file.limit,
             mode: file.mode.into(),
+            when_alone: file.when_alone.into(),
         })
     }
 }

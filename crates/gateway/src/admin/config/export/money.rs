@@ -76,6 +76,7 @@ fn entry(quota: &Quota, names: &Names, providers: &Providers) -> Option<QuotaEnt
         rolling_seconds: quota.window.rolling_ms().and_then(|ms| u32::try_from(ms.div_euclid(1000)).ok()),
         limit: quota.limit,
         mode: quota.mode.into(),
+        when_alone: quota.when_alone.into(),
     })
 }
 

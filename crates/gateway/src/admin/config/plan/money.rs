@@ -226,8 +226,9 @@ impl Wanted {
             quota::create(conn, &self.stored)?;
             return Ok(QuotaBody::new(&self.stored));
         };
-        let Quota { id, limit, mode, .. } = self.stored.quota;
-        let change = quota::Change { name: None, limit: Some(limit), mode: Some(mode) };
+        let Quota { id, limit, mode, when_alone, .. } = self.stored.quota;
+        let change =
+            quota::Change { name: None, limit: Some(limit), mode: Some(mode), when_alone: Some(when_alone) };
         match quota::update(conn, id, &change, seen, now_ms)? {
             Changed::Now(after) => Ok(QuotaBody::new(&after)),
             Changed::Stale | Changed::Unknown => Err(Kind::Stale.into()),
