@@ -62,6 +62,13 @@ pub(crate) const ROWS: &[Row] = &[
     row(Level(0), "telemetry", "typed events to metrics and logs; the exporter", &[], "stdout, port"),
     row(Level(0), "tokens", "counts tokens locally when a provider does not say", &[], "no"),
     row(Level(0), "shield", "recognises SQL injection and XXE in what is structure", &[], "no"),
+    waiting(row(
+        Level(0),
+        "tunnel",
+        "TLS between a PostgreSQL client that has none and its server",
+        &[],
+        "network",
+    )),
     row(
         Level(1),
         "providers",
@@ -75,7 +82,7 @@ pub(crate) const ROWS: &[Row] = &[
         Level(1),
         "store",
         "rows, repositories, migrations, usage journal and writer",
-        &["core", "telemetry"],
+        &["core", "telemetry", "tunnel"],
         "database",
     )),
     waiting(row(
@@ -148,6 +155,9 @@ const fn heavy(package: &'static str, owner: &'static str) -> Heavy {
 
 const PASS_THROUGH: &str = "the benchmark's reference pass-through is a plain actix-web + awc program";
 
+const DATABASE_TLS: &str =
+    "TLS to the database is no way to providers, and libpq brings another crypto library for it";
+
 pub(crate) const HEAVY: &[Heavy] = &[
     heavy("diesel", "store"),
     heavy("diesel_migrations", "store"),
@@ -158,8 +168,8 @@ pub(crate) const HEAVY: &[Heavy] = &[
     heavy("jiff", "core"),
     heavy("jsonwebtoken", "keystore"),
     heavy("redis", "cluster"),
-    heavy("rustls", "transport"),
-    heavy("tokio-rustls", "transport"),
+    Heavy { package: "rustls", owner: "transport", exceptions: &[("tunnel", DATABASE_TLS)] },
+    Heavy { package: "tokio-rustls", owner: "transport", exceptions: &[("tunnel", DATABASE_TLS)] },
     Heavy { package: "awc", owner: "transport", exceptions: &[("testkit", PASS_THROUGH)] },
     Heavy { package: "actix-web", owner: "gateway", exceptions: &[("testkit", PASS_THROUGH)] },
     heavy("figment", "config"),

@@ -5,6 +5,7 @@
 
 mod away;
 mod news;
+mod tls;
 
 use std::{
     process::Command,

@@ -1,12 +1,13 @@
 //! How PostgreSQL is connected to, and how it takes turns where SQLite has one writer.
 //!
 //! A libpq message can repeat parts of a malformed URL, so only messages about a real attempt to connect are
-//! passed on.
+//! passed on. libpq is built without TLS here: where the URL asks for it, the connection goes through a tunnel.
 
 use diesel::{
     Connection, ConnectionError, PgConnection, QueryResult,
     connection::{AnsiTransactionManager, SimpleConnection},
 };
+use nexus_tunnel::{Address, Local};
 
 use super::Access;
 
@@ -28,9 +29,19 @@ const BESIDE_OTHERS: &str = "SET LOCAL idle_in_transaction_session_timeout = 300
 
 /// Connects. The error says what went wrong, and nothing of the URL.
 pub(crate) fn open(url: &str) -> Result<PgConnection, String> {
-    let mut conn = PgConnection::establish(&with_parameters(url)).map_err(|error| problem(&error))?;
+    let mut conn = match Address::read(url).map_err(|unusable| unusable.to_string())? {
+        None => establish(url)?,
+        Some(address) => {
+            let local = Local::open(&address).map_err(|lost| lost.to_string())?;
+            establish(&local.url(url))?
+        }
+    };
     conn.batch_execute(SETTINGS).map_err(|error| error.to_string())?;
     Ok(conn)
+}
+
+fn establish(url: &str) -> Result<PgConnection, String> {
+    PgConnection::establish(&with_parameters(url)).map_err(|error| problem(&error))
 }
 
 /// Begins a transaction. Changes stand alone: as on SQLite, what one has looked at stays so until it is done,
@@ -69,7 +80,7 @@ fn problem(error: &ConnectionError) -> String {
             message.clone()
         }
         ConnectionError::BadConnection(message) if message.contains("SSL support is not compiled in") => {
-            "this build speaks no TLS to PostgreSQL; take `sslmode` out of the URL".to_owned()
+            "the environment asks for TLS (`PGSSLMODE`); ask for it in the URL (`sslmode`)".to_owned()
         }
         _ => "the connection string is not understood".to_owned(),
     }
