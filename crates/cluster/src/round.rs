@@ -9,12 +9,14 @@ use std::{
 use nexus_core::{
     lease::{
         Answer, LEASE_MS, Leases,
+        promise::{PromiseAnswer, PromiseAsk, Promised},
         rate::{Rate, RateAnswer},
     },
     limit::share::RateAsked,
     quota::Asked,
 };
 use nexus_keystore::shared_state::SharedState;
+use tokio::sync::oneshot;
 
 use crate::keeper::{Keeper, KeeperError, Outcome, Swap, Swapped};
 
@@ -89,6 +91,28 @@ impl Kept for Rate {
 
     fn keep_ms(&self, now_ms: i64) -> i64 {
         Rate::keep_ms(self, now_ms)
+    }
+}
+
+impl Kept for Promised {
+    type Asked = (PromiseAsk, Option<oneshot::Sender<PromiseAnswer>>);
+    type Answer = PromiseAnswer;
+
+    fn begin(_asks: &[Self::Asked], _settled_ms: i64, _now_ms: i64) -> Self {
+        Self::default()
+    }
+
+    /// Nobody can know what was promised; whoever wrote that could have taken it away as well.
+    fn distrusted(_now_ms: i64) -> Self {
+        Self::default()
+    }
+
+    fn ask(&mut self, (ask, _): &Self::Asked, now_ms: i64) -> PromiseAnswer {
+        Promised::ask(self, ask, now_ms)
+    }
+
+    fn keep_ms(&self, now_ms: i64) -> i64 {
+        Promised::keep_ms(self, now_ms)
     }
 }
 
@@ -177,6 +201,11 @@ impl Writer {
         }
         answers.tampered = u64::try_from(doubted.len()).unwrap_or(u64::MAX);
         Ok(answers)
+    }
+
+    /// A word for a text that only nodes can find.
+    pub fn digest(&self, text: &str) -> Box<str> {
+        self.shared.name(text).into()
     }
 
     /// Claims things, each for so long, and says of which nobody had before.

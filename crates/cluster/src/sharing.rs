@@ -6,11 +6,19 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use nexus_core::{
-    lease::{Leases, NodeId, rate::Rate},
+    lease::{
+        Leases, NodeId,
+        promise::{PromiseAsk, Promised},
+        rate::Rate,
+    },
     limit::share::{RateAsked, Rates},
     quota::Asked,
 };
-use nexus_engine::{hold::Quotas, port::Clock, sharing::Sharing};
+use nexus_engine::{
+    hold::Quotas,
+    port::Clock,
+    sharing::{PromiseAsked, Sharing},
+};
 use nexus_keystore::shared_state::SharedState;
 use nexus_telemetry::meters::{Meters, Shares};
 use tokio::{
@@ -140,6 +148,7 @@ impl<K: Keeper> Loop<K> {
         let now_us = self.clock.monotonic_us();
         if self.away.is_some_and(|away| now_us < away.again_us) {
             drop(self.sharing.take_claims());
+            self.put_off(self.sharing.take_promises());
             return;
         }
         let is_due = self.greeted_us.is_none_or(|at_us| at_us.saturating_add(GREETING_US) <= now_us);
@@ -154,6 +163,7 @@ impl<K: Keeper> Loop<K> {
         self.ask_for_rates(asks, sent_us).await;
         self.sharing.is_over(round);
         self.claim().await;
+        self.ask_for_promises().await;
         let counts = self.quotas.counts();
         let (refused, allowed) = self.sharing.rates.alone();
         self.meters.shares(Shares {
@@ -179,6 +189,40 @@ impl<K: Keeper> Loop<K> {
             }
             None => asks.iter().for_each(Rates::unanswered),
         }
+    }
+
+    async fn ask_for_promises(&mut self) {
+        let promises = self.sharing.take_promises();
+        if self.away.is_some() {
+            self.put_off(promises);
+            return;
+        }
+        let told = promises.iter().filter(|asked| asked.answer.is_none());
+        let told: Vec<_> = told.map(|asked| (asked.thing.clone(), asked.ask.clone())).collect();
+        let asks = promises.into_iter().map(|PromiseAsked { thing, ask, answer }| {
+            let body = self.writer.digest(&ask.body);
+            (thing, (PromiseAsk { body, ..ask }, answer))
+        });
+        let asks = asks.collect();
+        match self.ask::<Promised>(asks).await {
+            Some(answers) => {
+                for ((_, waiting), answer) in answers {
+                    // whoever does not wait any more need not know
+                    let _left = waiting.map(|waiting| waiting.send(answer));
+                }
+            }
+            None => told.into_iter().for_each(|(thing, ask)| {
+                self.sharing.push_promise(PromiseAsked { thing, ask, answer: None });
+            }),
+        }
+    }
+
+    /// Whoever waits hears that nobody can say; what nobody waits for is told later.
+    fn put_off(&self, promises: Vec<PromiseAsked>) {
+        promises
+            .into_iter()
+            .filter(|asked| asked.answer.is_none())
+            .for_each(|asked| self.sharing.push_promise(asked));
     }
 
     /// Claims what requests wait for; whoever is not told is unheard.

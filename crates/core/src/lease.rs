@@ -9,6 +9,7 @@
 use std::fmt;
 
 pub mod pace;
+pub mod promise;
 pub mod rate;
 mod text;
 

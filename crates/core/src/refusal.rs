@@ -47,8 +47,10 @@ pub enum Refusal {
     BadIdempotencyKey,
     /// The `Idempotency-Key` was used before, with another body.
     OtherBody,
-    /// What was answered under the `Idempotency-Key` is not kept any more.
+    /// What was answered under the `Idempotency-Key` is not kept any more, or at another node.
     AnswerNotKept,
+    /// Another node is being answered under the `Idempotency-Key`.
+    AnswerUnderWay,
     /// No alias of this name.
     UnknownModel { model: String },
     /// Nothing of this kind and id that the caller's team has made.

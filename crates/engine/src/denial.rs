@@ -37,7 +37,10 @@ impl Denial {
                     Refusal::AtLimit { short, .. } | Refusal::Throttled { short } => {
                         Some(short.wait_us.map_or(BUSY_MS, |wait_us| wait_us.div_ceil(1000)))
                     }
-                    Refusal::Unbookable | Refusal::Unbooked | Refusal::OwnersAway => Some(BUSY_MS),
+                    Refusal::Unbookable
+                    | Refusal::Unbooked
+                    | Refusal::OwnersAway
+                    | Refusal::AnswerUnderWay => Some(BUSY_MS),
                     _ => None,
                 };
                 Self {
@@ -108,11 +111,8 @@ pub fn of_refusal(refusal: Refusal) -> PublicError {
             .with_param(Some("idempotency-key".to_owned())),
         Refusal::OtherBody => PublicError::new(ErrorCode::IdempotencyKeyReused),
         Refusal::AnswerNotKept => PublicError::new(ErrorCode::AnswerNotKept),
-        Refusal::UnknownModel { model } => PublicError::new(ErrorCode::ModelNotFound)
-            .with_message(format!(
-                "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
-            ))
-            .with_param(Some("model".to_owned())),
+        Refusal::AnswerUnderWay => PublicError::new(ErrorCode::AnswerUnderWay),
+        Refusal::UnknownModel { model } => unknown_model(&model),
         Refusal::UnknownResource { kind, id } => unknown_resource(kind, &id),
         Refusal::NoSuchPath => PublicError::new(ErrorCode::UnknownUrl),
         Refusal::OwnersAway => unbooked(OWNERS_AWAY),
@@ -129,6 +129,13 @@ fn unfit(alias: &str, against: &str) -> PublicError {
     let message =
         format!("no provider of the model `{alias}` takes this request: {against}; ask for another model");
     PublicError::new(ErrorCode::InvalidRequest).with_message(message)
+}
+
+fn unknown_model(model: &str) -> PublicError {
+    let message = format!(
+        "the model `{model}` does not exist or this key has no access to it; `GET /v1/models` lists what there is"
+    );
+    PublicError::new(ErrorCode::ModelNotFound).with_message(message).with_param(Some("model".to_owned()))
 }
 
 fn sealed_elsewhere(param: String) -> PublicError {

@@ -4,6 +4,7 @@
 //! Nothing is found but under a [`Fingerprint`] of whose it is and of every byte that was asked.
 
 pub mod flight;
+pub mod promised;
 
 use std::{
     collections::HashMap,

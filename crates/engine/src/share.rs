@@ -23,6 +23,7 @@ use crate::{
     repeat::{
         Entered, Lead, Wish,
         flight::{Began, End, Listener, Silent},
+        promised::Promised,
     },
     reply::{Decision, Reply, ReplyBody, Sharing},
     shared::Engine,
@@ -66,21 +67,17 @@ pub async fn share<T: Transport>(
                     shared.meters.cache_missed();
                 }
                 let request = trip.request;
-                let led = led(Rc::clone(engine), Arc::clone(world), routed, Errand::of(&trip), lead);
-                tokio::task::spawn_local(led.instrument(tracing::Span::current()));
-                return match listener.began().await {
-                    Ok(Began::Whole(decision, body)) => {
-                        Ok(Reply::new(request, decision, sharing, ReplyBody::Whole(body)))
-                    }
-                    Ok(Began::Stream(decision)) => {
-                        let body = ReplyBody::Heard(Box::new(listener));
-                        Ok(Reply::new(request, decision, sharing, body))
-                    }
-                    Err(Silent::Refused(refused)) => Err(refused),
-                    Err(Silent::Again { .. }) => {
-                        Err(Refused::There(Fault::new(Class::Reset, "the answer is lost")))
+                let promised = match Promised::make(shared, wish.promise.as_ref(), request).await {
+                    Ok(promised) => promised,
+                    Err(refusal) => {
+                        lead.fail(End::Failed(refusal.clone().into()));
+                        return Err(refusal.into());
                     }
                 };
+                let errand = Errand::of(&trip, promised);
+                let led = led(Rc::clone(engine), Arc::clone(world), routed, errand, lead);
+                tokio::task::spawn_local(led.instrument(tracing::Span::current()));
+                return own(request, listener, sharing).await;
             }
             None if wish.promise.is_some() => {
                 let why = "too many answers are under way to promise another";
@@ -88,6 +85,20 @@ pub async fn share<T: Transport>(
             }
             None => return pipeline::answer(engine, world, routed, &trip).await,
         }
+    }
+}
+
+/// What the one that leads hears of its own answer.
+async fn own<B>(request: RequestId, listener: Listener, sharing: Sharing) -> Result<Reply<B>, Refused> {
+    match listener.began().await {
+        Ok(Began::Whole(decision, body)) => {
+            Ok(Reply::new(request, decision, sharing, ReplyBody::Whole(body)))
+        }
+        Ok(Began::Stream(decision)) => {
+            Ok(Reply::new(request, decision, sharing, ReplyBody::Heard(Box::new(listener))))
+        }
+        Err(Silent::Refused(refused)) => Err(refused),
+        Err(Silent::Again { .. }) => Err(Refused::There(Fault::new(Class::Reset, "the answer is lost"))),
     }
 }
 
@@ -108,11 +119,13 @@ struct Errand {
     others: Vec<(String, String)>,
     deadline_us: u64,
     tally: Rc<Tally>,
+    promised: Option<Promised>,
 }
 
 impl Errand {
-    fn of(trip: &Trip<'_>) -> Self {
+    fn of(trip: &Trip<'_>, promised: Option<Promised>) -> Self {
         Self {
+            promised,
             request: trip.request,
             others: trip.owned_headers(),
             deadline_us: trip.deadline_us,
@@ -126,9 +139,10 @@ async fn led<T: Transport>(
     engine: Rc<Engine<T>>,
     world: Arc<World>,
     routed: Box<Routed>,
-    errand: Errand,
+    mut errand: Errand,
     mut lead: Lead,
 ) {
+    let promised = errand.promised.take();
     let others = errand.others.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let head = Head { others, ..Head::default() };
     let Errand { request, deadline_us, tally, .. } = &errand;
@@ -153,30 +167,39 @@ async fn led<T: Transport>(
             answered = &mut answer => break answered,
         }
     };
-    match answered {
+    let is_whole = match answered {
         Ok(Reply { decision, body: ReplyBody::Whole(body), .. }) => {
             flight.begin(Began::Whole(decision, body));
             lead.complete(engine.shared.clock.monotonic_us());
+            true
         }
         Ok(Reply { decision, body: ReplyBody::Stream(relay), .. }) => {
             flight.begin(Began::Stream(decision));
-            relayed(&engine, relay, lead).await;
+            relayed(&engine, relay, lead).await
         }
         // nothing is shared within what is shared
-        Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_) | ReplyBody::Bytes(..), .. }) => {}
-        Err(refused) => lead.fail(End::Failed(refused)),
+        Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_) | ReplyBody::Bytes(..), .. }) => false,
+        Err(refused) => {
+            lead.fail(End::Failed(refused));
+            false
+        }
+    };
+    match promised {
+        Some(promised) if is_whole => promised.keep(),
+        Some(promised) => promised.break_off(),
+        None => {}
     }
 }
 
-/// Tells a stream to everybody, piece by piece.
-async fn relayed<T: Transport>(engine: &Engine<T>, mut relay: Relay<T::Body>, mut lead: Lead) {
+/// Tells a stream to everybody, piece by piece; whether it came to its end.
+async fn relayed<T: Transport>(engine: &Engine<T>, mut relay: Relay<T::Body>, mut lead: Lead) -> bool {
     let flight = Arc::clone(&lead.flight);
     loop {
         let piece = tokio::select! {
             biased;
             () = flight.deserted() => {
                 if lead.give_up_deserted() {
-                    return;
+                    return false;
                 }
                 continue;
             }
@@ -193,8 +216,14 @@ async fn relayed<T: Transport>(engine: &Engine<T>, mut relay: Relay<T::Body>, mu
         }
     }
     match relay.status() {
-        Some(200) => lead.complete(engine.shared.clock.monotonic_us()),
-        status => lead.fail(End::Broken(status.unwrap_or_default())),
+        Some(200) => {
+            lead.complete(engine.shared.clock.monotonic_us());
+            true
+        }
+        status => {
+            lead.fail(End::Broken(status.unwrap_or_default()));
+            false
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use nexus_core::limit::share::Rates;
+use nexus_core::{
+    lease::promise::{PromiseAnswer, PromiseAsk},
+    limit::share::Rates,
+};
 use tokio::{
     sync::{Notify, oneshot, watch},
     time::{Instant, timeout, timeout_at},
@@ -30,6 +33,14 @@ pub struct Claim {
     pub answer: oneshot::Sender<bool>,
 }
 
+/// What a request says of its promise.
+pub struct PromiseAsked {
+    pub thing: String,
+    pub ask: PromiseAsk,
+    /// Told what came of it; `None`: nobody waits, and it is told until it is heard.
+    pub answer: Option<oneshot::Sender<PromiseAnswer>>,
+}
+
 /// The bell of whoever asks, and what waits for it.
 #[derive(Default)]
 pub struct Sharing {
@@ -37,6 +48,7 @@ pub struct Sharing {
     /// The last round that is over.
     over: watch::Sender<u64>,
     claims: Mutex<Vec<Claim>>,
+    promises: Mutex<Vec<PromiseAsked>>,
     is_on: AtomicBool,
     /// Limits of requests and tokens a minute.
     pub rates: Arc<Rates>,
@@ -84,6 +96,39 @@ impl Sharing {
     /// What was claimed since.
     pub fn take_claims(&self) -> Vec<Claim> {
         std::mem::take(&mut *self.claims.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a request may be the one that asks under its promise; `None`: nobody can say.
+    pub async fn promise(&self, thing: String, ask: PromiseAsk) -> Option<PromiseAnswer> {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return Some(PromiseAnswer::Yours);
+        }
+        let (answer, heard) = oneshot::channel();
+        self.push_promise(PromiseAsked { thing, ask, answer: Some(answer) });
+        self.bell.notify_one();
+        timeout(PATIENCE, heard).await.ok()?.ok()
+    }
+
+    /// Tells what became of a promise; nothing waits for it.
+    pub fn tell_promise(&self, thing: String, ask: PromiseAsk) {
+        if self.is_on.load(Ordering::Relaxed) {
+            self.push_promise(PromiseAsked { thing, ask, answer: None });
+            self.bell.notify_one();
+        }
+    }
+
+    /// Beyond the bound it is dropped: then whoever waits hears that nobody can say, and what nobody waits for is
+    /// not told.
+    pub fn push_promise(&self, asked: PromiseAsked) {
+        let mut promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        if promises.len() < CLAIMS_MAX {
+            promises.push(asked);
+        }
+    }
+
+    /// What was said of promises since.
+    pub fn take_promises(&self) -> Vec<PromiseAsked> {
+        std::mem::take(&mut *self.promises.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until somebody waits.

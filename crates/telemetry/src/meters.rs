@@ -152,6 +152,11 @@ impl Meters {
         self.registry.counter(&metric::LEASE_TAMPERED, []).increment(texts);
     }
 
+    /// Of a request with an `Idempotency-Key` only this node could say whether it was new.
+    pub fn promise_unheard(&self) {
+        self.registry.counter(&metric::PROMISES_ALONE, []).increment(1);
+    }
+
     /// Of a signed request only this node could say whether it was new.
     pub fn claim_unheard(&self) {
         self.registry.counter(&metric::SIGNATURES_ALONE, []).increment(1);

@@ -143,6 +143,12 @@ pub const LEASE_TAMPERED: Metric = Metric {
     labels: &[],
     help: "Texts of shared limits that no node had written, and that were ignored.",
 };
+pub const PROMISES_ALONE: Metric = Metric {
+    name: "nexus_promises_alone_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests with an `Idempotency-Key` of which no other node could be asked whether it was used there.",
+};
 pub const SIGNATURES_ALONE: Metric = Metric {
     name: "nexus_signatures_alone_total",
     kind: Kind::Counter,
@@ -274,6 +280,7 @@ pub const ALL: [&Metric; 37] = [
     &LEASE_WAITS,
     &LEASE_ALONE,
     &LEASE_TAMPERED,
+    &PROMISES_ALONE,
     &SIGNATURES_ALONE,
     &SHARING_UP,
     &REPEATED,

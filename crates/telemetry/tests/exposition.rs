@@ -115,6 +115,7 @@ fn every_metric_has_its_help_and_type() {
     meters.share_round("answered");
     meters.tampered(5);
     meters.claim_unheard();
+    meters.promise_unheard();
     meters.keeper_is_there(true);
     let text = exporter.render();
     for line in [
@@ -132,6 +133,7 @@ fn every_metric_has_its_help_and_type() {
         r#"nexus_lease_alone_total{outcome="allowed"} 1"#,
         r#"nexus_lease_rounds_total{outcome="answered"} 1"#,
         "nexus_lease_tampered_total 5",
+        "nexus_promises_alone_total 1",
         "nexus_signatures_alone_total 1",
         "nexus_sharing_up 1",
         r#"nexus_provider_credentials_out{provider="p"} 1"#,

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     IdempotencyKeyReused,
     /// What was answered under an `Idempotency-Key` is not kept any more.
     AnswerNotKept,
+    /// A request under the same `Idempotency-Key` is under way elsewhere.
+    AnswerUnderWay,
     /// Too many requests or tokens.
     RateLimited,
     /// The budget or the account is used up.
@@ -83,7 +85,7 @@ const SERVER: &str = "server_error";
 
 impl ErrorCode {
     /// Every row of the table.
-    pub const ALL: [ErrorCode; 25] = [
+    pub const ALL: [ErrorCode; 26] = [
         ErrorCode::InvalidApiKey,
         ErrorCode::InvalidSignature,
         ErrorCode::Blocked,
@@ -100,6 +102,7 @@ impl ErrorCode {
         ErrorCode::UnsupportedMediaType,
         ErrorCode::IdempotencyKeyReused,
         ErrorCode::AnswerNotKept,
+        ErrorCode::AnswerUnderWay,
         ErrorCode::RateLimited,
         ErrorCode::InsufficientQuota,
         ErrorCode::ContextLength,
@@ -130,7 +133,8 @@ impl ErrorCode {
             Self::TooLarge => row(413, REQUEST, Some("request_too_large"), "the request is larger than the limit; make it smaller"),
             Self::UnsupportedMediaType => row(415, REQUEST, Some("unsupported_media_type"), "the request body must be JSON; send `content-type: application/json`"),
             Self::IdempotencyKeyReused => row(422, REQUEST, Some("idempotency_key_reused"), "this `Idempotency-Key` was used with another body; use another key for another request"),
-            Self::AnswerNotKept => row(409, REQUEST, Some("idempotency_answer_not_kept"), "the request of this `Idempotency-Key` was answered and charged, and the answer is not kept any more; use another key to ask anew"),
+            Self::AnswerNotKept => row(409, REQUEST, Some("idempotency_answer_not_kept"), "the request of this `Idempotency-Key` was answered and charged, and the answer is not kept any more, or at another node; use another key to ask anew"),
+            Self::AnswerUnderWay => row(409, REQUEST, Some("idempotency_answer_under_way"), "a request of this `Idempotency-Key` is under way at another node; send it again after the time in `retry-after`"),
             Self::RateLimited => row(429, "rate_limit_error", Some("rate_limit_exceeded"), "too many requests; try again after the time in `retry-after`"),
             Self::InsufficientQuota => row(429, "insufficient_quota", Some("insufficient_quota"), "the quota is used up; ask whoever manages it to raise it"),
             Self::ContextLength => row(400, REQUEST, Some("context_length_exceeded"), "the prompt is longer than the model's context; shorten it"),
@@ -253,6 +257,7 @@ mod tests {
             (415, "invalid_request_error", Some("unsupported_media_type")),
             (422, "invalid_request_error", Some("idempotency_key_reused")),
             (409, "invalid_request_error", Some("idempotency_answer_not_kept")),
+            (409, "invalid_request_error", Some("idempotency_answer_under_way")),
             (429, "rate_limit_error", Some("rate_limit_exceeded")),
             (429, "insufficient_quota", Some("insufficient_quota")),
             (400, "invalid_request_error", Some("context_length_exceeded")),

@@ -1,5 +1,6 @@
 //! Several nodes of one installation: what they share holds for all of them together, whoever dies.
 
+mod promises;
 mod rates;
 mod server;
 
