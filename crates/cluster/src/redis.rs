@@ -1,13 +1,19 @@
 //! Texts in Redis or Valkey. All names have one hash slot, so a cluster keeps them on one of its servers.
+//!
+//! A memory is one server's, from its start to its end: what one that starts anew read from its disk, or one that took
+//! another's place was told, may lack what was written last, so it counts as another memory.
+
+mod place;
 
 use std::{sync::LazyLock, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, Value,
+    AsyncConnectionConfig, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, Value,
     aio::MultiplexedConnection,
 };
 use tokio::time::timeout;
 
+use self::place::Place;
 use crate::keeper::{Keeper, KeeperError, Memory, Outcome, Swap, Swapped};
 
 /// How long an answer is waited for.
@@ -37,8 +43,15 @@ end
 return answer
 ";
 
+/// The second name has whose memory it is.
 const MEMORY: &str = r"
-redis.call('SET', KEYS[1], ARGV[1], 'NX')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if run and redis.call('GET', KEYS[2]) ~= run then
+  redis.call('SET', KEYS[1], ARGV[1])
+  redis.call('SET', KEYS[2], run)
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'NX')
+end
 local time = redis.call('TIME')
 return { redis.call('GET', KEYS[1]), tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) }
 ";
@@ -51,19 +64,19 @@ const KEEP_MS_MAX: i64 = 400 * 86_400_000;
 
 /// One connection, made anew when it fails.
 pub struct RedisKeeper {
-    client: Client,
+    place: Place,
     connection: Option<MultiplexedConnection>,
     /// In front of all names.
     prefix: String,
 }
 
 impl RedisKeeper {
-    /// Of a URL such as `rediss://user:password@host:6379/0`; `space` sets installations on one server apart.
-    /// Nothing is connected to yet.
+    /// Of a URL such as `rediss://user:password@host:6379/0` or `redis+sentinel://host1,host2/name`; `space` sets
+    /// installations on one server apart. Nothing is connected to yet.
     pub fn new(url: &str, space: &str) -> Result<Self, KeeperError> {
         // the URL may hold a password, so nothing is said of it
-        let client = Client::open(url).map_err(|_| KeeperError::Failed("the URL is not one".to_owned()))?;
-        Ok(Self { client, connection: None, prefix: format!("{{nexus:{space}}}:") })
+        let place = Place::parse(url).ok_or_else(|| KeeperError::Failed("the URL is not one".to_owned()))?;
+        Ok(Self { place, connection: None, prefix: format!("{{nexus:{space}}}:") })
     }
 
     async fn connection(&mut self) -> Result<MultiplexedConnection, KeeperError> {
@@ -73,15 +86,26 @@ impl RedisKeeper {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
-        let made = self.client.get_multiplexed_async_connection_with_config(&config);
-        let made = timeout(CONNECT, made).await.map_err(|_| KeeperError::Slow)?.map_err(failed)?;
-        Ok(self.connection.insert(made).clone())
+        let made = async {
+            let client = self.place.find(&config).await?;
+            client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)
+        };
+        let made = timeout(CONNECT, made).await.unwrap_or(Err(KeeperError::Slow));
+        if made.is_err() {
+            self.place.look_anew();
+        }
+        Ok(self.connection.insert(made?).clone())
     }
 
     async fn run<T: FromRedisValue>(&mut self, script: &ScriptInvocation<'_>) -> Result<T, KeeperError> {
         let mut connection = self.connection().await?;
         let answer = timeout(ANSWER, script.invoke_async(&mut connection)).await;
-        let answer = answer.map_err(|_| KeeperError::Slow).and_then(|answer| answer.map_err(failed));
+        let answer = answer.map_err(|_| KeeperError::Slow).and_then(|answer| {
+            answer.map_err(|error| {
+                self.place.follow(&error);
+                failed(error)
+            })
+        });
         if answer.is_err() {
             // an answer may still come, and would be taken for the next one's
             self.connection = None;
@@ -97,7 +121,7 @@ impl RedisKeeper {
 impl Keeper for RedisKeeper {
     async fn memory(&mut self, fresh: &str) -> Result<Memory, KeeperError> {
         let mut script = REMEMBERING.prepare_invoke();
-        script.key(self.memory_name()).arg(fresh);
+        script.key(self.memory_name()).key(format!("{}run", self.prefix)).arg(fresh);
         let (text, now_ms) = self.run(&script).await?;
         Ok(Memory { text, now_ms })
     }

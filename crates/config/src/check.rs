@@ -240,8 +240,9 @@ impl Check<'_> {
 
     fn redis_url(&mut self) -> Option<Plain> {
         let url = self.environment.text("REDIS_URL")?;
-        if !has_scheme(url, &["redis", "rediss"]) {
-            self.problems.push(Problem::new("REDIS_URL", "is not such a URL", "write `redis://host:6379`"));
+        if !has_scheme(url, &["redis", "rediss", "redis+sentinel", "rediss+sentinel"]) {
+            let remedy = "write `redis://host:6379`, or `redis+sentinel://host1,host2/name`";
+            self.problems.push(Problem::new("REDIS_URL", "is not such a URL", remedy));
             return None;
         }
         Some(Plain::new(url.to_owned()))

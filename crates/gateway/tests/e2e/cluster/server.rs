@@ -1,8 +1,10 @@
 //! A throw-away Redis or Valkey on the loopback that keeps nothing on disk.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -15,28 +17,38 @@ const REQUIRED: &str = "NEXUS_TEST_REDIS";
 pub struct Server {
     pub address: SocketAddr,
     program: &'static str,
+    /// What it is told beside its place.
+    arguments: Vec<String>,
     child: Child,
 }
 
 impl Server {
     /// `None` where there is no such server on this machine.
-    #[expect(
-        clippy::disallowed_methods,
-        clippy::print_stderr,
-        reason = "whoever runs the test is told why it does not"
-    )]
     pub fn start() -> Option<Self> {
-        let program = ["valkey-server", "redis-server"].into_iter().find(|name| is_there(name));
-        let Some(program) = program else {
-            assert!(
-                std::env::var_os(REQUIRED).is_none(),
-                "neither `valkey-server` nor `redis-server` is here: install one of them"
-            );
-            eprintln!("not run: neither `valkey-server` nor `redis-server` is here");
-            return None;
-        };
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        Some(Self { address, program, child: run(program, address) })
+        Self::start_as(&[])
+    }
+
+    /// The same that is told this besides. With a certificate it speaks TLS at its port, and nothing in plain.
+    pub fn start_as(arguments: &[&str]) -> Option<Self> {
+        let (program, address) = (program()?, free_address());
+        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let child = run(program, address, &arguments);
+        Some(Self { address, program, arguments, child })
+    }
+
+    /// A sentinel that knows this server as `main`, with its settings in a folder.
+    pub fn start_sentinel(of: SocketAddr, folder: &Path) -> Option<Self> {
+        let (program, address, file) = (program()?, free_address(), folder.join("sentinel.conf"));
+        let watched = format!("{} {}", of.ip(), of.port());
+        let settings = format!(
+            "bind {}\nport {}\nsentinel monitor main {watched} 1\nsentinel down-after-milliseconds main 500\n",
+            address.ip(),
+            address.port()
+        );
+        fs::write(&file, settings).unwrap();
+        let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        let child = spawn(program, address, &arguments);
+        Some(Self { address, program, arguments, child })
     }
 
     pub fn url(&self) -> String {
@@ -57,7 +69,7 @@ impl Server {
 
     /// Starts it again at the same address.
     pub fn start_again(&mut self) {
-        self.child = run(self.program, self.address);
+        self.child = run(self.program, self.address, &self.arguments);
     }
 
     /// Says something, and gives the answer as it comes.
@@ -92,11 +104,22 @@ fn is_there(program: &str) -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
+fn run(program: &str, address: SocketAddr, arguments: &[String]) -> Child {
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let plain = ["--bind", &host, "--save", "", "--appendonly", "no", "--port"];
+    let mut all: Vec<String> = plain.into_iter().map(str::to_owned).collect();
+    if arguments.iter().any(|word| word == "--tls-cert-file") {
+        all.extend(["0".to_owned(), "--tls-port".to_owned()]);
+    }
+    all.push(port);
+    all.extend_from_slice(arguments);
+    spawn(program, address, &all)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the test is about the process")]
-fn run(program: &str, address: SocketAddr) -> Child {
-    let port = address.port().to_string();
+fn spawn(program: &str, address: SocketAddr, arguments: &[String]) -> Child {
     let child = Command::new(program)
-        .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"])
+        .args(arguments)
         .current_dir(std::env::temp_dir())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -105,4 +128,21 @@ fn run(program: &str, address: SocketAddr) -> Child {
         .unwrap();
     until("the server is there", || TcpStream::connect(address).ok());
     child
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the test is told why it does not")]
+fn program() -> Option<&'static str> {
+    let program = ["valkey-server", "redis-server"].into_iter().find(|name| is_there(name));
+    if program.is_none() {
+        assert!(
+            std::env::var_os(REQUIRED).is_none(),
+            "neither `valkey-server` nor `redis-server` is here: install one of them"
+        );
+        eprintln!("not run: neither `valkey-server` nor `redis-server` is here");
+    }
+    program
 }
