@@ -8,6 +8,7 @@ pub mod keeper;
 pub mod redis;
 pub mod round;
 pub mod sharing;
+pub mod spent;
 pub mod table;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt::Display,
     str::FromStr,
+    sync::Arc,
 };
 
 use nexus_core::{
@@ -118,7 +119,7 @@ impl Kept for Promised {
 
 /// Writes rounds down in a keeper's memory.
 pub struct Writer {
-    shared: SharedState,
+    shared: Arc<SharedState>,
     known: HashMap<String, Option<Vec<u8>>>,
     /// What the memory is called, and until when there may be nodes that have not told it what they have.
     memory: String,
@@ -126,7 +127,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(shared: SharedState) -> Self {
+    pub fn new(shared: Arc<SharedState>) -> Self {
         Self { shared, known: HashMap::new(), memory: String::new(), settled_ms: 0 }
     }
 
@@ -162,10 +163,21 @@ impl Writer {
         asks: Vec<(String, K::Asked)>,
         now_ms: i64,
     ) -> Result<Answers<K>, KeeperError> {
+        let named = asks.into_iter().map(|(thing, asked)| (self.shared.name(&thing), asked)).collect();
+        self.write_named(keeper, named, now_ms).await
+    }
+
+    /// The same where what is asked of goes by the names it stands under.
+    pub async fn write_named<K: Kept>(
+        &mut self,
+        keeper: &mut impl Keeper,
+        asks: Vec<(String, K::Asked)>,
+        now_ms: i64,
+    ) -> Result<Answers<K>, KeeperError> {
         let mut answers = Answers { answers: Vec::new(), tampered: 0 };
         let mut open: BTreeMap<String, Vec<K::Asked>> = BTreeMap::new();
-        for (thing, asked) in asks {
-            open.entry(self.shared.name(&thing)).or_default().push(asked);
+        for (name, asked) in asks {
+            open.entry(name).or_default().push(asked);
         }
         if self.known.len() > KNOWN_MAX {
             self.known.clear();

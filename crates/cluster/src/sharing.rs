@@ -3,7 +3,7 @@
 //! Where the keeper is away the node stands alone: it lives on what it leased. It is looked for in between, never by
 //! a request.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
 
 use nexus_core::{
     lease::{
@@ -29,6 +29,7 @@ use tokio::{
 use crate::{
     keeper::{Keeper, KeeperError},
     round::{Answers, Kept, Writer},
+    spent::{Left, SpentFile},
 };
 
 /// Between two looks at what is low, due or too much.
@@ -47,13 +48,15 @@ pub struct Parts {
     pub meters: Arc<Meters>,
     pub node: NodeId,
     /// Names and tags of what is written down.
-    pub shared: SharedState,
+    pub shared: Arc<SharedState>,
     /// Whether calls are let through where nobody can be asked.
     pub allows_alone: bool,
     /// Whether no other node is there that could have leased anything.
     pub is_first: Box<dyn Fn() -> bool + Send>,
     /// Told before anything is leased.
     pub begins: Box<dyn Fn() + Send>,
+    /// Where what is spent is written down, and what an earlier process left is found.
+    pub folder: PathBuf,
 }
 
 /// The thread. Dropping it gives back what is leased and not used, and stops it.
@@ -69,9 +72,13 @@ impl Sharer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = channel();
         parts.quotas.share_as(parts.node, parts.allows_alone);
+        let (spent, left) = outlived(&parts);
+        if let Some(spent) = &spent {
+            parts.quotas.note_in(Arc::<SpentFile>::clone(spent));
+        }
         parts.sharing.rates.begin(parts.allows_alone);
         parts.sharing.begin();
-        let run = move || runtime.block_on(Loop::new(keeper, parts).run(stopped));
+        let run = move || runtime.block_on(Loop::new(keeper, parts, (spent, left)).run(stopped));
         let thread = std::thread::Builder::new().name("nexus-sharing".into()).spawn(run)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -86,6 +93,19 @@ impl Drop for Sharer {
     }
 }
 
+/// The file of what this node spends, and what earlier processes left. Without it only their windows' ends give back
+/// what they had.
+fn outlived(Parts { folder, node, shared, .. }: &Parts) -> (Option<Arc<SpentFile>>, Vec<Left>) {
+    let found = Left::find(folder).and_then(|left| {
+        let spent = SpentFile::begin(folder, *node, Arc::clone(shared))?;
+        Ok((Some(Arc::new(spent)), left))
+    });
+    found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what this node spends of shared quotas cannot be written down");
+        (None, Vec::new())
+    })
+}
+
 struct Loop<K> {
     keeper: K,
     writer: Writer,
@@ -96,6 +116,8 @@ struct Loop<K> {
     node: NodeId,
     is_first: Box<dyn Fn() -> bool + Send>,
     begins: Box<dyn Fn() + Send>,
+    spent: Option<Arc<SpentFile>>,
+    left: Vec<Left>,
     /// What the keeper's clock said, and when.
     heard: Option<(i64, u64)>,
     greeted_us: Option<u64>,
@@ -110,7 +132,7 @@ struct Away {
 }
 
 impl<K: Keeper> Loop<K> {
-    fn new(keeper: K, parts: Parts) -> Self {
+    fn new(keeper: K, parts: Parts, (spent, left): (Option<Arc<SpentFile>>, Vec<Left>)) -> Self {
         let Parts { quotas, sharing, clock, meters, node, shared, is_first, begins, .. } = parts;
         let writer = Writer::new(shared);
         let (heard, greeted_us, away) = (None, None, None);
@@ -124,6 +146,8 @@ impl<K: Keeper> Loop<K> {
             node,
             is_first,
             begins,
+            spent,
+            left,
             heard,
             greeted_us,
             away,
@@ -142,6 +166,11 @@ impl<K: Keeper> Loop<K> {
         self.quotas.leave();
         self.sharing.rates.leave();
         self.turn().await;
+        if self.away.is_none()
+            && let Some(spent) = &self.spent
+        {
+            spent.end();
+        }
     }
 
     async fn turn(&mut self) {
@@ -155,6 +184,9 @@ impl<K: Keeper> Loop<K> {
         if is_due || self.away.is_some() {
             // while it is away nothing is asked, and whoever waits is told so
             self.greet().await;
+        }
+        if self.away.is_none() && !self.left.is_empty() {
+            self.give_back_left().await;
         }
         let sent_us = self.clock.monotonic_us();
         let (round, asks) = self.quotas.asks(self.clock.unix_ms(), sent_us);
@@ -172,6 +204,24 @@ impl<K: Keeper> Loop<K> {
             refused: counts.refused_alone.saturating_add(refused),
             allowed: counts.allowed_alone.saturating_add(allowed),
         });
+    }
+
+    /// What earlier processes of this node had and did not spend is free again.
+    async fn give_back_left(&mut self) {
+        let now_ms = self.keeper_ms();
+        let asks = self.left.iter().flat_map(|left| left.asks.iter().cloned());
+        let asks: Vec<_> = asks.filter(|(_, asked)| now_ms < asked.ask.gone_ms).collect();
+        let count = asks.len();
+        match self.writer.write_named::<Leases>(&mut self.keeper, asks, now_ms).await {
+            Ok(_) => {
+                std::mem::take(&mut self.left).into_iter().for_each(Left::end);
+                tracing::info!(count, "what this node had leased when it was ended is given back");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what this node had leased when it was ended is not given back yet");
+                self.greeted_us = None;
+            }
+        }
     }
 
     async fn ask_for_quotas(&mut self, asks: Vec<(String, Asked)>, sent_us: u64) {

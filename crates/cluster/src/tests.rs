@@ -64,7 +64,7 @@ impl Keeper for MemoryKeeper {
 
 fn writer() -> Writer {
     let root = RootSecret::from_text("a root for the tests, 32 bytes or more").ok().unwrap();
-    Writer::new(SharedState::new(&root).ok().unwrap())
+    Writer::new(Arc::new(SharedState::new(&root).ok().unwrap()))
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {

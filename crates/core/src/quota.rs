@@ -17,7 +17,7 @@ pub use self::{
     book::{Book, Owner, RESERVATIONS_MAX, Reservation, ReservationId},
     cell::Level,
     names::{Counted, NAMES_MAX, Names},
-    share::{Asked, Counts},
+    share::{Asked, Counts, Spent},
     window::{Span, Window},
     zone::Zone,
 };

@@ -19,7 +19,7 @@ use nexus_core::{
     usage::{Bearer, UsageRecord},
 };
 
-use crate::port::Clock;
+use crate::{port::Clock, sharing::Spending};
 
 /// Session keys with a budget of their own known at once; one more is refused rather than another forgotten.
 const SESSIONS_MAX: usize = 100_000;
@@ -94,6 +94,18 @@ struct Levels {
     sessions: HashMap<Uuid, u64>,
     /// What session keys had cost when this process began.
     earlier: HashMap<KeyId, u64>,
+    spending: Option<Arc<dyn Spending>>,
+}
+
+impl Levels {
+    /// What was spent is written down before anybody acts on it.
+    fn note_spent(&mut self) {
+        if let Some(spending) = &self.spending {
+            let names = &self.names;
+            let spent = self.book.take_spent();
+            spent.iter().for_each(|spent| spending.note(&shared_name(names, spent.quota), spent));
+        }
+    }
 }
 
 impl Quotas {
@@ -108,12 +120,15 @@ impl Quotas {
         before: Option<&Hold>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<Hold>, Exhausted> {
-        let Levels { book, names, .. } = &mut *self.lock();
+        let mut levels = self.lock();
+        let Levels { book, names, .. } = &mut *levels;
         book.tick(clock.monotonic_us());
         before.into_iter().for_each(|before| book.free(before.id));
         let apart = claims.apart(names);
         let quotas = claims.plain.iter().copied().chain(&apart);
         let id = book.reserve(quotas, needs, owner, clock.unix_ms())?;
+        levels.note_spent();
+        drop(levels);
         let (quotas, clock) = (Arc::clone(self), Arc::clone(clock));
         Ok(Arc::new(Hold { quotas, clock, id, growth }))
     }
@@ -251,6 +266,13 @@ impl Quotas {
         self.lock().book.share_as(node, allows_alone);
     }
 
+    /// From now on what is spent of shared quotas is written down there.
+    pub fn note_in(&self, spending: Arc<dyn Spending>) {
+        let mut levels = self.lock();
+        levels.book.note_spent();
+        levels.spending = Some(spending);
+    }
+
     /// Whether nobody can be asked for more of a quota.
     pub fn stand_alone(&self, is_alone: bool) {
         self.lock().book.stand_alone(is_alone);
@@ -373,7 +395,10 @@ impl Hold {
     /// A stream is about to have so much output in all; where there is no room for it, the name of a quota.
     pub fn grow(&self, output_tokens: u64) -> Result<(), Box<str>> {
         let Some(growth) = self.growth else { return Ok(()) };
-        self.quotas.lock().book.grow(self.id, growth.at(output_tokens), self.clock.unix_ms())
+        let mut levels = self.quotas.lock();
+        let grown = levels.book.grow(self.id, growth.at(output_tokens), self.clock.unix_ms());
+        levels.note_spent();
+        grown
     }
 
     /// Nothing is held any more; what is used after this counts all the same.
@@ -385,7 +410,9 @@ impl Hold {
     pub fn settle(&self, record: &UsageRecord) {
         if record.bearer() == Bearer::Team {
             let used = Amounts { tokens: record.usage.tokens(), cost_nano_usd: record.cost.nano_usd };
-            self.quotas.lock().book.settle(self.id, used, self.clock.unix_ms());
+            let mut levels = self.quotas.lock();
+            levels.book.settle(self.id, used, self.clock.unix_ms());
+            levels.note_spent();
         }
     }
 }

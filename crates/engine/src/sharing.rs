@@ -3,6 +3,7 @@
 //! Whoever asks waits a moment and no longer. On a node that shares nothing nobody ever waits.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +14,7 @@ use std::{
 use nexus_core::{
     lease::promise::{PromiseAnswer, PromiseAsk},
     limit::share::Rates,
+    quota::Spent,
 };
 use tokio::{
     sync::{Notify, oneshot, watch},
@@ -23,6 +25,13 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Claims that wait at once; one more is not made.
 const CLAIMS_MAX: usize = 10_000;
+
+/// Where it is written down how much this node has spent of its parts of quotas, before it is spent: what outlives the
+/// process says what it had left.
+pub trait Spending: Send + Sync + fmt::Debug {
+    /// `thing` is what the quota is called on every node. Never fails: what cannot be written down is not given back.
+    fn note(&self, thing: &str, spent: &Spent);
+}
 
 /// Something that only the first node to say it may use.
 pub struct Claim {

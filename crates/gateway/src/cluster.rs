@@ -43,7 +43,7 @@ impl Company {
         let (url, is_for_many) =
             (&settings.redis_url, settings.database_url.expose().starts_with("postgres"));
         let space = state.name(SPACE);
-        let parts = parts(shared, state, (&presence, store), settings.node.allows_alone);
+        let parts = parts(shared, state, (&presence, store), settings);
         let sharer = match url {
             Some(url) => {
                 let keeper = RedisKeeper::new(url.expose(), &space).map_err(StartError::Sharing)?;
@@ -60,7 +60,7 @@ fn parts(
     shared: &Shared,
     state: SharedState,
     (presence, store): (&Arc<Presence>, &Store),
-    allows_alone: bool,
+    settings: &Settings,
 ) -> Parts {
     let (own, known) = (presence.id().to_string(), store.clone());
     // where nobody can say, somebody may be there
@@ -75,8 +75,9 @@ fn parts(
         clock: Arc::clone(&shared.clock),
         meters: Arc::clone(&shared.meters),
         node: presence.node_id(),
-        shared: state,
-        allows_alone,
+        shared: Arc::new(state),
+        allows_alone: settings.node.allows_alone,
+        folder: settings.data_dir.clone(),
         is_first: Box::new(is_first),
         begins: Box::new(move || own.leases(&known)),
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::{
     Amounts, Exhausted, Measure, Mode, Needs, Quota,
     cell::{Cell, Level},
-    share::{Asked, Counts, Room, Shares},
+    share::{Asked, Counts, Room, Shares, Spent},
 };
 use crate::{
     id::{KeyId, RequestId, Uuid},
@@ -289,6 +289,16 @@ impl Book {
     /// An ask was answered that was sent at `sent_us`.
     pub fn answered(&mut self, asked: &Asked, answer: Answer, sent_us: u64) {
         self.shares.iter_mut().for_each(|shares| shares.answered(asked, answer, sent_us));
+    }
+
+    /// From now on somebody looks at what is spent of shared quotas, after each step.
+    pub fn note_spent(&mut self) {
+        self.shares.iter_mut().for_each(|shares| shares.touched = Some(Vec::new()));
+    }
+
+    /// What was spent of since the last look, as it stands.
+    pub fn take_spent(&mut self) -> Vec<Spent> {
+        self.shares.as_mut().map(Shares::take_spent).unwrap_or_default()
     }
 
     pub fn counts(&self) -> Counts {

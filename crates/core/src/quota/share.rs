@@ -38,6 +38,16 @@ pub struct Asked {
     pub ask: Ask,
 }
 
+/// How much of a quota is spent in a part of time, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    pub quota: Uuid,
+    /// The part's begin, and when it is out of every window.
+    pub part_ms: i64,
+    pub gone_ms: i64,
+    pub amount: u64,
+}
+
 /// What has happened to shares since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -65,6 +75,8 @@ pub(super) struct Shares {
     pub(super) is_leaving: bool,
     pub(super) counts: Counts,
     quotas: HashMap<Uuid, Share>,
+    /// The parts of which more was spent since somebody looked, where somebody does.
+    pub(super) touched: Option<Vec<(Uuid, i64)>>,
 }
 
 #[derive(Debug)]
@@ -150,7 +162,8 @@ impl Shares {
     pub(super) fn new(node: NodeId, allows_alone: bool) -> Self {
         let (quotas, counts) = (HashMap::new(), Counts::default());
         let (is_alone, is_leaving) = (false, false);
-        Self { node, allows_alone, now_us: 0, rounds: 0, is_alone, is_leaving, counts, quotas }
+        let touched = None;
+        Self { node, allows_alone, now_us: 0, rounds: 0, is_alone, is_leaving, counts, quotas, touched }
     }
 
     pub(super) fn tick(&mut self, now_us: u64) {
@@ -222,7 +235,27 @@ impl Shares {
         *sum = sum.saturating_add(amount);
         slice.pace.add(amount, now_us);
         slice.need = amount;
-        slice.part.begin_ms
+        let part_ms = slice.part.begin_ms;
+        self.touch(quota.id, part_ms);
+        part_ms
+    }
+
+    fn touch(&mut self, quota: Uuid, part_ms: i64) {
+        if let Some(touched) = &mut self.touched {
+            touched.push((quota, part_ms));
+        }
+    }
+
+    /// What was spent of since the last look. What calls under way hold is free when its node is gone, so it is not
+    /// among that.
+    pub(super) fn take_spent(&mut self) -> Vec<Spent> {
+        let touched = self.touched.as_mut().map(std::mem::take).unwrap_or_default();
+        let spent = |(quota, part_ms): (Uuid, i64)| {
+            let share = self.quotas.get(&quota).filter(|share| !share.is_held)?;
+            let slice = share.slices.get(&part_ms)?;
+            Some(Spent { quota, part_ms, gone_ms: slice.part.gone_ms, amount: slice.committed() })
+        };
+        touched.into_iter().filter_map(spent).collect()
     }
 
     fn charged(&mut self, quota: Uuid, part_ms: i64) -> Option<&mut Slice> {
@@ -235,6 +268,7 @@ impl Shares {
             slice.held = slice.held.saturating_add(amount);
             slice.pace.add(amount, now_us);
         }
+        self.touch(quota, part_ms);
     }
 
     /// Whether there is known to be no more for a call that holds already.
@@ -255,6 +289,7 @@ impl Shares {
         if let Some(slice) = self.charged(quota, part_ms) {
             slice.used = slice.used.saturating_add(amount);
         }
+        self.touch(quota, part_ms);
     }
 
     /// The ledger says that so much was used, by anybody.

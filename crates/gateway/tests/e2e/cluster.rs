@@ -148,6 +148,45 @@ fn what_a_dead_node_held_for_calls_under_way_is_free_when_its_lease_is_over() {
     served(&sites[0], &key);
 }
 
+#[test]
+fn what_a_killed_node_had_and_had_not_spent_is_had_again_when_it_is_back() {
+    let Some(server) = Server::start() else { return };
+    let (mock, first) = mocked(&[]);
+    let (admin, (id, key)) = (platform_key(&first), first.key("app"));
+    let sites = sites(&mock.url(), &first, &server, 2);
+    let (other, mut node) = (sites[0].start(), sites[1].start());
+    let wanted = quota(&Api::new(&other, &admin), "requests", &id, 200);
+    [&other, &node].into_iter().for_each(|node| knows(node, &key, 200));
+    served(&sites[0], &key);
+    let used = || {
+        let shown = Api::new(&other, &admin).get(&format!("/quotas/{wanted}/holders")).json();
+        shown["used"].as_u64().unwrap()
+    };
+    let reached = || mock.requests().len() as u64;
+    // it leases ahead by what it uses
+    until("the node has more than it used", || {
+        served(&sites[1], &key);
+        served(&sites[0], &key);
+        (used() > reached() + 5).then_some(())
+    });
+    node.signal("KILL");
+    node.wait();
+    let spent = reached();
+    assert!(used() > spent, "nobody knows what the dead node used");
+    let _back = sites[1].start();
+    until("what it had is known to be free", || {
+        served(&sites[0], &key);
+        (used() <= reached() + 1).then_some(())
+    });
+    until("all of it is used", || {
+        call(&sites[0], &key);
+        call(&sites[1], &key);
+        (reached() >= 200).then_some(())
+    });
+    assert_eq!([call(&sites[0], &key), call(&sites[1], &key)], [429, 429]);
+    assert_eq!(reached(), 200);
+}
+
 /// Calls until one is served: a busy machine may make a server slow.
 fn served(site: &Site, key: &str) {
     until("a call is served", || (call(site, key) == 200).then_some(()));
