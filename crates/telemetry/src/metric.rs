@@ -260,7 +260,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 37] = [
+pub const ALL: [&Metric; 38] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,

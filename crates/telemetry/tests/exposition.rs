@@ -42,11 +42,9 @@ fn each_event_is_counted_under_its_name_and_labels() {
     target.units("searches", 3);
     [5, 6].into_iter().for_each(|nano_usd| target.cost("charged", nano_usd));
     target.unpriced();
-    target.attempt("answered");
-    target.attempt("rate_limited");
+    ["answered", "rate_limited"].into_iter().for_each(|outcome| target.attempt(outcome));
     meters.unrouted().request_done(401, 100);
-    meters.refused("invalid_api_key");
-    meters.refused("invalid_api_key");
+    ["invalid_api_key"; 2].into_iter().for_each(|code| meters.refused(code));
     meters.journal(BACKLOG);
     meters.booking_failed();
     meters.revision_refused(true);
@@ -81,6 +79,7 @@ fn each_event_is_counted_under_its_name_and_labels() {
         "nexus_usage_journal_age_seconds 9",
         "nexus_usage_journal_failing 1",
         "nexus_usage_journal_booking_failures_total 1",
+        "nexus_revision_refused 1",
         "nexus_keys_expiring_soon 4",
         "nexus_log_lines_dropped_total 0",
         concat!(r#"nexus_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),

@@ -71,8 +71,8 @@ impl Address {
     pub fn read(url: &str) -> Result<Option<Self>, Unusable> {
         let (place, parameters) = split(url);
         let said = |name: &str| {
-            let all = parameters.split('&').filter_map(|one| one.split_once('='));
-            all.filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+            let mut all = parameters.split('&').filter_map(|one| one.split_once('='));
+            all.rfind(|(key, _)| *key == name).map(|(_, value)| decoded(value))
         };
         let mode = match said("sslmode").as_deref() {
             None | Some("disable") => return Ok(None),

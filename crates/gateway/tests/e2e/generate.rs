@@ -49,7 +49,7 @@ fn a_request_is_answered_whole_and_streamed_whoever_serves_it_and_booked() {
         assert_eq!(whole.status, 200, "{kind}: {}", whole.text());
         let said = whole.json();
         assert_eq!(
-            (&said["modelVersion"], words(&[said.clone()])),
+            (&said["modelVersion"], words(std::slice::from_ref(&said))),
             (&json!("model"), "You said: say hello".to_owned()),
             "{kind}"
         );

@@ -94,7 +94,7 @@ fn thoughts_are_told_to_those_only_who_ask_for_them() {
     let quiet = Told { address: address(None), ..tongue::told(b"{}") };
     for (told, expected) in [(told(None), "hm"), (quiet, "")] {
         let whole: Value = serde_json::from_slice(&Gemini.whole(&told, answer).unwrap()).unwrap();
-        assert_eq!(words(&parts(&[whole.clone()]), true), expected);
+        assert_eq!(words(&parts(std::slice::from_ref(&whole)), true), expected);
         assert_eq!(words(&parts(&[whole]), false), "a");
     }
 }

@@ -52,7 +52,6 @@ fn check_rush(mock: &Mock, sites: &[Site], key: &str, (limit, calls, least): (u3
     let reached = mock.requests().len();
     let replenished = begun.elapsed().as_millis() * u128::from(limit) / 60_000;
     let most = limit as usize + usize::try_from(replenished).unwrap();
-    eprintln!("{reached} of {calls} calls reached the provider, {most} might, in {:?}", begun.elapsed());
     assert!(reached <= most, "{reached} calls reached the provider, {most} might");
 }
 

@@ -134,7 +134,11 @@ fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-#[expect(clippy::print_stderr, reason = "whoever runs the test is told why it does not")]
+#[expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "whoever runs the test is told why it does not, and the workshop that it must"
+)]
 fn program() -> Option<&'static str> {
     let program = ["valkey-server", "redis-server"].into_iter().find(|name| is_there(name));
     if program.is_none() {

@@ -97,7 +97,6 @@ fn sites(first: Site, mock: &str, url: &str, look_ms: u64) -> [Site; 3] {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how soon it was is told, and depends on the machine")]
 fn a_change_is_told_to_all_nodes_though_they_look_once_a_minute() {
     let Some(url) = database() else { return };
     let (mock, first) = mocked(&[]);
@@ -111,11 +110,7 @@ fn a_change_is_told_to_all_nodes_though_they_look_once_a_minute() {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "how soon it was is told, and depends on the machine; `psql` makes the database silent"
-)]
+#[expect(clippy::disallowed_methods, reason = "`psql` makes the database silent")]
 fn a_change_is_found_by_all_nodes_though_the_database_tells_nobody() {
     let Some(url) = database() else { return };
     let (mock, first) = mocked(&[]);
