@@ -99,7 +99,8 @@ pub struct Call {
     /// What an answer is called that its vendor gives no id.
     pub request: RequestId,
     pub operation: Operation,
-    /// The model name the application used; the answer's `model` says the same.
+    /// The model name the application used; the answer's `model` says the same. A call that names none goes by its
+    /// operation's name.
     pub alias: String,
     /// Whether the answer is wanted as a stream of events.
     pub is_stream: bool,
@@ -107,4 +108,11 @@ pub struct Call {
     pub wants_usage: bool,
     /// When it came, Unix seconds: the `created` of an answer whose vendor says no time.
     pub asked_at_s: u64,
+}
+
+impl Call {
+    /// Whether the application named a model.
+    pub fn names_model(&self) -> bool {
+        self.alias != self.operation.as_str()
+    }
 }

@@ -31,7 +31,7 @@ pub mod openai;
 pub mod ranker;
 pub mod vertex;
 
-use self::{embedder::Embedder, ranker::Ranker};
+use self::{embedder::Embedder, openai::Vectors, ranker::Ranker};
 use crate::{
     part::listing,
     tongue::{Own, Terms},
@@ -212,6 +212,11 @@ pub trait Dialect: Send + Sync {
     fn path_of(&self, operation: Operation, real_model: &str, site: Site<'_>) -> Option<String> {
         let _ = (operation, real_model, site);
         None
+    }
+
+    /// How the vectors of its embeddings are handed on.
+    fn vectors(&self) -> Vectors {
+        Vectors::AsAsked
     }
 
     /// Where it has what stands at this path of OpenAI's API, query included, as a path behind the endpoint's;

@@ -127,6 +127,12 @@ impl BodyError {
 impl ChatRequest {
     /// Reads a body in one pass; its values are validated as JSON and otherwise left alone.
     pub fn read(body: &[u8]) -> Result<Self, BodyError> {
+        let request = Self::read_nameless(body)?;
+        if request.model.is_empty() { Err(no_model()) } else { Ok(request) }
+    }
+
+    /// The same, where the model may be left away: it is empty then.
+    pub fn read_nameless(body: &[u8]) -> Result<Self, BodyError> {
         let text = readable(body)?;
         let mut found = Found::default();
         json::read(text, |cursor| found.take(cursor)).map_err(|Malformed| unreadable(text))?;
@@ -205,7 +211,10 @@ impl<'a> Found<'a> {
     }
 
     fn check(self, text: &str) -> Result<ChatRequest, BodyError> {
-        let (model, raw_model) = model(self.model)?;
+        let (model, raw_model) = match self.model {
+            None | Some("null") => Default::default(),
+            named => model(named)?,
+        };
         match self.messages {
             None => return Err(BodyError::member("messages", "you must provide a `messages` parameter")),
             Some(value) if !value.starts_with('[') => {
@@ -226,7 +235,7 @@ impl<'a> Found<'a> {
             goes_on: false,
             said: Said::read(self.user, self.safety_identifier, self.metadata),
             places: Places {
-                model: json::place(text, raw_model),
+                model: if raw_model.is_empty() { 0..0 } else { json::place(text, raw_model) },
                 stream_options: self.stream_options_name.zip(self.stream_options).map(|(name, value)| {
                     let value = json::place(text, value);
                     MemberPlace { whole: quoted_place(text, name).start..value.end, value }
@@ -265,12 +274,15 @@ pub fn unreadable(text: &str) -> BodyError {
     BodyError::whole(format!("the request body could not be parsed as JSON{why}"))
 }
 
+/// Nothing says which model is meant.
+pub fn no_model() -> BodyError {
+    BodyError::member("model", "you must provide a `model` parameter")
+}
+
 /// The model's name, and the value as it stands in the body.
 pub(crate) fn model(value: Option<&str>) -> Result<(String, &str), BodyError> {
     let refuse = |message: &str| Err(BodyError::member("model", message));
-    let Some(value) = value.filter(|value| *value != "null") else {
-        return refuse("you must provide a `model` parameter");
-    };
+    let value = value.filter(|value| *value != "null").ok_or_else(no_model)?;
     let Ok(model) = serde_json::from_str::<String>(value) else {
         return refuse("`model` must be a string");
     };

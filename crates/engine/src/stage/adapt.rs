@@ -29,7 +29,7 @@ use nexus_providers::{
     tongue::{Own, OwnAsk, Terms, Words},
 };
 use nexus_wire::{
-    chat::{BodyError, ChatRequest},
+    chat::{BodyError, ChatRequest, no_model},
     embedding::EmbeddingRequest,
     passed::PassedRequest,
 };
@@ -177,6 +177,10 @@ fn chat<'a>(
     if let Some(own) = own(routed, target, backend) {
         return Ok(Said::Own { own, foreign });
     }
+    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
+    if request.model.is_empty() {
+        return Err(bad(no_model()));
+    }
     if let Some(unsayable) = &foreign.unsayable {
         return Err(refused(unsayable.clone()));
     }
@@ -184,7 +188,6 @@ fn chat<'a>(
     if !foreign.has_more || terms == Terms::Plain {
         return Ok(plain);
     }
-    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
     let body = foreign.retold(terms).map_err(bad)?;
     let request = ChatRequest::read(&body).map_err(bad)?;
     Ok(Said::Chat { request: Cow::Owned(request), body: Cow::Owned(body) })
@@ -222,14 +225,16 @@ impl Adapted<'_> {
                 return batches.ask_on(self.call, self.real_model, self.site).map_err(refused);
             }
             _ if std::mem::replace(&mut self.is_asked, true) => return Ok(None),
-            Said::Own { own, foreign } => own.encode(OwnAsk {
-                call: self.call,
-                body: foreign.own(),
-                along: &foreign.along,
-                real_model: self.real_model,
-                capabilities: self.capabilities,
-                site: self.site,
-            }),
+            Said::Own { own, foreign } => own
+                .encode(OwnAsk {
+                    call: self.call,
+                    body: foreign.own(),
+                    along: &foreign.along,
+                    real_model: self.real_model,
+                    capabilities: self.capabilities,
+                    site: self.site,
+                })
+                .map(|encoded| asked_with(&foreign.query, encoded)),
             Said::Chat { request, body } => {
                 let ask = Ask {
                     call: self.call,
@@ -334,7 +339,9 @@ impl Adapted<'_> {
         match &mut self.said {
             Said::Chat { .. } => self.dialect.decode(self.call, body).map(Came::Whole),
             Said::Own { own, .. } => own.decode(self.call, body).map(Came::Whole),
-            Said::Embeddings { request, .. } => decode_embeddings(self.call, request, body).map(Came::Whole),
+            Said::Embeddings { request, .. } => {
+                decode_embeddings(self.call, request, body, self.dialect.vectors()).map(Came::Whole)
+            }
             Said::Batches(batches) => {
                 batches.take(self.call, self.real_model, self.site, body).map(Came::Part)
             }
@@ -368,6 +375,15 @@ impl Adapted<'_> {
             | Said::Kept { .. } => Bytes::new(),
         }
     }
+}
+
+/// The same, with this query behind what its path says.
+fn asked_with(query: &str, mut encoded: Encoded) -> Encoded {
+    if !query.is_empty() {
+        encoded.path.push(if encoded.path.contains('?') { '&' } else { '?' });
+        encoded.path.push_str(query);
+    }
+    encoded
 }
 
 /// A refusal that comes only when part of the answer is there already.

@@ -103,6 +103,8 @@ pub struct Foreign {
     sealed: Option<(Bytes, Borne)>,
     /// Headers that go along where the vendor speaks the tongue, names in lower case.
     pub along: Vec<(&'static str, String)>,
+    /// The query, which goes along where the vendor speaks Responses; empty where there is none.
+    pub query: String,
     /// Whether a chat in other than plain terms would say more.
     pub has_more: bool,
     /// What no chat can say.
@@ -129,12 +131,19 @@ impl Foreign {
         let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();
         let text = std::str::from_utf8(&sent).ok().filter(|_| operation == Operation::Responses);
         let sealed = text.and_then(mark::take);
-        Ok((chat, Self { tongue, address, sent, sealed, along, has_more, unsayable }))
+        let query = String::new();
+        Ok((chat, Self { tongue, address, sent, sealed, along, query, has_more, unsayable }))
     }
 
     /// The same as a chat in these terms.
     pub fn retold(&self, terms: Terms) -> Result<Bytes, BodyError> {
         self.tongue.read(&self.address, &self.sent, terms).map(|retold| retold.chat)
+    }
+
+    /// The same, asked with this query. What clients made for Azure say of its version is not meant for the vendor.
+    pub(crate) fn asked_with(&mut self, query: &str) {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("api-version="));
+        self.query = pairs.collect::<Vec<_>>().join("&");
     }
 
     /// The body for a vendor that speaks the tongue.
@@ -219,10 +228,11 @@ pub enum Request {
 impl Request {
     fn read(operation: Operation, body: &[u8]) -> Result<Self, BodyError> {
         match operation {
-            Operation::ChatCompletions
-            | Operation::Messages
-            | Operation::Responses
-            | Operation::GenerateContent => ChatRequest::read(body).map(Self::Chat),
+            Operation::ChatCompletions | Operation::Messages | Operation::GenerateContent => {
+                ChatRequest::read(body).map(Self::Chat)
+            }
+            // what a stored prompt says it is for
+            Operation::Responses => ChatRequest::read_nameless(body).map(Self::Chat),
             Operation::Embeddings => EmbeddingRequest::read(body).map(Self::Embeddings),
             Operation::Rerank => {
                 RerankRequest::read(body)?;
@@ -243,7 +253,7 @@ impl Request {
     /// The model that is named, if one is.
     pub fn model(&self) -> Option<&str> {
         match self {
-            Self::Chat(request) => Some(&request.model),
+            Self::Chat(request) => Some(request.model.as_str()).filter(|model| !model.is_empty()),
             Self::Embeddings(request) => Some(&request.model),
             Self::Passed(request) => request.model.as_ref().map(|named| named.name.as_str()),
         }

@@ -130,7 +130,8 @@ fn said(routed: &Routed) -> impl Iterator<Item = &[u8]> {
         let addressed = [address.model.as_bytes(), address.way().as_bytes()].into_iter();
         addressed.chain(foreign.along.iter().map(|(_, value)| value.as_bytes()))
     });
-    iter::once(routed.asked.sent().as_ref()).chain(along)
+    let query = foreign.map(|foreign| foreign.query.as_bytes()).filter(|query| !query.is_empty());
+    iter::once(routed.asked.sent().as_ref()).chain(along).chain(query)
 }
 
 #[cfg(test)]

@@ -229,7 +229,7 @@ fn limit_output(routed: &mut Routed) -> Result<(), Refusal> {
         && request.max_tokens.is_none()
     {
         asked.body = limited(&asked.body, limit);
-        *request = ChatRequest::read(&asked.body)
+        *request = ChatRequest::read_nameless(&asked.body)
             .map_err(|error| Refusal::BadBody { message: error.message, param: error.param })?;
     }
     Ok(())

@@ -14,7 +14,9 @@ use nexus_core::{
 };
 
 use super::{
-    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable, member::Row, openai,
+    Ask, AuthScheme, Decoded, Dialect, Encoded, Head, Listing, StreamDecoder, Unsayable,
+    member::Row,
+    openai::{self, Vectors},
 };
 use crate::{
     compat::{self, Quirks},
@@ -85,6 +87,10 @@ impl Dialect for Azure {
 
     fn decode(&self, call: &Call, body: &Bytes) -> Result<Decoded, Fault> {
         openai::decode(call, body, Quirks::NONE)
+    }
+
+    fn vectors(&self) -> Vectors {
+        Vectors::AsTheyCome
     }
 
     fn path_of(&self, operation: Operation, deployment: &str, site: Site<'_>) -> Option<String> {

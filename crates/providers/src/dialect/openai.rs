@@ -28,7 +28,7 @@ use nexus_wire::{
 };
 
 pub use self::{
-    embedding::{decode_embeddings, encode_embeddings},
+    embedding::{Vectors, decode_embeddings, encode_embeddings},
     kept::{KeptPassing, Reading, decode_kept, decode_relayed},
     passed::{Passing, by_piece, decode_passed, encode_passed},
 };
@@ -94,6 +94,10 @@ impl Dialect for Vendor {
 
     fn ranker(&self) -> Option<Ranker> {
         Some(if self.id == VOYAGE { Ranker::VOYAGE } else { Ranker::USUAL })
+    }
+
+    fn vectors(&self) -> Vectors {
+        if self.id == OPENAI { Vectors::AsTheyCome } else { Vectors::AsAsked }
     }
 
     fn kept_at(&self, path: &str, _: Site<'_>) -> Option<String> {

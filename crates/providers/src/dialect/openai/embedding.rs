@@ -1,6 +1,7 @@
 //! Embeddings at a vendor that speaks OpenAI's: the model's name is spliced, and every other byte goes through.
 //!
-//! A vendor that knows only one way to write vectors is answered for in the way that was asked for.
+//! A vendor that knows only one way to write vectors is answered for in the way that was asked for. OpenAI itself knows
+//! both: its vectors stay as they come.
 
 use bytes::Bytes;
 use nexus_core::{call::Call, fault::Fault};
@@ -21,11 +22,23 @@ pub fn encode_embeddings(body: &Bytes, request: &EmbeddingRequest, real_model: &
     splice::splice(body, &[Edit { place: request.model_place.clone(), text: &model }])
 }
 
+/// How the vectors of an answer are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectors {
+    AsTheyCome,
+    AsAsked,
+}
+
 /// The answer to `request`, under the name that was asked for.
 ///
 /// # Errors
 /// If it is no answer, or lacks a vector.
-pub fn decode_embeddings(call: &Call, request: &EmbeddingRequest, body: &Bytes) -> Result<Decoded, Fault> {
+pub fn decode_embeddings(
+    call: &Call,
+    request: &EmbeddingRequest,
+    body: &Bytes,
+    vectors: Vectors,
+) -> Result<Decoded, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| bad_answer("the provider's answer is not UTF-8"))?;
     let said = Answer::read(text).map_err(|_| bad_answer("the provider's answer is not JSON"))?;
     if said.error.is_some() {
@@ -36,7 +49,7 @@ pub fn decode_embeddings(call: &Call, request: &EmbeddingRequest, body: &Bytes) 
     }
     let alias = splice::model_text(&call.alias);
     let mut texts = Vec::new();
-    for vector in &said.vectors {
+    for vector in said.vectors.iter().filter(|_| vectors == Vectors::AsAsked) {
         if let Some(text) = written(vector.raw, request.encoding)? {
             texts.push((vector.place.clone(), text));
         }
@@ -90,7 +103,16 @@ mod tests {
 
     fn decoded(request: &'static str, answer: &'static str) -> Result<Decoded, Fault> {
         let request = EmbeddingRequest::read(request.as_bytes()).unwrap();
-        decode_embeddings(&call(), &request, &Bytes::from_static(answer.as_bytes()))
+        decode_embeddings(&call(), &request, &Bytes::from_static(answer.as_bytes()), Vectors::AsAsked)
+    }
+
+    #[test]
+    fn vectors_stay_as_they_come_where_the_vendor_knows_both_ways() {
+        let request = br#"{"model":"alias","input":"a","encoding_format":"base64"}"#;
+        let request = EmbeddingRequest::read(request).unwrap();
+        let answer = Bytes::from_static(br#"{"data":[{"embedding":[1]}],"model":"alias"}"#);
+        let decoded = decode_embeddings(&call(), &request, &answer, Vectors::AsTheyCome).unwrap();
+        assert_eq!(decoded.body, answer);
     }
 
     #[test]

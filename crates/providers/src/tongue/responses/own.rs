@@ -64,7 +64,10 @@ impl Own for Host {
             }
         }
         Ok(Decoded {
-            body: renamed(text, &[], &splice::model_text(&call.alias)),
+            body: match alias(call) {
+                Some(alias) => renamed(text, &[], &alias),
+                None => body.clone(),
+            },
             consumed,
             text: generated.text,
         })
@@ -72,7 +75,7 @@ impl Own for Host {
 
     fn stream(&self, call: &Call) -> Box<dyn StreamDecoder> {
         Box::new(Events::new(Through {
-            alias: splice::model_text(&call.alias),
+            alias: alias(call),
             held: BytesMut::new(),
             has_begun: false,
             consumed: Consumed::default(),
@@ -105,6 +108,11 @@ fn heard(said: &Members<'_>, generated: &mut Generated) {
     for name in ["text", "refusal", "name", "arguments", "input"] {
         generated.push(&said.word(name));
     }
+}
+
+/// What an answer's model becomes, as a JSON string; `None` where the request named none.
+fn alias(call: &Call) -> Option<String> {
+    call.names_model().then(|| splice::model_text(&call.alias))
 }
 
 /// A text under another name of the model, which stands in the object at the end of this path.
@@ -156,8 +164,8 @@ pub(crate) fn counted(raw: &str) -> Option<Counted> {
 /// The vendor's events as they come. Nothing is written before the first item, so that an error in place of an answer can
 /// still be tried elsewhere.
 struct Through {
-    /// As a JSON string.
-    alias: String,
+    /// As a JSON string; `None` where the model's name stays the provider's.
+    alias: Option<String>,
     /// What came before the first item.
     held: BytesMut,
     has_begun: bool,
@@ -195,11 +203,11 @@ impl Relay for Through {
         if kind.ends_with(".delta") {
             self.generated.push(&said.word("delta"));
         }
-        let data = match response {
-            Some(_) => {
-                renamed(std::str::from_utf8(frame.data).unwrap_or_default(), &["response"], &self.alias)
+        let data = match (response, &self.alias) {
+            (Some(_), Some(alias)) => {
+                renamed(std::str::from_utf8(frame.data).unwrap_or_default(), &["response"], alias)
             }
-            None => Bytes::copy_from_slice(frame.data),
+            _ => Bytes::copy_from_slice(frame.data),
         };
         if matches!(&*kind, "response.created" | "response.queued" | "response.in_progress") {
             frame::event(&kind, &data, &mut self.held);
