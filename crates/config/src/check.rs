@@ -27,8 +27,8 @@ use crate::{
     problem::{Problem, Problems, shown, under},
     raw::{self, Raw},
     settings::{
-        ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Node, Oidc, Provider, RoleMapping,
-        Server, Settings, Timeouts, UnownedResources, WhenJournalFails,
+        AlsoServed, ForwardedHeader, HostCredentials, LogFormat, Logging, Model, Node, Oidc, Provider,
+        RoleMapping, Server, Settings, Timeouts, UnownedResources, WhenJournalFails,
     },
 };
 
@@ -128,12 +128,29 @@ impl Check<'_> {
             google,
             default_provider: raw.default_provider,
             unowned_resources: unowned(raw.unowned_resources.as_deref()),
+            also_serve: self.also_served(&raw.also_serve.unwrap_or_default()),
             providers,
             rules,
             prices,
             quotas,
             redacted,
         })
+    }
+
+    fn also_served(&mut self, words: &[String]) -> Vec<AlsoServed> {
+        let mut parts = Vec::new();
+        for word in words {
+            match word.as_str() {
+                "organization" => parts.push(AlsoServed::Organization),
+                "realtime" => parts.push(AlsoServed::Realtime),
+                _ => self.refuse(
+                    "also_serve",
+                    format!("names `{word}`, which is no such part"),
+                    "name `organization` or `realtime`",
+                ),
+            }
+        }
+        parts
     }
 
     fn server(&mut self, raw: raw::Server) -> Option<Server> {

@@ -107,6 +107,8 @@ section! {
         default_provider: String = Kind::Text, Preset::Absent("such requests are refused");
         /// What becomes of ids of files, batches and the like that nobody has made through the gateway: `refuse`, as if there were no such thing, or `serve`, by the `default_provider`. Serve them only where everybody may see all that its account holds from before.
         unowned_resources: String = Kind::Choice(&["refuse", "serve"]), Preset::Text("refuse");
+        /// Parts of OpenAI's API that the `default_provider` is to be asked for though the gateway cannot keep teams apart in them or book what they cost: `organization`, its organisations and projects, for admin keys that may change the whole installation; `realtime`, sessions whose sound goes past the gateway. `docs/openai-coverage.md` says what each means.
+        also_serve: Vec<String> = Kind::Texts, Preset::Absent("neither");
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
         /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, and what is left away is off.

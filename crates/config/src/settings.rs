@@ -41,6 +41,7 @@ pub struct Settings {
     pub google: HostCredentials,
     pub default_provider: Option<String>,
     pub unowned_resources: UnownedResources,
+    pub also_serve: Vec<AlsoServed>,
     pub providers: Vec<Provider>,
     pub rules: Vec<Rule>,
     pub prices: Vec<Price>,
@@ -163,6 +164,15 @@ pub enum UnownedResources {
     Refuse,
     /// The default provider is asked.
     Serve,
+}
+
+/// A part of OpenAI's API that is served only where somebody says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlsoServed {
+    /// Its organisations and projects.
+    Organization,
+    /// Realtime sessions that go past the gateway.
+    Realtime,
 }
 
 /// What happens while the usage journal takes nothing.

@@ -14,8 +14,8 @@ use nexus_config::{
     load::{Flags, load, load_text},
     problem::Problems,
     settings::{
-        Fit, ForwardedHeader, LogFormat, Logging, Model, Node, RoleMapping, Rule, Settings, Timeouts,
-        UnownedResources, WhenJournalFails,
+        AlsoServed, Fit, ForwardedHeader, LogFormat, Logging, Model, Node, RoleMapping, Rule, Settings,
+        Timeouts, UnownedResources, WhenJournalFails,
     },
 };
 use nexus_core::{
@@ -40,6 +40,7 @@ node: { name: front-1, zone: eu-1a, when_alone: allow, look_ms: 900 }
 logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
 unowned_resources: serve
+also_serve: [realtime, organization]
 aws: { host_credentials: "irsa  imds" }
 azure: { host_credentials: workload }
 console:
@@ -149,6 +150,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert_eq!(settings.monitoring.to_string(), "127.0.0.1:9321");
         assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
         assert_eq!(settings.unowned_resources, UnownedResources::Refuse);
+        assert_eq!(settings.also_serve, []);
         assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
         assert!(settings.providers.is_empty() && settings.oidc.is_none());
     }
@@ -187,6 +189,7 @@ fn everything_written_is_held() {
     );
     assert_eq!(settings.default_provider.as_deref(), Some("azure"));
     assert_eq!(settings.unowned_resources, UnownedResources::Serve);
+    assert_eq!(settings.also_serve, [AlsoServed::Realtime, AlsoServed::Organization]);
 
     let oidc = settings.oidc.as_ref().unwrap();
     assert_eq!(

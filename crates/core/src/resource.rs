@@ -26,10 +26,14 @@ pub enum Family {
     Provenance,
     /// What stands at a provider's own paths.
     Relay,
+    /// OpenAI's own organisations and projects.
+    Organization,
+    /// Realtime sessions that go past the gateway.
+    Realtime,
 }
 
 impl Family {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Files,
         Self::Uploads,
         Self::Batches,
@@ -48,6 +52,8 @@ impl Family {
         Self::Voices,
         Self::Provenance,
         Self::Relay,
+        Self::Organization,
+        Self::Realtime,
     ];
 
     /// The name in ledger rows, and the model a call of it counts as for keys that are bound to models.
@@ -71,6 +77,8 @@ impl Family {
             Self::Voices => "voices",
             Self::Provenance => "content_provenance_checks",
             Self::Relay => "relay",
+            Self::Organization => "organization",
+            Self::Realtime => "realtime",
         }
     }
 

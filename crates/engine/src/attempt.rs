@@ -51,6 +51,8 @@ pub(crate) struct Trip<'a> {
     pub(crate) attempts: Cell<u32>,
     /// What the provider was shown that answered.
     pub(crate) shown: Cell<Option<CredentialId>>,
+    /// The status of its answer.
+    pub(crate) status: Cell<u16>,
     pub(crate) tally: &'a Rc<Tally>,
 }
 
@@ -194,8 +196,9 @@ async fn pool<'a, T: Transport>(
         let outcome =
             exchange(engine, there, credential, encoded.clone(), adapted, &mut bill, trip.deadline_us).await;
         let fault = match outcome {
-            Ok(begun) => {
+            Ok((status, begun)) => {
                 drawing.answered(member);
+                trip.status.set(status);
                 trip.shown.set(credential.map(|credential| credential.id));
                 return Ok((begun, bill));
             }
@@ -216,7 +219,7 @@ async fn pool<'a, T: Transport>(
     }
 }
 
-/// One request and the begin of its answer.
+/// One request, and the status and the begin of its answer.
 async fn exchange<T: Transport>(
     engine: &Engine<T>,
     there: There<'_>,
@@ -225,7 +228,7 @@ async fn exchange<T: Transport>(
     adapted: &mut Adapted<'_>,
     bill: &mut Bill,
     deadline_us: u64,
-) -> Result<Begun<T::Body>, Fault> {
+) -> Result<(u16, Begun<T::Body>), Fault> {
     let There { routed, target, backend } = there;
     let shared = &engine.shared;
     let left_us = deadline_us.saturating_sub(shared.clock.monotonic_us());
@@ -240,12 +243,13 @@ async fn exchange<T: Transport>(
     if let Some(learned) = inbound.learned.take() {
         Drawing::new(shared, target, backend, routed).learned(credential, *learned);
     }
+    let status = inbound.status;
     let mark = if adapted.may_seal() { sealed::mark(routed, backend, credential) } else { None };
     let beginning = pin!(normalise::begin(inbound, adapted, &shared.limits));
     match beginning.instrument(debug_span!("normalise")).await {
         Ok(begun) => {
             let begun = conceal::from_now_on(sealed::from_now_on(begun, mark), credential);
-            Ok(resource::noticed(begun, shared, routed, (target, backend), credential))
+            Ok((status, resource::noticed(begun, shared, routed, (target, backend), credential)))
         }
         Err(fault) => Err(conceal::conceal(fault, credential)),
     }

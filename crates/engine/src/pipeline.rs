@@ -14,6 +14,7 @@ use nexus_core::{
     id::RequestId,
     principal::{Level, Principal},
     refusal::Refusal,
+    resource::Family,
 };
 use nexus_providers::tongue::Words;
 use nexus_wire::chat::BodyError;
@@ -138,7 +139,12 @@ async fn way<T: Transport, B: BodyStream>(
     let world = shared.worlds.current();
     let Arrival { head, body } = arrival;
     let caller = identify(engine, &head, &world)?;
-    let caller = authenticate::may_call_models(caller, &head.line, shared)?;
+    let caller = match &wanted {
+        Wanted::Resource(call) if call.operation() == Operation::Resources(Family::Organization) => {
+            authenticate::may_manage_providers(caller, &head.line, &world, shared)?
+        }
+        _ => authenticate::may_call_models(caller, &head.line, shared)?,
+    };
     *own = Own::of(&caller, &world, shared.clock.unix_ms());
     let signature = signed::head(&head, &caller, &world, shared)?;
     if !shared.ledger.takes_calls() {
@@ -159,8 +165,8 @@ async fn way<T: Transport, B: BodyStream>(
     let now_us = shared.clock.monotonic_us();
     let patience_ms = head.headers.timeout_ms.unwrap_or(shared.limits.deadlines.whole_ms);
     let deadline_us = now_us.saturating_add(patience_ms.saturating_mul(1000));
-    let (attempts, shown) = (Cell::new(0), Cell::default());
-    let trip = Trip { request, head: &head, deadline_us, attempts, shown, tally };
+    let (attempts, shown, status) = (Cell::new(0), Cell::default(), Cell::new(200));
+    let trip = Trip { request, head: &head, deadline_us, attempts, shown, status, tally };
     let answered = match (wish, routed.asked.resource.is_some()) {
         (_, true) => Box::pin(resource::serve(engine, &world, routed, &trip)).await,
         (Some(wish), false) => share::share(engine, &world, routed, &wish, trip).await,
@@ -181,8 +187,13 @@ async fn parse<B: BodyStream>(
     let (limits, clock) = (&shared.limits, &*shared.clock);
     match wanted {
         Wanted::Operation(named) => {
+            let operation = named.operation;
             let parsing = pin!(parse::body(request, named, &head.headers, body, hold, limits, clock));
-            parsing.instrument(debug_span!("parse")).await
+            let mut asked = parsing.instrument(debug_span!("parse")).await?;
+            if let (Operation::Responses, Some(foreign)) = (operation, &mut asked.foreign) {
+                foreign.asked_with(head.line.query.unwrap_or_default());
+            }
+            Ok(asked)
         }
         Wanted::Resource(call) => {
             let parsing = Box::pin(parse::resource(request, call, &head.headers, body, hold, limits, clock));

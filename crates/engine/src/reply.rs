@@ -10,7 +10,7 @@ use crate::{
     keeping::Keeping, relay::Relay, repeat::flight::Listener, stage::normalise::Media, telling::Telling,
 };
 
-/// An answer to the client. The status is 200; everything else is a denial.
+/// An answer to the client.
 pub struct Reply<B> {
     pub request: RequestId,
     pub decision: Decision,
@@ -24,12 +24,24 @@ pub struct Reply<B> {
     /// How it is told where the client speaks another tongue than OpenAI's.
     pub telling: Option<Box<Telling>>,
     pub body: ReplyBody<B>,
+    /// 200, but for what a provider says of what it keeps; everything outside of 2xx is a denial.
+    pub status: u16,
 }
 
 impl<B> Reply<B> {
     /// What is said of the caller and of its tongue comes last.
     pub(crate) fn new(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
-        Self { request, decision, sharing, took_us: 0, left: None, keeping: None, telling: None, body }
+        Self {
+            request,
+            decision,
+            sharing,
+            took_us: 0,
+            left: None,
+            keeping: None,
+            telling: None,
+            body,
+            status: 200,
+        }
     }
 }
 

@@ -160,7 +160,8 @@ pub(crate) async fn serve<T: Transport>(
         return list(engine, world, routed, kind, trip).await;
     }
     let caller = routed.caller.clone();
-    let reply = pipeline::answer(engine, world, routed, trip).await?;
+    let mut reply = pipeline::answer(engine, world, routed, trip).await?;
+    reply.status = trip.status.get();
     if let (ReplyBody::Whole(body), Some(asked)) = (&reply.body, &asked) {
         let home = Home { provider: reply.decision.target.provider.id, credential: trip.shown.get() };
         note(asked, body, home, &caller, &engine.shared).await?;

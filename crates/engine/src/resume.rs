@@ -111,6 +111,7 @@ impl<T: Transport> Route<T> {
             deadline_us,
             attempts,
             shown: Cell::default(),
+            status: Cell::new(200),
             tally: &self.tally,
         };
         let came = pipeline::course(&self.engine, &self.world, &self.routed, &trip, &self.broken).await;

@@ -152,6 +152,7 @@ async fn led<T: Transport>(
         deadline_us: *deadline_us,
         attempts: Cell::new(0),
         shown: Cell::default(),
+        status: Cell::new(200),
         tally,
     };
     let mut answer = std::pin::pin!(pipeline::answer(&engine, &world, routed, &trip));

@@ -7,6 +7,7 @@ use nexus_keystore::{
     opaque::OpaqueDigests, request_signature::Nonces, signing_secret::SigningSecrets, token::Tokens,
 };
 use nexus_telemetry::meters::Meters;
+use nexus_wire::surface::Annex;
 use tokio::sync::mpsc::Sender;
 
 use crate::{
@@ -73,6 +74,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub meters: Arc<Meters>,
     pub limits: Limits,
+    /// The annexes of OpenAI's API that are served.
+    pub annexes: Box<[Annex]>,
 }
 
 impl Shared {

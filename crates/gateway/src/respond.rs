@@ -47,7 +47,7 @@ pub fn reply<B>(reply: Reply<B>, worker: &Worker) -> HttpResponse
 where
     B: Stream<Item = Result<Bytes, Fault>> + Unpin + 'static,
 {
-    let keeping = reply.keeping;
+    let (keeping, status) = (reply.keeping, StatusCode::from_u16(reply.status));
     let mut response = match reply.telling {
         None => match reply.body {
             ReplyBody::Whole(body) => json(reply.request, body),
@@ -58,6 +58,7 @@ where
         },
         Some(telling) => told(&telling, reply.request, reply.decision.words, reply.body, keeping, worker),
     };
+    *response.status_mut() = status.unwrap_or(StatusCode::OK);
     response.headers_mut().insert(PROCESSING_MS, HeaderValue::from(reply.took_us / 1000));
     if let Some((name, word)) = sharing(reply.sharing) {
         response.headers_mut().insert(name, word);

@@ -121,13 +121,14 @@ fn of_surface(row: &surface::Row) -> Option<Url> {
     let (access, route): (_, fn() -> Route) = match (row.how, row.method) {
         (How::Native, _) => return None,
         (How::Relayed, _) => (Access::Key, || web::post().to(operation::pass)),
-        (How::Kept, surface::Method::Get) => (Access::Key, || web::get().to(resources::serve)),
-        (How::Kept, surface::Method::Post) => (Access::Key, || web::post().to(resources::serve)),
-        (How::Kept, surface::Method::Delete) => (Access::Key, || web::delete().to(resources::serve)),
-        (How::Refused(_), surface::Method::Get) => (Access::Key, || web::get().to(fallback::not_served)),
-        (How::Refused(_), surface::Method::Post) => (Access::Key, || web::post().to(fallback::not_served)),
-        (How::Refused(_), surface::Method::Delete) => {
-            (Access::Key, || web::delete().to(fallback::not_served))
+        (How::Kept | How::Optional(_), surface::Method::Get) => {
+            (Access::Key, || web::get().to(resources::serve))
+        }
+        (How::Kept | How::Optional(_), surface::Method::Post) => {
+            (Access::Key, || web::post().to(resources::serve))
+        }
+        (How::Kept | How::Optional(_), surface::Method::Delete) => {
+            (Access::Key, || web::delete().to(resources::serve))
         }
         // OpenAI's API has none
         (_, surface::Method::Put | surface::Method::Patch) => return None,

@@ -19,7 +19,7 @@ use actix_web::{
 use nexus_config::{
     environment::Absence,
     load::Flags,
-    settings::{LogFormat, Settings, UnownedResources},
+    settings::{AlsoServed, LogFormat, Settings, UnownedResources},
 };
 use nexus_core::{allowance::Allowances, brute::Failures, retry_budget::RetryBudget};
 use nexus_engine::{
@@ -35,6 +35,7 @@ use nexus_telemetry::{
     meters::{Backlog, Meters},
 };
 use nexus_transport::{Access, Tls};
+use nexus_wire::surface::Annex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc::channel, watch},
@@ -153,6 +154,7 @@ impl Node {
             clock,
             meters,
             limits: limits(settings),
+            annexes: settings.also_serve.iter().map(|annex| annex_of(*annex)).collect(),
         });
         let company = Company::join(&shared, keys.shared, &store, settings)?;
         let ((in_force, revisions), (waker, woken)) = (watch::channel(0), reload::waker());
@@ -302,6 +304,13 @@ async fn drained(api: Pin<&mut Server>, beside: Option<JoinHandle<std::io::Resul
     let _ended = api.await;
     if let Some(beside) = beside {
         let _ended = beside.await;
+    }
+}
+
+fn annex_of(served: AlsoServed) -> Annex {
+    match served {
+        AlsoServed::Organization => Annex::Organization,
+        AlsoServed::Realtime => Annex::Realtime,
     }
 }
 

@@ -3,13 +3,14 @@
 //! The rows are of the specification of August 2026. The gateway's routes and the page on coverage are made from them,
 //! so that none is forgotten and none is served that does not stand here.
 
+mod annex;
 mod page;
 mod resource;
 mod table;
 
 use std::fmt;
 
-pub use self::{page::coverage_markdown, resource::Resource, table::SURFACE};
+pub use self::{annex::Annex, page::coverage_markdown, resource::Resource, table::SURFACE};
 
 /// A method of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,8 +61,8 @@ pub enum How {
     Relayed,
     /// Passed on in its own words to the provider that keeps what is meant, where that is the caller's.
     Kept,
-    /// Not served; why, and what to do instead.
-    Refused(&'static str),
+    /// Of a part that is passed on to the default provider where `also_serve` names it, and not served otherwise.
+    Optional(Annex),
 }
 
 impl How {
@@ -70,7 +71,7 @@ impl How {
         match self {
             How::Native => "native",
             How::Relayed | How::Kept => "relayed",
-            How::Refused(_) => "refused",
+            How::Optional(_) => "optional",
         }
     }
 }
@@ -91,12 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_operation_stands_there_twice_and_every_refusal_says_what_to_do() {
+    fn no_operation_stands_there_twice_and_whatever_may_be_refused_says_what_to_do() {
         let mut seen = HashSet::new();
         for Row { method, path, how } in SURFACE {
             assert!(seen.insert((method, path)), "{method} {path} twice");
             assert!(path.starts_with("/v1/") && !path.ends_with('/'), "{path}");
-            if let How::Refused(why) = how {
+            if let How::Optional(annex) = how {
+                let why = annex.why_not();
                 assert!(why.contains(';') && !why.ends_with('.'), "{path}: {why}");
             }
         }

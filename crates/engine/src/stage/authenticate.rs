@@ -10,6 +10,7 @@ mod proof;
 use nexus_core::{
     principal::{Level, Principal},
     refusal::Refusal,
+    role::{Permission, Reach},
 };
 
 pub use self::known::Known;
@@ -81,6 +82,23 @@ pub fn may_call_models(principal: Principal, line: &Line<'_>, shared: &Shared) -
         }
     }
     Ok(principal)
+}
+
+/// Lets only callers through that may change what providers there are, for all teams.
+pub fn may_manage_providers(
+    principal: Principal,
+    line: &Line<'_>,
+    world: &World,
+    shared: &Shared,
+) -> Result<Principal, Refusal> {
+    let actor = world.snapshot.actor(&principal);
+    match actor.and_then(|actor| actor.may(Permission::ProvidersWrite)) {
+        Some(Reach::Platform) => Ok(principal),
+        _ => {
+            deny(shared, line, "level", Some(&principal));
+            Err(Refusal::WrongLevel { needed: Level::Admin.as_str() })
+        }
+    }
 }
 
 /// Tells the trail that somebody was turned away.

@@ -418,6 +418,7 @@ pub fn bench_of(
             serves_unowned: false,
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         },
+        annexes: Box::default(),
     };
     let (orphans, reading) = orphanage();
     let engine = Rc::new(Engine {

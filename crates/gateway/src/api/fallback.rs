@@ -40,7 +40,7 @@ pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> Http
     let (method, pattern) = (request.method().as_str(), request.match_pattern().unwrap_or_default());
     let here = |row: &&Row| row.method.as_str() == method && plain(row.path) == plain(&pattern);
     let why = SURFACE.iter().find(here).map_or("", |row| match row.how {
-        How::Refused(why) => why,
+        How::Optional(annex) => annex.why_not(),
         How::Native | How::Relayed | How::Kept => "",
     });
     error(

@@ -19,7 +19,13 @@ const ID_MAX: usize = 256;
 
 /// Any operation whose row is relayed to whoever keeps what it means.
 pub async fn serve(request: HttpRequest, payload: web::Payload, worker: web::Data<Worker>) -> HttpResponse {
-    let Some(call) = call(&request) else { return fallback::unknown_url(request, worker).await };
+    let Some(row) = row(&request) else { return fallback::unknown_url(request, worker).await };
+    if let How::Optional(annex) = row.how
+        && !worker.engine.shared.annexes.contains(&annex)
+    {
+        return fallback::not_served(request, worker).await;
+    }
+    let Some(call) = call(&request, row) else { return fallback::unknown_url(request, worker).await };
     let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
     let serving =
         Box::pin(pipeline::serve(&worker.engine, pipeline::Wanted::Resource(Box::new(call)), arrival));
@@ -29,11 +35,15 @@ pub async fn serve(request: HttpRequest, payload: web::Payload, worker: web::Dat
     }
 }
 
-/// What is asked; `None` where a segment cannot be an id, so that nothing has it.
-fn call(request: &HttpRequest) -> Option<ResourceCall> {
+/// The row of the operation that is asked for.
+fn row(request: &HttpRequest) -> Option<&'static Row> {
     let (method, pattern) = (request.method().as_str(), request.match_pattern()?);
     let here = |row: &&Row| row.method.as_str() == method && plain(row.path) == plain(&pattern);
-    let row = SURFACE.iter().find(|row| row.how == How::Kept && here(row))?;
+    SURFACE.iter().find(|row| matches!(row.how, How::Kept | How::Optional(_)) && here(row))
+}
+
+/// What is asked; `None` where a segment cannot be an id, so that nothing has it.
+fn call(request: &HttpRequest, row: &'static Row) -> Option<ResourceCall> {
     let does = Resource::of(row)?;
     let path = request.uri().path().strip_prefix("/v1")?.to_owned();
     // a segment more would go along unseen
@@ -44,13 +54,16 @@ fn call(request: &HttpRequest) -> Option<ResourceCall> {
     let ids: Option<Vec<String>> =
         segments.filter(|(place, _)| place.starts_with('{')).map(|(_, said)| id(said)).collect();
     let named = does.named.iter().zip(ids?).filter_map(|(kind, id)| Some(Reference { kind: (*kind)?, id }));
-    let beta = request.headers().get("openai-beta").and_then(|value| value.to_str().ok());
+    let along = ["accept", "openai-beta"].into_iter().filter_map(|name| {
+        let value = request.headers().get(name)?.to_str().ok()?;
+        Some((name, value.to_owned()))
+    });
     let call = ResourceCall {
         method: row.method,
         query: request.uri().query().map(str::to_owned),
         does,
         named: named.collect(),
-        along: beta.map(|beta| ("openai-beta", beta.to_owned())).into_iter().collect(),
+        along: along.collect(),
         path,
         provider: None,
     };

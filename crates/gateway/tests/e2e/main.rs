@@ -23,6 +23,7 @@ mod edges;
 mod embeddings;
 mod failover;
 mod faults;
+mod fidelity;
 mod flow;
 mod forwarded;
 mod gemini;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Answer,
+    fidelity::recorder::{Recorder, Told},
     messages::totals,
     node::{Node, Site, mocked, provider, until},
 };
@@ -162,6 +163,43 @@ fn what_names_no_model_goes_to_the_default_provider() {
     let answer = ask(&node, &key, "/v1/moderations", &json!({ "input": "a" }));
     assert_eq!((answer.status, &answer.json()["model"]), (200, &json!("omni-moderation-latest")));
     assert_eq!(String::from_utf8_lossy(&mock.requests().pop().unwrap().body), r#"{"input":"a"}"#);
+}
+
+#[test]
+fn parts_an_operator_names_are_passed_on_and_organisations_for_admin_keys_of_the_installation_only() {
+    let recorder = Recorder::start();
+    recorder.tell(Told {
+        status: 200,
+        content_type: "application/json",
+        body: br#"{"id":"p", "x":1.50}"#.to_vec(),
+    });
+    let site = Site::new(&format!(
+        "{}default_provider: there\nunowned_resources: serve\nalso_serve: [organization, realtime]\n",
+        provider("there", &format!("http://{}/v1", recorder.address), &[("gpt", "gpt")])
+    ));
+    let [(_, app), (_, admin)] = ["app", "admin"].map(|level| site.key(level));
+    let words =
+        ["key", "create", "--level", "admin", "--team", "red", "--output", "json", "--config", "nexus.yaml"];
+    let of_team: Value = serde_json::from_str(&site.run(&words)).unwrap();
+    let node = site.start();
+    let projects = "/v1/organization/projects";
+    let sent = json!({ "name": "red" });
+    let made = ask(&node, &admin, projects, &sent);
+    assert_eq!((made.status, made.text()), (200, r#"{"id":"p", "x":1.50}"#));
+    let asked = recorder.take().pop().unwrap();
+    assert_eq!(
+        (asked.line.as_str(), asked.body),
+        ("POST /v1/organization/projects", sent.to_string().into_bytes())
+    );
+    for key in [app.as_str(), of_team["key"].as_str().unwrap()] {
+        assert_eq!(ask(&node, key, projects, &sent).status, 403);
+    }
+    assert_eq!(ask(&node, &admin, "/v1/realtime/client_secrets", &json!({})).status, 403);
+    assert!(recorder.take().is_empty(), "nobody was asked");
+    assert_eq!(ask(&node, &app, "/v1/realtime/client_secrets", &json!({})).status, 200);
+    assert_eq!(ask(&node, &app, "/v1/realtime/calls/rtc_1/hangup", &json!({})).status, 200);
+    let lines: Vec<String> = recorder.take().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines, ["POST /v1/realtime/client_secrets", "POST /v1/realtime/calls/rtc_1/hangup"]);
 }
 
 #[test]

@@ -341,6 +341,8 @@ enum FamilyMirror {
     Voices,
     Provenance,
     Relay,
+    Organization,
+    Realtime,
 }
 
 #[derive(Serialize, Deserialize)]

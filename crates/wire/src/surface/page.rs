@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{How, Row, SURFACE};
+use super::{Annex, How, Row, SURFACE};
 
 /// What a client must know of operations that are relayed.
 const RELAYED: &str = "
@@ -37,32 +37,31 @@ pub fn coverage_markdown() -> String {
          | | operations | |\n|---|---|---|\n\
          | native | {} | routed by the model's name, translated to what the provider speaks, and booked; or answered by the gateway itself |\n\
          | relayed | {} | passed on in its own words to a provider that has it, and booked |\n\
-         | refused | {} | answered with status 404, the code `operation_not_served`, and the reason |\n",
+         | optional | {} | answered with status 404, the code `operation_not_served`, and the reason, unless the setting `also_serve` names its annex |\n",
         count("native"),
         count("relayed"),
-        count("refused"),
+        count("optional"),
     );
-    let is_refused = |row: &&Row| matches!(row.how, How::Refused(_));
+    let is_optional = |row: &&Row| matches!(row.how, How::Optional(_));
     page.push_str(RELAYED);
     page.push_str("\n## Served\n\n| method | path | how |\n|---|---|---|\n");
-    for Row { method, path, how } in SURFACE.iter().filter(|row| !is_refused(row)) {
+    for Row { method, path, how } in SURFACE.iter().filter(|row| !is_optional(row)) {
         let _ = writeln!(page, "| {method} | `{path}` | {} |", how.as_str());
     }
-    page.push_str("\n## Refused\n");
-    let mut reasons: Vec<&str> = Vec::new();
-    for row in SURFACE {
-        if let How::Refused(why) = row.how
-            && !reasons.contains(&why)
-        {
-            reasons.push(why);
-        }
-    }
-    for reason in reasons {
-        let (first, rest) = reason.split_at_checked(1).unwrap_or_default();
-        let _ = writeln!(page, "\n{}{rest}.\n", first.to_uppercase());
-        for Row { method, path, .. } in SURFACE.iter().filter(|row| row.how == How::Refused(reason)) {
+    page.push_str("\n## Optional\n");
+    for annex in Annex::ALL {
+        let word = annex.as_str();
+        let (why_not, means) = (sentence(annex.why_not()), sentence(annex.what_it_means()));
+        let _ = writeln!(page, "\n### `{word}`\n\n{why_not}\n\nWith `also_serve: [{word}]`: {means}\n");
+        for Row { method, path, .. } in SURFACE.iter().filter(|row| row.how == How::Optional(annex)) {
             let _ = writeln!(page, "- `{method} {path}`");
         }
     }
     page
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let (first, rest) = words.split_at_checked(1).unwrap_or_default();
+    format!("{}{rest}.", first.to_uppercase())
 }

@@ -3,7 +3,7 @@
 //! The first place in a path names what belongs to somebody; what lies below that belongs to the same one, and the
 //! provider knows whether it is there. Only files in a vector store are things of their own.
 
-use super::{Method, Row};
+use super::{Annex, How, Method, Row};
 
 /// The collections: behind `/v1`, with the word for one thing in it and for the part of the API it is booked under.
 const COLLECTIONS: &[(&str, &str, &str)] = &[
@@ -59,6 +59,9 @@ impl Resource {
     /// What the row does; `None` where its path is in no collection.
     pub fn of(row: &Row) -> Option<Self> {
         let path = row.path.strip_prefix("/v1")?;
+        if let How::Optional(annex) = row.how {
+            return Some(Self::optional(annex, path));
+        }
         if path.starts_with("/fine_tuning/alpha/") {
             return Some(Self::plain("fine_tuning"));
         }
@@ -93,6 +96,13 @@ impl Resource {
     /// What stands at a provider's own path: of what it is nothing is known.
     pub const RELAY: Self = Self::plain("relay");
 
+    /// No answer says who begins a call; it is nobody's, as what is managed by OpenAI is.
+    fn optional(annex: Annex, path: &str) -> Self {
+        let mut resource = Self::plain(annex.as_str());
+        resource.named[0] = path.contains("{call_id}").then_some("call");
+        resource
+    }
+
     const fn plain(family: &'static str) -> Self {
         Self {
             family,
@@ -109,7 +119,7 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::{How, SURFACE};
+    use crate::surface::SURFACE;
 
     fn of(method: Method, path: &'static str) -> Resource {
         Resource::of(&Row { method, path, how: How::Relayed }).unwrap()
