@@ -12,23 +12,39 @@ use nexus_core::{
     role::{Permission, Reach},
 };
 use nexus_store::repo::usage::{By, Only, Report, Sums, Wanted, report};
+use nexus_wire::surface::{Annex, SURFACE};
 
 use self::{
     query::{Group, Query, Width},
     shape::{Bucket, Kind, Page},
 };
-use super::asked::{Asking, answer, pairs};
+use super::{
+    asked::{Asking, answer, pairs},
+    resources,
+};
 use crate::{
     admin::problem::{self, Problem},
     worker::Worker,
 };
 
+/// Where usage is asked for.
+const USAGE: &str = "/v1/organization/usage/{kind}";
 /// What every result can be grouped and filtered by, in this order.
 const BY: [By; 4] = [By::Operation, By::Team, By::Key, By::Alias];
 
-/// Usage of one kind of operation.
-pub async fn usage(request: HttpRequest, kind: web::Path<String>, worker: web::Data<Worker>) -> HttpResponse {
-    serve(&request, &worker, Kind::of_word(&kind)).await
+/// Usage of one kind of operation. What the gateway does not count itself is OpenAI's to say, where that is served.
+pub async fn usage(
+    request: HttpRequest,
+    kind: web::Path<String>,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    let kind = Kind::of_word(&kind);
+    let is_served = worker.engine.shared.annexes.contains(&Annex::Organization);
+    match SURFACE.iter().find(|row| row.path == USAGE) {
+        Some(row) if kind.is_none() && is_served => resources::relay(request, payload, worker, row).await,
+        _ => serve(&request, &worker, kind).await,
+    }
 }
 
 /// What was charged, by the day.

@@ -25,6 +25,16 @@ pub async fn serve(request: HttpRequest, payload: web::Payload, worker: web::Dat
     {
         return fallback::not_served(request, worker).await;
     }
+    relay(request, payload, worker, row).await
+}
+
+/// Passes an operation of this row on, whoever else could answer it.
+pub async fn relay(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+    row: &'static Row,
+) -> HttpResponse {
     let Some(call) = call(&request, row) else { return fallback::unknown_url(request, worker).await };
     let arrival = Arrival { head: inbound::head(&request, &worker), body: inbound::Body::new(payload) };
     let serving =

@@ -195,7 +195,15 @@ fn parts_an_operator_names_are_passed_on_and_organisations_for_admin_keys_of_the
         assert_eq!(ask(&node, key, projects, &sent).status, 403);
     }
     assert_eq!(ask(&node, &admin, "/v1/realtime/client_secrets", &json!({})).status, 403);
+    let usage = |kind: &str| {
+        let bearer = format!("Bearer {admin}");
+        let path = format!("/v1/organization/usage/{kind}?start_time=0");
+        node.request("GET", &path, &[("authorization", bearer.as_str())], "")
+    };
+    assert!(usage("embeddings").text().contains("bucket"), "what is counted here is told by the gateway");
     assert!(recorder.take().is_empty(), "nobody was asked");
+    assert_eq!(usage("vector_stores").text(), r#"{"id":"p", "x":1.50}"#);
+    assert_eq!(recorder.take().pop().unwrap().line, "GET /v1/organization/usage/vector_stores?start_time=0");
     assert_eq!(ask(&node, &app, "/v1/realtime/client_secrets", &json!({})).status, 200);
     assert_eq!(ask(&node, &app, "/v1/realtime/calls/rtc_1/hangup", &json!({})).status, 200);
     let lines: Vec<String> = recorder.take().into_iter().map(|asked| asked.line).collect();

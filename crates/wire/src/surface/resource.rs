@@ -62,6 +62,9 @@ impl Resource {
         if let How::Optional(annex) = row.how {
             return Some(Self::optional(annex, path));
         }
+        if path.starts_with("/organization/") {
+            return Some(Self::optional(Annex::Organization, path));
+        }
         if path.starts_with("/fine_tuning/alpha/") {
             return Some(Self::plain("fine_tuning"));
         }
