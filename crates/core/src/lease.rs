@@ -74,6 +74,8 @@ pub struct Answer {
     pub taken_in_all: u64,
     /// Nodes that have some of it.
     pub nodes: u64,
+    /// Nobody is given more for a while: what was known before was lost, and may not all have been told again.
+    pub is_closed: bool,
 }
 
 /// Who has how much of one limit.
@@ -108,6 +110,12 @@ impl Leases {
         Self { closed_until_ms: until_ms, ..Self::default() }
     }
 
+    /// What a node has of it, in all parts.
+    pub fn amount_of(&self, node: NodeId) -> u64 {
+        let shares = self.parts.iter().flat_map(|part| &part.shares).filter(|share| share.node == node);
+        shares.fold(0, |sum, share| sum.saturating_add(share.amount))
+    }
+
     /// When all of it is out of every window.
     pub fn gone_ms(&self) -> i64 {
         self.parts.iter().map(|part| part.gone_ms).max().unwrap_or_default().saturating_add(GRACE_MS)
@@ -135,7 +143,7 @@ impl Leases {
         part.put(Share { node: ask.node, amount: has, until_ms: now_ms.saturating_add(lease_ms) }, now_ms);
         let (taken, nodes) = (part.taken, u64::try_from(part.shares.len()).unwrap_or(u64::MAX));
         self.parts.push(part);
-        Answer { has, taken, taken_in_all: beside.saturating_add(taken), nodes }
+        Answer { has, taken, taken_in_all: beside.saturating_add(taken), nodes, is_closed }
     }
 
     /// Drops parts that are out of every window by the keeper's clock, whatever a node's own says.

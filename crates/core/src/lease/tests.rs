@@ -60,7 +60,7 @@ fn after_a_loss_nobody_gets_more_until_all_have_told_what_they_have() {
     // 15 more were taken by somebody who has not come back
     assert_eq!(
         leases.ask(&ask(3, 0, 0, 50), 1_000),
-        Answer { has: 5, taken: 100, taken_in_all: 100, nodes: 3 }
+        Answer { has: 5, taken: 100, taken_in_all: 100, nodes: 3, is_closed: false }
     );
 }
 
@@ -68,7 +68,10 @@ fn after_a_loss_nobody_gets_more_until_all_have_told_what_they_have() {
 fn what_a_node_knew_before_others_gave_back_takes_nothing_and_what_the_ledger_says_does() {
     let mut leases = Leases::default();
     leases.ask(&ask(1, 0, 0, 60), 0);
-    assert_eq!(leases.ask(&ask(2, 0, 0, 50), 0), Answer { has: 40, taken: 100, taken_in_all: 100, nodes: 2 });
+    assert_eq!(
+        leases.ask(&ask(2, 0, 0, 50), 0),
+        Answer { has: 40, taken: 100, taken_in_all: 100, nodes: 2, is_closed: false }
+    );
     leases.ask(&ask(2, 40, 0, 0), 0);
     leases.ask(&ask(1, 60, 0, 0), 0);
     assert_eq!(leases.ask(&Ask { knows: 100, ..ask(2, 0, 0, 50) }, 0).has, 50);
@@ -88,7 +91,10 @@ fn parts_of_a_rolling_window_count_together_until_the_keeper_says_they_are_gone(
     assert_eq!(leases.ask(&part(10, -50, 70), 15).has, 30);
     // a node whose clock is ahead forgets nothing for the others
     assert_eq!(leases.ask(&part(500, 440, 70), 15).has, 70);
-    assert_eq!(leases.ask(&part(20, -40, 70), 25), Answer { has: 0, taken: 0, taken_in_all: 170, nodes: 0 });
+    assert_eq!(
+        leases.ask(&part(20, -40, 70), 25),
+        Answer { has: 0, taken: 0, taken_in_all: 170, nodes: 0, is_closed: false }
+    );
 }
 
 #[test]

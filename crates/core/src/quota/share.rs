@@ -106,6 +106,8 @@ struct Slice {
     until_us: u64,
     full_until_us: u64,
     was_asked: bool,
+    /// Nobody is given more, because what nodes share was lost.
+    is_closed: bool,
 }
 
 impl Slice {
@@ -124,6 +126,7 @@ impl Slice {
             until_us: 0,
             full_until_us: 0,
             was_asked: false,
+            is_closed: false,
         }
     }
 
@@ -199,13 +202,16 @@ impl Shares {
     /// Whether a call's need is there.
     pub(super) fn room(&mut self, quota: &Quota, need: u64, now_ms: i64) -> Room {
         let (now_us, is_alone) = (self.now_us, self.is_alone);
+        let allows_alone = quota.when_alone.allows(self.allows_alone);
         let slice = self.slice(quota, now_ms);
+        // who is let through where nobody can be asked is so where nobody is given anything
+        let is_alone = is_alone || (slice.is_closed && allows_alone);
         let has = if now_us < slice.until_us { slice.has } else { 0 };
         if slice.committed().saturating_add(need) <= has {
             return Room::Enough;
         }
         let is_full = now_us < slice.full_until_us;
-        match (is_alone, quota.when_alone.allows(self.allows_alone)) {
+        match (is_alone, allows_alone) {
             (false, _) if is_full => Room::Full,
             (false, _) => Room::Short,
             (true, true) => {
@@ -359,7 +365,7 @@ impl Shares {
     pub(super) fn answered(&mut self, asked: &Asked, answer: Answer, sent_us: u64) {
         let now_us = self.now_us;
         let Some(slice) = self.charged(asked.quota, asked.ask.part_ms) else { return };
-        slice.was_asked = true;
+        (slice.was_asked, slice.is_closed) = (true, answer.is_closed);
         slice.has = answer.has;
         (slice.taken, slice.taken_in_all, slice.nodes) = (answer.taken, answer.taken_in_all, answer.nodes);
         slice.until_us = sent_us.saturating_add(lease_us(asked.ask.is_held));

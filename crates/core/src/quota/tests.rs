@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::id::RequestId;
+use crate::{
+    id::RequestId,
+    lease::{Leases, NodeId},
+};
 
 fn quota(number: u128, measure: Measure, limit: u64) -> Quota {
     Quota {
@@ -309,5 +312,31 @@ fn what_was_used_before_and_what_costs_more_or_less_since_counts_where_it_lies()
         // in whatever order it is told, less than nothing is never used
         book.correct(quota, -9, at_ms, noon);
         assert_eq!(book.level(quota, noon).used, 0);
+    }
+}
+
+#[test]
+fn while_nobody_is_given_more_because_all_was_lost_calls_go_as_they_do_where_nobody_can_be_asked() {
+    for (allows_alone, expected) in [(true, 9), (false, 0)] {
+        let shared = quota(1, Measure::Requests, 1_000);
+        let mut book = Book::default();
+        book.share_as(NodeId(1), allows_alone);
+        let mut leases = Leases::closed_until(90_000);
+        let mut served = 0;
+        for tick in 0..10 {
+            book.tick(tick * 100_000);
+            if let Ok(id) = book.reserve([&shared].into_iter(), cost(0), owner(1), 0) {
+                book.release(id);
+                served += 1;
+            }
+            let (_, asks) = book.asks(0);
+            for asked in asks {
+                let answer = leases.ask(&asked.ask, 1_000);
+                book.answered(&asked, answer, tick * 100_000);
+            }
+        }
+        // the first call asks, and is told
+        assert_eq!(served, expected, "{allows_alone}");
+        assert_eq!(book.counts().allowed_alone, served);
     }
 }
