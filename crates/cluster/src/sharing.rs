@@ -3,7 +3,7 @@
 //! Where the keeper is away the node stands alone: it lives on what it leased. It is looked for in between, never by
 //! a request.
 
-use std::{path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{path::PathBuf, pin::Pin, sync::Arc, thread::JoinHandle, time::Duration};
 
 use nexus_core::{
     lease::{
@@ -40,6 +40,9 @@ const GREETING_US: u64 = 1_000_000;
 const AWAY_US: u64 = 200_000;
 const AWAY_US_MAX: u64 = 2_000_000;
 
+/// What ends in a bounded time, whatever it asks.
+pub type Bounded<T> = Pin<Box<dyn Future<Output = T>>>;
+
 /// What is shared, and what is needed for it.
 pub struct Parts {
     pub quotas: Arc<Quotas>,
@@ -52,9 +55,9 @@ pub struct Parts {
     /// Whether calls are let through where nobody can be asked.
     pub allows_alone: bool,
     /// Whether no other node is there that could have leased anything.
-    pub is_first: Box<dyn Fn() -> bool + Send>,
+    pub is_first: Box<dyn Fn() -> Bounded<bool> + Send>,
     /// Told before anything is leased.
-    pub begins: Box<dyn Fn() + Send>,
+    pub begins: Box<dyn Fn() -> Bounded<()> + Send>,
     /// Where what is spent is written down, and what an earlier process left is found.
     pub folder: PathBuf,
 }
@@ -114,8 +117,8 @@ struct Loop<K> {
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
     node: NodeId,
-    is_first: Box<dyn Fn() -> bool + Send>,
-    begins: Box<dyn Fn() + Send>,
+    is_first: Box<dyn Fn() -> Bounded<bool> + Send>,
+    begins: Box<dyn Fn() -> Bounded<()> + Send>,
     spent: Option<Arc<SpentFile>>,
     left: Vec<Left>,
     /// What the keeper's clock said, and when.
@@ -328,7 +331,9 @@ impl<K: Keeper> Loop<K> {
     /// Whether the keeper is there.
     async fn greet(&mut self) -> bool {
         let now_us = self.clock.monotonic_us();
-        let is_first = (self.is_first)();
+        // one that was there a moment ago has not forgotten: nobody else is asked about it
+        let may_have_forgotten = self.greeted_us.is_none() || self.away.is_some();
+        let is_first = may_have_forgotten && (self.is_first)().await;
         let name = format!("{} {now_us}", self.node);
         let near = (is_first, self.keeper_ms());
         let greeted = self.writer.greet(&mut self.keeper, &name, near).await;
@@ -337,7 +342,7 @@ impl<K: Keeper> Loop<K> {
                 let now_us = self.clock.monotonic_us();
                 (self.heard, self.greeted_us) = (Some((now_ms, now_us)), Some(now_us));
                 if is_other {
-                    (self.begins)();
+                    (self.begins)().await;
                     self.quotas.tell_again();
                 }
                 if self.away.take().is_some() {

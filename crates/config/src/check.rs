@@ -160,6 +160,7 @@ impl Check<'_> {
             max_body_bytes: usize::try_from(raw.max_body_bytes?).ok()?,
             max_upload_bytes: raw.max_upload_bytes?,
             drain_seconds: raw.drain_seconds?,
+            leave_seconds: raw.leave_seconds?,
             bad_keys_per_minute: raw.bad_keys_per_minute?,
             trusted_proxies: self.trusted_proxies(&raw.trusted_proxies.unwrap_or_default())?,
             forwarded_header: match raw.forwarded_header?.as_str() {

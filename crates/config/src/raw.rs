@@ -135,6 +135,8 @@ section! {
         max_upload_bytes: u64 = Kind::Whole { min: 1024, max: 1 << 40 }, Preset::Whole(512 << 20);
         /// How long streams may go on after the signal to stop, in seconds.
         drain_seconds: u64 = Kind::Whole { min: 0, max: 86_400 }, Preset::Whole(300);
+        /// How long before that clients and load balancers have to go elsewhere by themselves, in seconds: meanwhile `/readyz` says 503, each answer says `connection: close`, and nothing is refused. It ends when no connection is open.
+        leave_seconds: u64 = Kind::Whole { min: 0, max: 3_600 }, Preset::Whole(5);
         /// How many bad keys a minute an address may show before it has to wait. Keys that were good before are not held up.
         bad_keys_per_minute: u32 = Kind::Whole { min: 1, max: 1_000_000 }, Preset::Whole(60);
         /// Networks in which proxies of yours stand, such as `10.0.0.0/8`. Only what they say of where a request comes from is believed: for address lists, for bad keys and in the audit trail.

@@ -55,6 +55,11 @@ impl Settings {
         self.data_dir.join("archive")
     }
 
+    /// The file what requests are decided by is kept in, for a start without the database.
+    pub fn kept_world(&self) -> PathBuf {
+        self.data_dir.join("world.db")
+    }
+
     /// The folder of the usage journal.
     pub fn journal_dir(&self) -> PathBuf {
         self.data_dir.join("journal")
@@ -103,6 +108,7 @@ pub struct Server {
     /// In bytes.
     pub max_upload_bytes: u64,
     pub drain_seconds: u64,
+    pub leave_seconds: u64,
     /// Bad keys a minute an address may show.
     pub bad_keys_per_minute: u32,
     pub trusted_proxies: TrustedProxies,

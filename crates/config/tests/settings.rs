@@ -29,7 +29,7 @@ use nexus_core::{
 };
 
 const EVERYTHING: &str = r#"
-server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], cors_origins: ["https://app.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
+server: { bind: "::1", port: 8081, workers: 3, max_body_bytes: 1048576, drain_seconds: 7, leave_seconds: 6, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded, allowed_hosts: [ai.corp.io, "*.apps.corp.io"], cors_origins: ["https://app.corp.io"], admin_bind: "[::1]:8082", connections: 9, connections_per_address: 8, unread_seconds: 7 }
 timeouts: { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 }
 database:
   when_journal_fails: refuse
@@ -136,6 +136,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert_eq!(settings.server.bind.to_string(), "127.0.0.1:8080", "{text:?}");
         assert!(settings.server.workers >= 1);
         assert_eq!((settings.server.max_body_bytes, settings.server.drain_seconds), (32 << 20, 300));
+        assert_eq!(settings.server.leave_seconds, 5);
         let timeouts = Timeouts {
             connect_ms: 3_000,
             first_byte_ms: 300_000,
@@ -173,6 +174,7 @@ fn everything_written_is_held() {
         (settings.server.workers, settings.server.max_body_bytes, settings.server.drain_seconds),
         (3, 1 << 20, 7)
     );
+    assert_eq!(settings.server.leave_seconds, 6);
     let timeouts =
         Timeouts { connect_ms: 1, first_byte_ms: 2, between_chunks_ms: 3, whole_ms: 4, heartbeat_ms: 5 };
     assert_eq!(settings.timeouts, timeouts);

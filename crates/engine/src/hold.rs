@@ -145,21 +145,38 @@ impl Quotas {
         })
     }
 
-    /// What the ledger says was used of quotas that were not known yet: their windows begin with it.
-    pub fn seed(&self, fresh: &[&Quota], mut used: Vec<Use>, now_ms: i64) {
+    /// What was counted here of quotas that were not seeded, by the counter.
+    pub fn counted(&self, fresh: &[&Quota], now_ms: i64) -> HashMap<Uuid, u64> {
+        let Levels { book, names, .. } = &mut *self.lock();
+        let counters = fresh.iter().flat_map(|quota| {
+            let named = names.of(quota.id).map(|(id, _)| Quota { id, ..(*quota).clone() });
+            named.chain([(*quota).clone()]).collect::<Vec<_>>()
+        });
+        let mut used = |one: Quota| book.knows(one.id).then(|| (one.id, book.used(&one, now_ms)));
+        counters.filter_map(&mut used).collect()
+    }
+
+    /// What the ledger says was used of quotas that were not seeded yet: their windows begin with it. Of that `counted`
+    /// is known by its counters already.
+    pub fn seed(&self, fresh: &[&Quota], mut used: Vec<Use>, mut counted: HashMap<Uuid, u64>, now_ms: i64) {
         // where a team has more names than are counted apart, those that used most are
         used.sort_by_key(|one| std::cmp::Reverse(one.amount));
         let Levels { book, names, .. } = &mut *self.lock();
         for quota in fresh {
             book.correct(quota, 0, now_ms, now_ms);
-            for one in used.iter().filter(|one| one.quota == quota.id) {
-                match &one.name {
-                    Some((team, name)) => {
-                        let id = names.counter(quota.id, *team, name);
-                        book.seed(&Quota { id, ..(*quota).clone() }, one.amount, one.at_ms, now_ms);
-                    }
-                    None => book.seed(quota, one.amount, one.at_ms, now_ms),
-                }
+            let mut counter = |one: &Use| match &one.name {
+                Some((team, name)) => names.counter(quota.id, *team, name),
+                None => quota.id,
+            };
+            let of_quota = used.iter().filter(|one| one.quota == quota.id);
+            let mut of_quota: Vec<(Uuid, &Use)> = of_quota.map(|one| (counter(one), one)).collect();
+            // what was counted here was used lately
+            of_quota.sort_by_key(|(_, one)| std::cmp::Reverse(one.at_ms));
+            for (id, one) in of_quota {
+                let known = counted.entry(id).or_default();
+                let more = one.amount.saturating_sub(*known);
+                *known = known.saturating_sub(one.amount);
+                book.seed(&Quota { id, ..(*quota).clone() }, more, one.at_ms, now_ms);
             }
         }
     }
@@ -276,6 +293,11 @@ impl Quotas {
     /// Whether nobody can be asked for more of a quota.
     pub fn stand_alone(&self, is_alone: bool) {
         self.lock().book.stand_alone(is_alone);
+    }
+
+    /// Whether what is shared cannot be asked for just now.
+    pub fn is_alone(&self) -> bool {
+        self.lock().book.is_alone()
     }
 
     /// What is not needed is given back with the next round, and nothing more is leased ahead.

@@ -80,11 +80,17 @@ pub fn root(variable: &str) -> Result<RootSecret, StartError> {
 /// Opens the database and brings its schema up to date.
 pub fn store(settings: &Settings) -> Result<Store, StartError> {
     let store = Store::open(settings.database_url.expose())?;
-    for name in migrate::run(&store)? {
+    bring_up_to_date(&store)?;
+    Ok(store)
+}
+
+/// Applies the migrations a database lacks, and makes the ledger's next parts.
+pub fn bring_up_to_date(store: &Store) -> Result<(), StartError> {
+    for name in migrate::run(store)? {
         tracing::info!(migration = name, "a migration was applied");
     }
-    parts::tend(&store, SystemClock::new().unix_ms())?;
-    Ok(store)
+    parts::tend(store, SystemClock::new().unix_ms())?;
+    Ok(())
 }
 
 /// Refuses a database that was sealed under another root; marks a new one as sealed under this. From then on

@@ -1,23 +1,26 @@
 //! This node among others: what it shares with them, where it is told to.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use nexus_cluster::{
     keeper::Keeper,
     redis::RedisKeeper,
-    sharing::{Parts, Sharer},
+    sharing::{Bounded, Parts, Sharer},
     table::TableKeeper,
 };
 use nexus_config::settings::Settings;
 use nexus_engine::shared::Shared;
 use nexus_keystore::shared_state::SharedState;
 use nexus_store::{Store, repo::node};
+use tokio::time::timeout;
 
 use crate::{
     nodes::{Presence, Speaking},
     start::StartError,
 };
 
+/// How long the database is asked about other nodes, which nobody waits for who asks for more of a limit.
+const ASKED: Duration = Duration::from_secs(1);
 /// What an installation's own part of a server is named after.
 const SPACE: &str = "space";
 
@@ -63,12 +66,25 @@ fn parts(
     settings: &Settings,
 ) -> Parts {
     let (own, known) = (presence.id().to_string(), store.clone());
-    // where nobody can say, somebody may be there
-    let is_first = move || {
-        let another = known.read_blocking(|conn| node::has_another_leased(conn, &own));
-        another.is_ok_and(|is_there| !is_there)
+    let is_first = move || -> Bounded<bool> {
+        let own = own.clone();
+        let another = known.clone();
+        Box::pin(async move {
+            let another = another.read(move |conn| node::has_another_leased(conn, &own));
+            // where nobody can say, somebody may be there
+            timeout(ASKED, another).await.is_ok_and(|said| said.is_ok_and(|is_there| !is_there))
+        })
     };
     let (own, known) = (Arc::clone(presence), store.clone());
+    let begins = move || -> Bounded<()> {
+        let (own, known) = (Arc::clone(&own), known.clone());
+        let told = tokio::task::spawn_blocking(move || own.leases(&known));
+        Box::pin(async move {
+            if timeout(ASKED, told).await.is_err() {
+                tracing::warn!("the database was not told in time that this node leases parts of limits");
+            }
+        })
+    };
     Parts {
         quotas: Arc::clone(&shared.quotas),
         sharing: Arc::clone(&shared.sharing),
@@ -79,7 +95,7 @@ fn parts(
         allows_alone: settings.node.allows_alone,
         folder: settings.data_dir.clone(),
         is_first: Box::new(is_first),
-        begins: Box::new(move || own.leases(&known)),
+        begins: Box::new(begins),
     }
 }
 

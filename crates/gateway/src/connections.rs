@@ -16,6 +16,8 @@ use nexus_core::proxy::TrustedProxies;
 use nexus_telemetry::meters::Meters;
 use socket2::SockRef;
 
+use crate::worker::Drain;
+
 /// The word in the metrics.
 const CROWDED: &str = "too_many_connections";
 
@@ -36,6 +38,7 @@ pub struct Connections {
     bounds: Bounds,
     open: Mutex<HashMap<IpAddr, usize>>,
     meters: Arc<Meters>,
+    drain: Arc<Drain>,
 }
 
 /// One connection's place; given back when the connection is gone.
@@ -48,13 +51,14 @@ struct Place {
 pub struct TurnedAway;
 
 impl Connections {
-    pub fn new(bounds: Bounds, meters: Arc<Meters>) -> Arc<Self> {
-        Arc::new(Self { bounds, open: Mutex::default(), meters })
+    pub fn new(bounds: Bounds, meters: Arc<Meters>, drain: Arc<Drain>) -> Arc<Self> {
+        Arc::new(Self { bounds, open: Mutex::default(), meters, drain })
     }
 
     /// A client has connected. `marks` live as long as the connection.
     pub fn opened(self: &Arc<Self>, socket: &dyn Any, marks: &mut Extensions) {
         let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
+        marks.insert(self.drain.enter());
         let options = SockRef::from(socket);
         cut_unread(&options, self.bounds.unread);
         let Ok(peer) = socket.peer_addr() else { return };
@@ -124,7 +128,7 @@ mod tests {
         let meters = Arc::clone(Exporter::start().unwrap().meters());
         let bounds =
             Bounds { per_address, unread: Duration::from_secs(60), proxies: TrustedProxies::default() };
-        Connections::new(bounds, meters)
+        Connections::new(bounds, meters, Arc::default())
     }
 
     fn of(text: &str) -> IpAddr {

@@ -8,6 +8,7 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -16,7 +17,7 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode,
         header::{self, HeaderValue},
     },
     web,
@@ -34,7 +35,7 @@ use crate::{
     bug,
     connections::TurnedAway,
     cors, respond,
-    worker::Worker,
+    worker::{Drain, Worker},
 };
 
 /// Why a request does not come to its handler, or not out of it.
@@ -71,19 +72,35 @@ impl Dialect {
     }
 }
 
-type Tell = Rc<dyn Fn(Dialect, Trouble) -> HttpResponse>;
+type Tell = Box<dyn Fn(Dialect, Trouble) -> HttpResponse>;
+
+/// What an entrance says by itself.
+pub struct Voice {
+    tell: Tell,
+    drain: Arc<Drain>,
+}
 
 /// The entrance of one listener, as one worker sees it.
 #[derive(Clone)]
 pub struct Entrance {
     hosts: Hosts,
     origins: Origins,
-    tell: Tell,
+    voice: Rc<Voice>,
 }
 
 impl Entrance {
     pub fn new(hosts: Hosts, origins: Origins, worker: web::Data<Worker>) -> Self {
-        Self { hosts, origins, tell: Rc::new(move |dialect, trouble| tell(&worker, dialect, trouble)) }
+        let drain = Arc::clone(&worker.drain);
+        Self::speaking(
+            hosts,
+            origins,
+            Box::new(move |dialect, trouble| tell(&worker, dialect, trouble)),
+            drain,
+        )
+    }
+
+    fn speaking(hosts: Hosts, origins: Origins, tell: Tell, drain: Arc<Drain>) -> Self {
+        Self { hosts, origins, voice: Rc::new(Voice { tell, drain }) }
     }
 
     /// For a listener that has no words of its own.
@@ -93,7 +110,7 @@ impl Entrance {
             Trouble::Bug => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let tell = move |_, trouble| HttpResponse::new(status(trouble));
-        Self { hosts, origins: Origins::default(), tell: Rc::new(tell) }
+        Self::speaking(hosts, Origins::default(), Box::new(tell), Arc::default())
     }
 
     /// Lets a request through to `inner`.
@@ -109,7 +126,7 @@ impl Entrance {
             return Passage::Turned(Some(request.into_response(HttpResponse::ServiceUnavailable().finish())));
         }
         if self.is_for_another(&request) {
-            let response = (self.tell)(dialect, Trouble::Misdirected);
+            let response = (self.voice.tell)(dialect, Trouble::Misdirected);
             return Passage::Turned(Some(request.into_response(response)));
         }
         let origin = cors::admitted(&self.origins, request.path(), request.headers());
@@ -117,8 +134,8 @@ impl Entrance {
             request.head_mut().method = Method::GET;
         }
         match bug::caught(|| inner.call(request)) {
-            Some(answer) => Passage::Open { answer, dialect, origin, tell: Rc::clone(&self.tell) },
-            None => Passage::Lost(Some((self.tell)(dialect, Trouble::Bug))),
+            Some(answer) => Passage::Open { answer, dialect, origin, voice: Rc::clone(&self.voice) },
+            None => Passage::Lost(Some((self.voice.tell)(dialect, Trouble::Bug))),
         }
     }
 
@@ -140,7 +157,7 @@ pub enum Passage<F> {
         dialect: Dialect,
         /// Of a page that may read the answer.
         origin: Option<HeaderValue>,
-        tell: Tell,
+        voice: Rc<Voice>,
     },
     Turned(Option<ServiceResponse>),
     Lost(Option<HttpResponse>),
@@ -155,16 +172,20 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let lost = |response| Poll::Ready(Err(InternalError::from_response("a bug", response).into()));
         match self.get_mut() {
-            Passage::Open { answer, dialect, origin, tell } => {
+            Passage::Open { answer, dialect, origin, voice } => {
                 match bug::caught(|| Pin::new(answer).poll(cx)) {
                     Some(Poll::Ready(Ok(mut response))) => {
                         if let Some(origin) = origin.take() {
                             cors::tell(response.headers_mut(), origin);
                         }
+                        if voice.drain.has_begun() {
+                            // whoever is told so sends no other request that would cross with the end
+                            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                        }
                         Poll::Ready(Ok(response))
                     }
                     Some(poll) => poll,
-                    None => lost(tell(*dialect, Trouble::Bug)),
+                    None => lost((voice.tell)(*dialect, Trouble::Bug)),
                 }
             }
             Passage::Turned(response) => {

@@ -21,6 +21,8 @@ use crate::{
     dice::WorkerDice,
     entrance::Entrance,
     forwarded::{Forwarding, Named},
+    handed::Handed,
+    modes::Modes,
     route::{self, Part},
     start::StartError,
     structure::Clean,
@@ -42,10 +44,14 @@ const ADMIN_WORKERS: usize = 2;
 const SCRAPERS: usize = 64;
 
 /// What all workers share.
+#[derive(Clone)]
 pub struct Parts {
     pub shared: Arc<Shared>,
     pub admin: Arc<Admin>,
+    pub modes: Arc<Modes>,
     pub drain: Arc<Drain>,
+    /// Sockets that listen already.
+    pub handed: Arc<Handed>,
 }
 
 /// The listener at `address` for a part of the URLs. `alive` is dropped with the last of its workers.
@@ -55,9 +61,9 @@ pub fn serve(
     settings: &Settings,
     alive: &Sender<Infallible>,
 ) -> Result<Server, StartError> {
-    let (shared, admin, drain) = (&parts.shared, &parts.admin, &parts.drain);
-    let (shared, admin, drain) = (Arc::clone(shared), Arc::clone(admin), Arc::clone(drain));
-    let connections = Connections::new(bounds(&settings.server), Arc::clone(&shared.meters));
+    let Parts { shared, admin, modes, drain, .. } = parts.clone();
+    let connections =
+        Connections::new(bounds(&settings.server), Arc::clone(&shared.meters), Arc::clone(&drain));
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
     let tls = Tls::new(None)?;
     let identities = boot::hosts(settings);
@@ -87,6 +93,7 @@ pub fn serve(
             clean: Clean::default(),
             forwarding: forwarding.clone(),
             tarpit: Tarpit::new(connections_each / 2),
+            modes: Arc::clone(&modes),
             drain: Arc::clone(&drain),
         });
         let entrance = Entrance::new(hosts.clone(), origins.clone(), worker.clone());
@@ -95,6 +102,8 @@ pub fn serve(
             .wrap_fn(move |request, inner| entrance.pass(request, inner))
             .configure(|config| route::routes(part, config))
     });
+    let socket = parts.handed.socket(address);
+    let socket = socket.map_err(|source| StartError::Listen { address: address.to_string(), source })?;
     let server = server
         .on_connect(move |socket, marks| connections.opened(socket, marks))
         .workers(workers)
@@ -105,10 +114,9 @@ pub fn serve(
         .client_request_timeout(HEAD)
         .client_disconnect_timeout(LEAVE)
         .max_connections(connections_each)
-        .backlog(4096)
         .shutdown_timeout(settings.server.drain_seconds)
         .disable_signals()
-        .bind(address)
+        .listen(socket)
         .map_err(|source| StartError::Listen { address: address.to_string(), source })?;
     for address in server.addrs() {
         tracing::info!(%address, "serving {}", part.what());

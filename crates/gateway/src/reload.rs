@@ -39,6 +39,8 @@ use self::ear::Ear;
 use crate::{
     deed,
     rotation::ring::{Ring, Root},
+    settle::Later,
+    start::StartError,
 };
 
 /// How long usage on its way into the database is waited for.
@@ -80,6 +82,22 @@ impl Loader {
         Ok(revision)
     }
 
+    /// Puts the world in force that was kept on disk. How much of its quotas is used is asked when the database comes.
+    pub fn load_kept(&mut self, kept: &Store) -> Result<i64, StoreError> {
+        let now_ms = self.shared.clock.unix_ms();
+        let (root, stored) = self.ring.follow(kept, |conn| world::load(conn, None, now_ms))?;
+        let revision = stored.revision;
+        self.put_in_force(root, stored, now_ms);
+        Ok(revision)
+    }
+
+    /// The database is there for the first time, though the node serves already.
+    fn catch_up(&mut self, later: &Later) -> Result<i64, StartError> {
+        later.catch_up(&self.shared.keys.digests)?;
+        self.recall_sessions()?;
+        Ok(self.load()?)
+    }
+
     /// Tells the budgets of session keys what the ledger says they have spent; none is older than a day.
     pub fn recall_sessions(&self) -> Result<(), StoreError> {
         self.flush();
@@ -98,14 +116,18 @@ impl Loader {
     /// Tells quotas that are new to this process what the ledger says is used of them, what is still on its
     /// way into the ledger included.
     fn seed(&mut self, quotas: &[Quota], now_ms: i64) -> Result<(), StoreError> {
-        let fresh: Vec<&Quota> = quotas.iter().filter(|quota| !self.shared.quotas.knows(quota)).collect();
-        if fresh.is_empty() && self.followed.is_some() {
+        let is_first = self.followed.is_none();
+        let is_fresh = |quota: &&Quota| is_first || !self.shared.quotas.knows(quota);
+        let fresh: Vec<&Quota> = quotas.iter().filter(is_fresh).collect();
+        if fresh.is_empty() && !is_first {
             return Ok(());
         }
+        // what was counted while the database was away is in what it says, too
+        let counted = self.shared.quotas.counted(&fresh, now_ms);
         self.flush();
         // corrections are in what is read, and are to be told to the others: both are of one moment
         let used = self.follow(now_ms, |conn| usage::used(conn, &fresh, now_ms))?;
-        self.shared.quotas.seed(&fresh, used, now_ms);
+        self.shared.quotas.seed(&fresh, used, counted, now_ms);
         Ok(())
     }
 
@@ -261,17 +283,17 @@ pub struct Reloading {
 
 impl Reloading {
     /// Starts looking for changes after `revision`, every `period` at least; `each_round` is told again and again
-    /// how it stands.
+    /// how it stands. `later` is what the database is to be told first where it was away.
     pub fn start(
         loader: Loader,
-        revision: i64,
+        (revision, later): (i64, Option<Later>),
         period: Duration,
         (waker, woken): (Waker, Woken),
         each_round: impl Fn(Standing) + Send + 'static,
     ) -> std::io::Result<Self> {
         let ear = Ear::new(loader.store.clone());
         let standing = Standing { revision, refused: None };
-        let looking = Looking { loader, standing, is_away: false };
+        let looking = Looking { loader, standing, later, is_away: false, is_unfit: false };
         let thread = std::thread::Builder::new()
             .name("nexus-reload".into())
             .spawn(move || run(looking, ear, period, &woken, &each_round))?;
@@ -320,6 +342,9 @@ struct Looking {
     loader: Loader,
     standing: Standing,
     is_away: bool,
+    later: Option<Later>,
+    /// Whether it was told that the database does not do.
+    is_unfit: bool,
 }
 
 impl Looking {
@@ -334,6 +359,17 @@ impl Looking {
     }
 
     fn look(&mut self) {
+        if let Some(later) = &self.later {
+            match self.loader.catch_up(later) {
+                Ok(revision) => {
+                    self.later = None;
+                    self.stand(revision);
+                }
+                Err(error) if error.is_away() => self.miss(&error),
+                Err(error) => self.reject(&error),
+            }
+            return;
+        }
         let revision = match self.loader.store.read_blocking(world::revision) {
             Ok(revision) => revision,
             Err(error) => return self.miss(&error),
@@ -345,19 +381,29 @@ impl Looking {
             self.loader.load()
         };
         match loaded {
-            Ok(revision) => {
-                self.standing = Standing { revision, refused: None };
-                if std::mem::take(&mut self.is_away) {
-                    tracing::info!("the database is back");
-                }
-            }
+            Ok(revision) => self.stand(revision),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Lost)) => self.miss(&error),
             Err(error) => self.refuse(revision, &error),
         }
     }
 
+    fn stand(&mut self, revision: i64) {
+        self.standing = Standing { revision, refused: None };
+        if std::mem::take(&mut self.is_away) {
+            tracing::info!("the database is back");
+        }
+    }
+
+    /// A database that came later is not fit to be served from: said once.
+    fn reject(&mut self, error: &StartError) {
+        if !std::mem::replace(&mut self.is_unfit, true) {
+            let cause = std::error::Error::source(error);
+            tracing::error!(%error, ?cause, "the database does not do; the world kept on disk stands");
+        }
+    }
+
     /// Said once, not four times a second.
-    fn miss(&mut self, error: &StoreError) {
+    fn miss(&mut self, error: &dyn std::fmt::Display) {
         if !std::mem::replace(&mut self.is_away, true) {
             tracing::error!(%error, "the database is away; requests are served from the last known world");
         }

@@ -1,7 +1,7 @@
 //! `nexus serve`: the node's life from start to the last flushed record.
 //!
-//! On SIGTERM readiness goes off, listeners close, streams finish within the drain's time, the journal is
-//! flushed. A second signal hurries: what is still under way is cut and booked as it stands.
+//! On SIGTERM readiness goes off and each answer says that it is its connection's last; when all have gone, or their time
+//! is over, listeners close, streams finish within the drain's time, the journal is flushed. A second signal hurries: what is still under way is cut and booked as it stands.
 
 use std::{
     collections::hash_map::RandomState,
@@ -42,22 +42,23 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, credentials::Sealer, oidc::Oidc, session::SignIn},
+    admin::{Admin, oidc::Oidc, session::SignIn},
     alerts::{Alerting, Findings},
-    apply::{File, Workshop},
     boot, checks, cli,
     clock::SystemClock,
     cluster::Company,
     contents::{self, ContentWriter},
-    dice::WorkerDice,
+    handed::Handed,
     ledger::JournalLedger,
     listen::{self, Parts},
+    modes::Modes,
     nodes::Presence,
     owners::{OwnersWriter, StoredOwners},
     proofs,
     reload::{self, Loader, Reloading, Waker, Woken},
     rotation::{Rotating, Rotation, ring::Ring},
     route::Part,
+    settle::{self, Begin, Keeping, Settling},
     start::StartError,
     trail::{self, TrailWriter},
     upkeep::Upkeep,
@@ -71,23 +72,39 @@ const REQUEST_BODY_MS: u64 = 120_000;
 const ATTEMPTS_MAX: u32 = 4;
 /// How long workers may take to drop what was cut.
 const SETTLE: Duration = Duration::from_secs(5);
+/// Between two looks whether everybody has gone.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long everything may take after the last answer.
+const END: Duration = Duration::from_secs(20);
 /// How long the last records may take into the database at the end; the journal keeps what is left.
 const FLUSH: Duration = Duration::from_secs(10);
 
 /// Runs until a signal says to stop.
 pub fn run(options: &cli::Serve) -> Result<(), StartError> {
-    let flags = Flags {
+    let mut settings = boot::settings(options.config.as_deref(), &flags(options))?;
+    let log = logging(&settings, options)?;
+    let node = Node::start(&mut settings, options, &log)?;
+    let ended = System::new().block_on(node.serve(&settings));
+    // a database that stands still is not waited for: what it does not have is in the journal
+    let (over, is_over) = std::sync::mpsc::channel();
+    let ending = std::thread::Builder::new().name("nexus-end".into()).spawn(move || {
+        node.end();
+        over.send(())
+    });
+    ending.map_err(StartError::Thread)?;
+    if is_over.recv_timeout(END).is_err() {
+        tracing::warn!("the database does not answer; what it does not have waits in the journal");
+    }
+    ended
+}
+
+fn flags(options: &cli::Serve) -> Flags {
+    Flags {
         bind: options.bind.map(|bind| bind.to_string()),
         port: options.port,
         workers: options.workers.map(usize::from),
         timeout_s: options.timeout,
-    };
-    let mut settings = boot::settings(options.config.as_deref(), &flags)?;
-    let log = logging(&settings, options)?;
-    let node = Node::start(&mut settings, options, &log)?;
-    let ended = System::new().block_on(node.serve(&settings));
-    node.end();
-    ended
+    }
 }
 
 fn logging(settings: &Settings, options: &cli::Serve) -> Result<LogGuard, StartError> {
@@ -106,6 +123,7 @@ struct Node {
     exporter: Arc<Exporter>,
     shipper: Arc<Shipper>,
     reloading: Reloading,
+    keeping: Option<Keeping>,
     rotating: Rotating,
     company: Company,
     /// What writes behind the requests.
@@ -118,18 +136,15 @@ impl Node {
         let absence = if options.debug { Absence::Allowed } else { Absence::Refused };
         let keys = boot::keys(absence)?;
         warn_of(&keys.throw_away);
-        let store = boot::store(settings)?;
-        boot::check_root(&store, &keys.vault)?;
         let (clock, ring) = (Arc::new(SystemClock::new()), Arc::new(Ring::new(Arc::clone(&keys.vault))));
-        let mut rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
-        // from here on nothing is sealed under the root itself
-        rotation.turn()?;
-        apply(&store, &keys, &clock, settings)?;
+        let findings = Findings::default();
+        let begin = (Arc::clone(&clock), Arc::clone(&ring), findings.clone());
+        let (store, begin) = settled(settings, options, &keys, begin)?;
+        let rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
 
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
         exporter.watch(log.dropped());
         let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
-        let findings = Findings::recalled(&store)?;
         let shipper = shipping(&store, &journal, &findings)?;
         let meters = Arc::clone(exporter.meters());
         let ledger = ledger(journal, settings, &meters);
@@ -169,14 +184,17 @@ impl Node {
             shipper: Arc::clone(&shipper),
         };
         let upkeep = upkeep(&store, &shared, settings);
-        let loader = Loader::new(store, ring, Arc::clone(&shared), Arc::clone(&shipper));
+        let loader = Loader::new(store.clone(), ring, Arc::clone(&shared), Arc::clone(&shipper));
         let pace = (settings.node.look_ms, (waker, woken));
-        let reloading = reloading(loader, in_force, pace, (&shared, &shipper, &company.presence))?;
+        let reloading = reloading(loader, (begin, in_force), pace, (&shared, &shipper, &company.presence))?;
+        let keeping = Keeping::start(store.clone(), settings, Arc::clone(&shared.clock))?;
         let rotating =
             Rotating::start(rotation, upkeep, Arc::clone(&company.presence)).map_err(StartError::Thread)?;
-        let parts = Parts { shared, admin: Arc::new(admin), drain: Arc::default() };
+        let modes = Arc::new(Modes::new(Arc::clone(&shared), store));
+        let (drain, handed) = (Arc::default(), Arc::new(Handed::over()?));
+        let parts = Parts { shared, admin: Arc::new(admin), modes, drain, handed };
         let writers = (trail, contents, noted);
-        Ok(Self { parts, exporter, shipper, reloading, rotating, company, writers, findings })
+        Ok(Self { parts, exporter, shipper, reloading, keeping, rotating, company, writers, findings })
     }
 
     /// Serves until a signal comes and everything under way has ended.
@@ -193,6 +211,9 @@ impl Node {
         };
         let api = listen::serve(&self.parts, (part, settings.server.bind), settings, &alive)?;
         drop(alive);
+        if let Some(address) = self.parts.handed.left().first() {
+            return Err(StartError::NotWanted(*address));
+        }
         let monitoring = listen::monitoring(Arc::clone(&self.exporter), settings)?;
         let handles: Vec<ServerHandle> =
             [Some(&api), beside.as_ref()].into_iter().flatten().map(Server::handle).collect();
@@ -203,26 +224,53 @@ impl Node {
             Access::new(&Tls::new(None)?, Arc::clone(&shared.clock)).with_hosts(boot::hosts(settings));
         actix_web::rt::spawn(checks::run(shared, drain, Rc::new(access)));
         let alerting = actix_web::rt::spawn(self.alerting()?.run());
+        let modes = Arc::clone(&self.parts.modes);
+        let watching = actix_web::rt::spawn(async move { modes.watch().await });
         tokio::select! {
             served = &mut api => return served.map_err(StartError::Server),
             () = signals.next() => {}
         }
         self.parts.drain.begin();
-        tracing::info!("draining: no new connections; what is under way may finish; signal again to hurry");
+        tracing::info!(
+            "draining: each answer says that it is the last; what is under way may finish; signal again to hurry"
+        );
+        let mut is_hurried = tokio::select! {
+            served = &mut api => return served.map_err(StartError::Server),
+            () = self.leave(settings, &handles) => false,
+            () = signals.next() => true,
+        };
         let _sent: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
-        tokio::select! {
-            () = drained(api, beside) => {}
-            () = signals.next() => {
-                tracing::warn!("hurrying: what is under way is cut and booked as it stands");
-                System::current().stop();
-            }
+        if !is_hurried {
+            is_hurried = tokio::select! {
+                () = drained(api, beside) => false,
+                () = signals.next() => true,
+            };
+        }
+        if is_hurried {
+            tracing::warn!("hurrying: what is under way is cut and booked as it stands");
+            System::current().stop();
         }
         monitoring.abort();
         alerting.abort();
+        watching.abort();
         if tokio::time::timeout(SETTLE, ended.recv()).await.is_err() {
             tracing::warn!("a worker did not end in time");
         }
         Ok(())
+    }
+
+    /// Waits until clients and load balancers have gone elsewhere by themselves, as long as that may take. Who connects
+    /// to a socket that was handed over is left to the next process.
+    async fn leave(&self, settings: &Settings, handles: &[ServerHandle]) {
+        if self.parts.handed.is_any() {
+            for handle in handles {
+                handle.pause().await;
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(settings.server.leave_seconds);
+        while !self.parts.drain.is_empty() && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// What tells people what they are to know.
@@ -234,8 +282,8 @@ impl Node {
 
     /// Everything under way has ended; what is booked goes into the database.
     fn end(self) {
-        let Self { parts, shipper, reloading, rotating, company, writers, findings, .. } = self;
-        drop((reloading, rotating, company));
+        let Self { parts, shipper, reloading, keeping, rotating, company, writers, findings, .. } = self;
+        drop((reloading, keeping, rotating, company));
         let store = parts.admin.store.clone();
         // The estimator books what it still has to count when it is dropped with the last share.
         drop(parts);
@@ -249,18 +297,36 @@ impl Node {
     }
 }
 
+/// Settles with the database, or puts that off.
+fn settled(
+    settings: &mut Settings,
+    options: &cli::Serve,
+    keys: &boot::Keys,
+    (clock, ring, findings): (Arc<SystemClock>, Arc<Ring>, Findings),
+) -> Result<(Store, Begin), StartError> {
+    let (file, flags) = (options.config.clone(), flags(options));
+    let (store, vault) = (Store::open(settings.database_url.expose())?, Arc::clone(&keys.vault));
+    let settling = Settling { store, vault, ring, clock, findings, file, flags };
+    settle::begin(settling, settings, &keys.proofs.digests)
+}
+
 /// Puts the first world in force, and keeps it current.
 fn reloading(
     mut loader: Loader,
-    in_force: watch::Sender<i64>,
+    (begin, in_force): (Begin, watch::Sender<i64>),
     (look_ms, waking): (u64, (Waker, Woken)),
     (shared, shipper, presence): (&Arc<Shared>, &Arc<Shipper>, &Arc<Presence>),
 ) -> Result<Reloading, StartError> {
-    loader.recall_sessions()?;
-    let revision = loader.load()?;
+    let first = match begin {
+        Begin::Database => {
+            loader.recall_sessions()?;
+            (loader.load()?, None)
+        }
+        Begin::Kept { world, later } => (loader.load_kept(&world)?, Some(later)),
+    };
     let (shared, shipper, presence) = (Arc::clone(shared), Arc::clone(shipper), Arc::clone(presence));
     let reloading =
-        Reloading::start(loader, revision, Duration::from_millis(look_ms), waking, move |standing| {
+        Reloading::start(loader, first, Duration::from_millis(look_ms), waking, move |standing| {
             let _before = in_force.send_replace(standing.revision);
             shared.meters.revision_refused(standing.refused.is_some());
             presence.observe(standing, show(&shared, &shipper));
@@ -272,19 +338,6 @@ fn reloading(
 fn shipping(store: &Store, journal: &Arc<Journal>, findings: &Findings) -> Result<Arc<Shipper>, StartError> {
     let shipper = Shipper::start_watched(store.clone(), Arc::clone(journal), findings.watcher());
     Ok(Arc::new(shipper.map_err(StartError::Thread)?))
-}
-
-/// What the configuration file says is made so.
-fn apply(
-    store: &Store,
-    keys: &boot::Keys,
-    clock: &SystemClock,
-    settings: &mut Settings,
-) -> Result<(), StartError> {
-    let sealer = Sealer { vault: &keys.vault, digests: &keys.proofs.digests };
-    let workshop = Workshop { store, sealer, clock, dice: &WorkerDice::new() };
-    workshop.start(File::take(settings))?;
-    Ok(())
 }
 
 /// Where usage is booked.

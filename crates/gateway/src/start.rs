@@ -31,6 +31,12 @@ pub enum StartError {
         "cannot listen on `{address}`; is something else there already? choose another with `--bind` or `--port`"
     )]
     Listen { address: String, source: std::io::Error },
+    #[error("a socket that was handed over (`LISTEN_FDS`) is no TCP socket that listens")]
+    Handed(#[source] std::io::Error),
+    #[error(
+        "a socket was handed over (`LISTEN_FDS`) for `{0}`, where nothing is to listen; give its address with `--bind`"
+    )]
+    NotWanted(std::net::SocketAddr),
     #[error("the listeners failed")]
     Server(#[source] std::io::Error),
     #[error("signals cannot be caught")]
@@ -73,4 +79,13 @@ pub enum StartError {
     Refused(String),
     #[error("`{0}` is not the id of a key; `nexus key list` shows the ids")]
     NoKey(String),
+}
+
+impl StartError {
+    /// Whether it is only that the database cannot be reached just now.
+    pub fn is_away(&self) -> bool {
+        use crate::rotation::RotationError;
+        let (Self::Store(error) | Self::Rotation(RotationError::Store(error))) = self else { return false };
+        matches!(error, StoreError::Unavailable(_))
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -14,6 +14,7 @@ use nexus_transport::HttpTransport;
 use crate::{
     admin::Admin,
     forwarded::Forwarding,
+    modes::Modes,
     structure::Clean,
     tarpit::{Stay, Tarpit},
 };
@@ -26,6 +27,7 @@ pub struct Worker {
     pub clean: Clean,
     pub forwarding: Forwarding,
     pub tarpit: Tarpit,
+    pub modes: Arc<Modes>,
     pub drain: Arc<Drain>,
 }
 
@@ -36,16 +38,39 @@ impl Worker {
     }
 }
 
-/// Whether the node takes new work. Set once, never taken back.
+/// Whether the node takes new work, and who is still there. Set once, never taken back.
 #[derive(Debug, Default)]
-pub struct Drain(AtomicBool);
+pub struct Drain {
+    has_begun: AtomicBool,
+    open: AtomicUsize,
+}
+
+/// A connection, as long as it is open.
+pub struct Guest(Arc<Drain>);
 
 impl Drain {
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Release);
+        self.has_begun.store(true, Ordering::Release);
     }
 
     pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.has_begun.load(Ordering::Acquire)
+    }
+
+    /// A connection was opened.
+    pub fn enter(self: &Arc<Self>) -> Guest {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        Guest(Arc::clone(self))
+    }
+
+    /// Whether no connection is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -45,14 +45,14 @@ struct ColumnRow {
 }
 
 #[derive(QueryableByName)]
-struct Line {
+pub(crate) struct Line {
     #[diesel(sql_type = Text)]
-    line: String,
+    pub(crate) line: String,
 }
 
 /// A table and its columns, each with its type.
-struct Table {
-    name: String,
+pub(crate) struct Table {
+    pub(crate) name: String,
     columns: Vec<(String, String)>,
 }
 
@@ -130,7 +130,7 @@ fn compare_meaning(source: &mut AnyConnection, target: &mut AnyConnection) -> Re
 
 /// In the order in which they were made: no row refers to one of a later table.
 #[expect(clippy::disallowed_methods, reason = "a literal statement: the catalogue is no table diesel knows")]
-fn tables(source: &mut SqliteConnection) -> Result<Vec<Table>, StoreError> {
+pub(crate) fn tables(source: &mut SqliteConnection) -> Result<Vec<Table>, StoreError> {
     const COLUMNS: &str = "SELECT m.name AS \"table\", c.name AS name, c.type AS kind
         FROM sqlite_master m JOIN pragma_table_info(m.name) c
         WHERE m.type = 'table' AND m.name NOT IN ('world_revision', '__diesel_schema_migrations')
@@ -241,7 +241,7 @@ impl Table {
         format!("SELECT count(*) || ''{} AS line FROM \"{}\"", sums.collect::<String>(), self.name)
     }
 
-    fn each(&self, write: impl Fn(&str, &str) -> String) -> String {
+    pub(crate) fn each(&self, write: impl Fn(&str, &str) -> String) -> String {
         let all: Vec<_> = self.columns.iter().map(|(column, kind)| write(column, kind)).collect();
         all.join(", ")
     }

@@ -3,10 +3,19 @@
 //! The connection is taken inside the blocking task and given back before it ends, so an async worker
 //! never waits for the pool, and no connection is ever held across an await.
 
-use std::{sync::Arc, time::Duration};
+mod pulse;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
+use self::pulse::Pulse;
 use crate::{
     connection::{Access, AnyConnection, Opening, Place},
     error::StoreError,
@@ -21,6 +30,8 @@ const READERS: u32 = 4;
 const WRITERS: u32 = 4;
 /// How long a call waits for a connection before it says that the database is not available.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an async call waits while the database answers nobody.
+const SILENCE: Duration = Duration::from_secs(5);
 
 type Pool = r2d2::Pool<Opening>;
 
@@ -33,6 +44,9 @@ pub struct Store {
     calls: Arc<Semaphore>,
     /// How long a call waits for a connection.
     patience: Duration,
+    pulse: Arc<Pulse>,
+    /// Nobody may come in before it is true.
+    is_open: Arc<AtomicBool>,
     /// The job whose changes these are, and the token of its lease.
     fence: Option<(&'static str, i64)>,
 }
@@ -70,7 +84,8 @@ impl Store {
         let is_file = matches!(place, Place::Sqlite(_));
         let writers = pool(Access::Write, if is_file { 1 } else { WRITERS });
         let readers = pool(Access::Read, READERS);
-        let store = Self { readers, writers, place, calls, patience, fence: None };
+        let (pulse, is_open) = (Arc::new(Pulse::new()), Arc::new(AtomicBool::new(true)));
+        let store = Self { readers, writers, place, calls, patience, pulse, is_open, fence: None };
         if is_file {
             store.write_blocking(|_| Ok(()))?;
         }
@@ -103,7 +118,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        transact(self.readers.get_timeout(self.patience)?, Access::Read, work)
+        self.transact(&self.readers, Access::Read, work)
     }
 
     /// [`Store::write`] for threads that may wait.
@@ -112,7 +127,7 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let fence = self.fence;
-        transact(self.writers.get_timeout(self.patience)?, Access::Write, |conn| match fence {
+        self.transact(&self.writers, Access::Write, |conn| match fence {
             Some((job, token)) if !job::holds(conn, job, token)? => Err(StoreError::Fenced(job)),
             _ => work(conn),
         })
@@ -130,7 +145,40 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        transact(self.writers.get_timeout(self.patience)?, Access::Append, work)
+        self.transact(&self.writers, Access::Append, work)
+    }
+
+    /// The same database for those who are to wait until it is as they need it: each of their calls finds it
+    /// unavailable until the door is opened.
+    pub fn behind_door(&self) -> (Self, Door) {
+        let is_open = Arc::new(AtomicBool::new(false));
+        (Self { is_open: Arc::clone(&is_open), ..self.clone() }, Door(is_open))
+    }
+
+    fn transact<T>(
+        &self,
+        pool: &Pool,
+        access: Access,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.is_shut() {
+            return Err(StoreError::Unavailable("it was away when this node started".to_owned()));
+        }
+        let done = transact(pool.get_timeout(self.patience)?, access, work);
+        if !matches!(done, Err(StoreError::Unavailable(_))) {
+            self.pulse.beat();
+        }
+        done
+    }
+
+    /// For how long the database has answered nobody.
+    pub fn quiet(&self) -> Duration {
+        self.pulse.quiet()
+    }
+
+    /// Whether calls wait behind a door for the database.
+    pub fn is_shut(&self) -> bool {
+        !self.is_open.load(Ordering::Acquire)
     }
 
     async fn elsewhere<T: Send + 'static>(
@@ -145,7 +193,22 @@ impl Store {
             let _call = call;
             work(&store)
         });
-        task.await.unwrap_or(Err(StoreError::Lost))
+        let silence = self.pulse.silence(SILENCE);
+        tokio::select! {
+            done = task => done.unwrap_or(Err(StoreError::Lost)),
+            // the task goes on; a server that stands still may yet do what it was told
+            () = silence => Err(StoreError::Unavailable(format!("it has answered nobody for {SILENCE:?}"))),
+        }
+    }
+}
+
+/// Lets those in who wait behind it. It is never shut again.
+#[derive(Debug)]
+pub struct Door(Arc<AtomicBool>);
+
+impl Door {
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -218,6 +281,21 @@ mod tests {
         release.send(()).unwrap();
         thread.join().unwrap().unwrap();
         assert!(store.write(team::list).await.is_ok());
+    }
+
+    #[test]
+    fn behind_a_door_the_database_is_unavailable_until_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path());
+        let (waiting, door) = store.behind_door();
+        let later = waiting.clone();
+        for _ in 0..2 {
+            assert!(matches!(later.read_blocking(team::list), Err(StoreError::Unavailable(_))));
+            assert!(matches!(later.write_blocking(team::list), Err(StoreError::Unavailable(_))));
+            assert!(store.write_blocking(team::list).is_ok());
+        }
+        door.open();
+        assert!(later.write_blocking(team::list).is_ok());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ pub mod csv;
 pub mod error;
 pub mod exec;
 pub mod journal;
+pub mod kept;
 pub mod migrate;
 pub mod news;
 pub mod proofs;
@@ -29,7 +30,7 @@ mod scratch;
 
 pub use connection::AnyConnection;
 pub use error::StoreError;
-pub use exec::Store;
+pub use exec::{Door, Store};
 pub use journal::{Journal, JournalError};
 pub use news::Listener;
 pub use writer::{Shipper, Watcher};

@@ -168,7 +168,8 @@ impl Shared {
                 counts.shipped_records = counts.shipped_records.saturating_add(step.records);
                 counts.damaged_bytes = counts.damaged_bytes.saturating_add(step.damaged_bytes);
                 progress.shipped = step.position;
-                if step.is_at_end {
+                // what was booked while it was shipped is a moment old
+                if !step.is_behind {
                     progress.caught_up_at = Some(Instant::now());
                 }
                 self.changed.notify_all();

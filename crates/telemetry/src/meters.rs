@@ -167,6 +167,12 @@ impl Meters {
         self.registry.gauge(&metric::SHARING_UP, []).set(f64::from(u8::from(is_there)));
     }
 
+    /// Whether the node does without something, and whether that began just now; `mode` is a fixed word.
+    pub fn degraded(&self, mode: &'static str, is_so: bool, begins: bool) {
+        self.registry.gauge(&metric::DEGRADED, [mode.into()]).set(f64::from(u8::from(is_so)));
+        self.registry.counter(&metric::DEGRADED_TIMES, [mode.into()]).increment(u64::from(begins));
+    }
+
     /// A request was given what another one got; `kind` is a fixed word.
     pub fn repeated(&self, kind: &'static str) {
         let register = |key: Option<&'static str>| {

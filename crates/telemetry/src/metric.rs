@@ -161,6 +161,18 @@ pub const SHARING_UP: Metric = Metric {
     labels: &[],
     help: "Whether what nodes share is in reach: 1 or 0; there only where limits are shared.",
 };
+pub const DEGRADED: Metric = Metric {
+    name: "nexus_degraded",
+    kind: Kind::Gauge,
+    labels: &["mode"],
+    help: "Whether the node does without something just now: 1 or 0.",
+};
+pub const DEGRADED_TIMES: Metric = Metric {
+    name: "nexus_degraded_total",
+    kind: Kind::Counter,
+    labels: &["mode"],
+    help: "How often the node had to begin to do without something.",
+};
 pub const REPEATED: Metric = Metric {
     name: "nexus_repeated_answers_total",
     kind: Kind::Counter,
@@ -260,7 +272,7 @@ pub const BUILD_INFO: Metric = Metric {
 };
 
 /// All of them, in the order of the docs.
-pub const ALL: [&Metric; 38] = [
+pub const ALL: [&Metric; 40] = [
     &REQUESTS,
     &LATENCY,
     &FIRST_TOKEN,
@@ -283,6 +295,8 @@ pub const ALL: [&Metric; 38] = [
     &PROMISES_ALONE,
     &SIGNATURES_ALONE,
     &SHARING_UP,
+    &DEGRADED,
+    &DEGRADED_TIMES,
     &REPEATED,
     &CACHE_MISSES,
     &KEPT_BYTES,

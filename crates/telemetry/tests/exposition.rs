@@ -116,6 +116,7 @@ fn every_metric_has_its_help_and_type() {
     meters.claim_unheard();
     meters.promise_unheard();
     meters.keeper_is_there(true);
+    meters.degraded("kept_world", true, true);
     let text = exporter.render();
     for line in [
         r#"nexus_breaker_state{provider="p",model="m"} 2"#,
@@ -135,6 +136,8 @@ fn every_metric_has_its_help_and_type() {
         "nexus_promises_alone_total 1",
         "nexus_signatures_alone_total 1",
         "nexus_sharing_up 1",
+        r#"nexus_degraded{mode="kept_world"} 1"#,
+        r#"nexus_degraded_total{mode="kept_world"} 1"#,
         r#"nexus_provider_credentials_out{provider="p"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}");

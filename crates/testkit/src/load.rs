@@ -228,7 +228,8 @@ async fn exchange(
     due: Instant,
     tally: &mut Tally,
 ) -> io::Result<bool> {
-    let Open { mut stream, request, left } = match open.take() {
+    // as clients do: what was closed while nothing was asked is not written to
+    let Open { mut stream, request, left } = match open.take().filter(|open| !is_closed(&open.stream)) {
         Some(open) => open,
         None => shared.open().await?,
     };
@@ -258,6 +259,11 @@ async fn exchange(
             }
         }
     }
+}
+
+/// Whether the other side has closed it, as far as is known.
+fn is_closed(stream: &TcpStream) -> bool {
+    !matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn elapsed_us(since: Instant) -> u64 {

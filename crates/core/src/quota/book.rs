@@ -266,6 +266,10 @@ impl Book {
         self.shares.iter_mut().for_each(|shares| shares.is_alone = is_alone);
     }
 
+    pub fn is_alone(&self) -> bool {
+        self.shares.as_ref().is_some_and(|shares| shares.is_alone)
+    }
+
     /// What is not needed is given back with the next round, and nothing more is leased ahead.
     pub fn leave(&mut self) {
         self.shares.iter_mut().for_each(|shares| shares.is_leaving = true);
@@ -322,6 +326,11 @@ impl Book {
     /// Whether a quota has been looked at; one that has not may have to be seeded.
     pub fn knows(&self, quota: Uuid) -> bool {
         self.cells.contains_key(&quota)
+    }
+
+    /// What is settled in the present window, by this node alone but for what it was seeded with.
+    pub fn used(&mut self, quota: &Quota, now_ms: i64) -> u64 {
+        self.cell(quota).level(now_ms).used
     }
 
     /// Where quotas are shared, what other nodes have leased counts as used.

@@ -22,6 +22,8 @@ pub struct HealthBody {
     pub uptime_s: u64,
     /// Whether the node takes no new work.
     pub is_draining: bool,
+    /// What the node does without just now: `database_away`, `kept_world`, `sharing_away`.
+    pub degraded: Vec<&'static str>,
     pub database: DatabaseBody,
     /// Providers that take part in the world in force.
     pub providers: usize,
@@ -52,6 +54,7 @@ pub async fn show(call: Call) -> Result<Told<HealthBody>, Problem> {
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: shared.clock.monotonic_us() / 1_000_000,
         is_draining: worker.drain.has_begun(),
+        degraded: worker.modes.current(),
         database: DatabaseBody {
             is_ok: revision.is_some(),
             world_revision: revision,

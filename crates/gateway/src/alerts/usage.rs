@@ -35,14 +35,11 @@ struct Watching {
 
 impl Findings {
     /// Goes on with what is usual by what an earlier process kept.
-    pub fn recalled(store: &Store) -> Result<Self, StoreError> {
-        let findings = Self::default();
-        let mut watching = findings.lock();
-        for Kept { watched, state, .. } in store.read_blocking(baseline::list)? {
-            watching.watch.recall(watched, &state);
-        }
-        drop(watching);
-        Ok(findings)
+    pub fn recall(&self, store: &Store) -> Result<(), StoreError> {
+        let kept = store.read_blocking(baseline::list)?;
+        let mut watching = self.lock();
+        kept.into_iter().for_each(|Kept { watched, state, .. }| watching.watch.recall(watched, &state));
+        Ok(())
     }
 
     /// Somebody who watches and puts here what is found.

@@ -15,7 +15,7 @@ pub async fn alive(_: Small) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The node takes new work: it has a world and is not draining.
+/// The node takes new work: it has a world and is not draining. A second line names what it does without.
 pub async fn ready(_: Small, worker: web::Data<Worker>) -> HttpResponse {
     if worker.drain.has_begun() {
         return HttpResponse::ServiceUnavailable()
@@ -23,7 +23,9 @@ pub async fn ready(_: Small, worker: web::Data<Worker>) -> HttpResponse {
             .content_type("text/plain")
             .body("draining\n");
     }
-    HttpResponse::Ok().content_type("text/plain").body("ready\n")
+    let without = worker.modes.current();
+    let note = if without.is_empty() { String::new() } else { format!("degraded: {}\n", without.join(", ")) };
+    HttpResponse::Ok().content_type("text/plain").body(format!("ready\n{note}"))
 }
 
 /// A request whose body nobody reads, and which does not announce a large one.

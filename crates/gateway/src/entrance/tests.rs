@@ -62,11 +62,8 @@ impl Listener {
         let (ready, started) = mpsc::channel();
         let serve = move || {
             let server = HttpServer::new(|| {
-                let entrance = Entrance {
-                    hosts: Hosts::OwnedByNobody,
-                    origins: Origins::default(),
-                    tell: Rc::new(tell),
-                };
+                let (origins, tell) = (Origins::default(), Box::new(tell));
+                let entrance = Entrance::speaking(Hosts::OwnedByNobody, origins, tell, Arc::default());
                 App::new()
                     .wrap_fn(move |request, inner| entrance.pass(request, inner))
                     .route("/v1/well", web::get().to(|| async { "well" }))

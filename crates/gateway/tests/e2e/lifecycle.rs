@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use crate::node::{ask_stream, mocked, until};
+use crate::node::{ask, ask_stream, mocked, until};
 
 #[test]
 fn a_drained_node_finishes_its_streams_flushes_its_journal_and_exits_well() {
@@ -23,6 +23,47 @@ fn a_drained_node_finishes_its_streams_flushes_its_journal_and_exits_well() {
     let url = format!("sqlite://{}/nexus-data/nexus.db", site.path().display());
     let store = nexus_store::Store::open(&url).unwrap();
     assert_eq!(store.read_blocking(nexus_store::repo::usage::totals).unwrap().attempts, 1);
+}
+
+#[test]
+fn a_node_that_is_told_to_go_answers_on_and_says_so_until_its_clients_have_gone() {
+    let (_mock, mut site) = mocked(&[]);
+    site.variables.push(("NEXUS_SERVER__LEAVE_SECONDS", "3600".to_owned()));
+    let (_, key) = site.key("app");
+    let mut node = site.start();
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let mut clients = [node.client(), node.client()];
+    let asked = |client: &mut crate::client::Client| {
+        client.send("POST", "/v1/chat/completions", &headers, ask("gpt").as_bytes()).unwrap();
+        let answer = client.answer().unwrap();
+        (answer.status, answer.header("connection").map(str::to_owned))
+    };
+    for client in &mut clients {
+        assert_eq!(asked(client), (200, None));
+    }
+    node.signal("TERM");
+    until("it says that it is not ready", || {
+        (node.request("GET", "/readyz", &[], "").status == 503).then_some(())
+    });
+    for client in &mut clients {
+        assert_eq!(asked(client), (200, Some("close".to_owned())));
+    }
+    let status = node.wait();
+    assert!(status.success(), "{status}: {}", site.log());
+}
+
+#[test]
+fn a_program_that_does_not_start_leaves_the_old_one_serving() {
+    let (_mock, site) = mocked(&[]);
+    let (_, key) = site.key("app");
+    let node = site.start();
+    std::fs::write(site.file("broken.yaml"), "no_such_setting: 1\n").unwrap();
+    let port = site.api.port().to_string();
+    let output = site.command(&["serve", "--config", "broken.yaml", "--port", &port]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("no_such_setting"), "{said}");
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
 }
 
 #[test]
@@ -81,7 +122,7 @@ fn debug_shows_the_stages_of_a_request_and_starts_without_secrets() {
     let (_mock, site) = mocked(&[]);
     let (_, key) = site.key("app");
     let node = site.start_with(&["--debug"]);
-    assert_eq!(node.chat(&key, &crate::node::ask("gpt")).status, 200);
+    assert_eq!(node.chat(&key, &ask("gpt")).status, 200);
     for stage in
         ["authenticate", "parse", "resolve", "select", "admit", "adapt", "send", "normalise", "account"]
     {

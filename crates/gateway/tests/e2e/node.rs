@@ -79,6 +79,8 @@ impl Site {
             .env("DB_ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("PROVIDER_KEY", PROVIDER_KEY)
             .env("MONITORING_PORT", self.metrics.port().to_string())
+            // no test waits for clients that stay
+            .env("NEXUS_SERVER__LEAVE_SECONDS", "0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());

@@ -21,10 +21,14 @@ interface Setting {
   most: number;
 }
 
+/** What a node does without for a while. */
+type Mode = "database_away" | "kept_world" | "sharing_away";
+
 interface Node {
   version: string;
   uptime_s: number;
   is_draining: boolean;
+  degraded: Mode[];
   database: { is_ok: boolean; world_revision: number | null; pending_journal_bytes: number };
   providers: number;
 }
@@ -82,8 +86,11 @@ function ThisNode(): JSX.Element {
   const { data } = node;
   if (!data) return <Waiting of={node} />;
   return (
-    <Card title={t("node")} note={t("node.note")} actions={<Badge tone={data.database.is_ok && !data.is_draining ? "good" : "warn"}>{t(data.is_draining ? "node.draining" : data.database.is_ok ? "node.well" : "node.away")}</Badge>}>
+    <Card title={t("node")} note={t("node.note")} actions={<Badge tone={data.degraded.length === 0 && !data.is_draining ? "good" : "warn"}>{t(data.is_draining ? "node.draining" : data.degraded.length === 0 ? "node.well" : "node.without")}</Badge>}>
       <dl class="pairs">
+        {data.degraded.map((mode) => (
+          <Pair key={mode} word={t("node.without")} value={t(`node.${mode}`)} />
+        ))}
         <Pair word={t("node.version")} value={data.version} />
         <Pair word={t("node.since")} value={ago(Date.now() / 1000 - data.uptime_s)} />
         <Pair word={t("node.revision")} value={data.database.world_revision === null ? "–" : count(data.database.world_revision)} />
