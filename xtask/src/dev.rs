@@ -52,7 +52,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let kinds = kinds(workspace, &binaries)?;
     let config = configuration(mock.as_ref(), &vendors::rows(&kinds, is_set));
     let flags = if options.debug { vec!["--debug".to_owned()] } else { Vec::new() };
-    let plan = Plan { binaries, home, config, port, metrics_port, flags, core: None, is_loud: options.debug };
+    let mut plan = Plan::throw_away(&binaries, &home, config)?;
+    (plan.port, plan.metrics_port, plan.flags, plan.is_loud) = (port, metrics_port, flags, options.debug);
     let keys_file = plan.data().join("dev-keys.json");
     let mut instance = plan.start()?;
     let keys = instance.kept_keys(&keys_file)?;

@@ -6,8 +6,10 @@ mod mock;
 mod secrets;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -41,6 +43,10 @@ pub(crate) struct Plan {
     pub metrics_port: u16,
     /// Flags beside those every instance needs.
     pub flags: Vec<String>,
+    /// Variables beside its root secrets.
+    pub env: Vec<(String, String)>,
+    /// The socket of its address, where somebody else holds it.
+    pub socket: Option<Arc<TcpListener>>,
     pub core: Option<u32>,
     /// Logs go to the terminal instead of a file.
     pub is_loud: bool,
@@ -64,8 +70,18 @@ impl Plan {
     /// On free ports in a folder of its own, to be thrown away.
     pub(crate) fn throw_away(binaries: &Binaries, home: &Path, config: String) -> Result<Self> {
         let (port, metrics_port) = (free_port()?, free_port()?);
-        let (binaries, home) = (binaries.clone(), home.to_owned());
-        Ok(Self { binaries, home, config, port, metrics_port, flags: Vec::new(), core: None, is_loud: false })
+        Ok(Self {
+            binaries: binaries.clone(),
+            home: home.to_owned(),
+            config,
+            port,
+            metrics_port,
+            flags: Vec::new(),
+            env: Vec::new(),
+            socket: None,
+            core: None,
+            is_loud: false,
+        })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -74,6 +90,11 @@ impl Plan {
 
     fn config_file(&self) -> PathBuf {
         self.data().join("dev.yaml")
+    }
+
+    /// Where its root secrets are kept.
+    pub(crate) fn secrets_file(&self) -> PathBuf {
+        self.data().join("dev.env")
     }
 
     pub(crate) fn log_file(&self) -> PathBuf {
@@ -96,14 +117,19 @@ impl Plan {
     pub(crate) fn start(self) -> Result<Instance> {
         make_data(&self.home)?;
         write_private(&self.config_file(), &self.config)?;
-        let mut env = Secrets::kept(&self.data().join("dev.env"))?.0;
+        let mut env = Secrets::kept(&self.secrets_file())?.0;
         env.push(("MONITORING_PORT".into(), self.metrics_port.to_string()));
+        env.extend(self.env.iter().cloned());
         let mut args = vec!["serve".into(), "--config".into(), self.config_file().display().to_string()];
         args.extend(["--bind".into(), format!("{LOOPBACK}:{}", self.port)]);
         args.extend(self.flags.iter().cloned());
-        let mut service = self.program(args, env.clone()).start()?;
-        let port = self.port;
-        service.wait_until(START_PATIENCE, || matches!(http::ask(port, "/readyz", None), Ok((200, _))))?;
+        let program = self.program(args, env.clone());
+        // where another process may answer on the same address, its own listener says that it serves
+        let (mut service, port, path) = match &self.socket {
+            Some(socket) => (program.start_on(socket)?, self.metrics_port, "/metrics"),
+            None => (program.start()?, self.port, "/readyz"),
+        };
+        service.wait_until(START_PATIENCE, || matches!(http::ask(port, path, None), Ok((200, _))))?;
         Ok(Instance { service, plan: self, env })
     }
 }
@@ -115,6 +141,10 @@ impl Instance {
 
     pub(crate) fn port(&self) -> u16 {
         self.plan.port
+    }
+
+    pub(crate) fn metrics_port(&self) -> u16 {
+        self.plan.metrics_port
     }
 
     pub(crate) fn metrics_address(&self) -> String {

@@ -15,6 +15,7 @@ mod console;
 mod costs;
 mod dev;
 mod docs;
+mod fleet;
 mod flood;
 mod fuzz;
 mod host;
@@ -23,9 +24,13 @@ mod instance;
 mod layers;
 mod new_provider;
 mod node;
+mod outage;
 mod postgres;
 mod prices;
+mod redis;
+mod relay;
 mod report;
+mod restarts;
 mod rows;
 mod service;
 mod test;
@@ -92,6 +97,12 @@ enum Task {
         #[arg(long, default_value_t = 100)]
         rounds: u32,
     },
+    /// Take Redis and PostgreSQL away from three nodes under load, in every way; nothing may fail or be lost
+    Outage(outage::Options),
+    /// Hand one address over from process to process under load, so often; no request may fail
+    Restarts(restarts::Options),
+    /// Compute what one to a thousand nodes ask of Redis and PostgreSQL, and draw the curves for docs/scale.md
+    Simulate,
     /// Run the tests of OpenAI's SDK against its specification, directly and through a gateway
     Conformance(conformance::Options),
     /// Measure what a flood of bad keys does to those who show good ones
@@ -149,9 +160,21 @@ fn run() -> anyhow::Result<bool> {
         Task::Costs(options) => costs::run(&workspace, &options),
         Task::Rows(options) => rows::run(&workspace, &options),
         Task::Crash { rounds } => test::crash(&workspace, rounds),
+        Task::Outage(options) => outage::run(&workspace, &options),
+        Task::Restarts(options) => restarts::run(&workspace, &options),
+        Task::Simulate => simulate(&workspace),
         Task::Conformance(options) => conformance::run(&workspace, &options),
         Task::Flood(options) => flood::run(&workspace, &options),
     }
+}
+
+/// The simulation, with its picture in the docs.
+fn simulate(workspace: &workspace::Workspace) -> anyhow::Result<bool> {
+    let picture = workspace.root.join("docs/images/scale.svg");
+    let words = ["run", "--quiet", "--package", "nexus-core", "--example", "simulate", "--"];
+    let status =
+        std::process::Command::new("cargo").args(words).arg(picture).current_dir(&workspace.root).status()?;
+    Ok(status.success())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A PostgreSQL server of our own, to be thrown away: its data in a temporary folder, on a free port of the loopback,
-//! stopped and removed when dropped. It keeps nothing through a crash, which makes it quick.
+//! stopped and removed when dropped. It keeps nothing through a crash of the machine, which makes it quick.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xshell::{Shell, TempDir, cmd};
 
 use crate::host::{self, Need};
@@ -29,8 +30,11 @@ const SERVER: Need = Need {
 #[derive(Debug)]
 pub(crate) struct Postgres {
     // before the folder, which it writes to as long as it runs
-    _service: Service,
+    pub service: Service,
+    program: Program,
     _home: TempDir,
+    bin: PathBuf,
+    pub port: u16,
     /// The URL of a database in it, whose user may do everything.
     pub url: String,
 }
@@ -70,14 +74,36 @@ impl Postgres {
             .ignore_stdout()
             .run()?;
         let port = free_port()?;
-        let mut service = program(&bin, is_root, folder, port).start()?;
-        let is_ready = bin.join("pg_isready");
-        service.wait_until(START_PATIENCE, || {
-            let port = port.to_string();
-            cmd!(shell, "{is_ready} --quiet --host={LOOPBACK} --port={port}").quiet().run().is_ok()
-        })?;
+        let program = program(&bin, is_root, folder, port);
+        let service = program.start()?;
         let url = format!("postgres://{USER}:{password}@{LOOPBACK}:{port}/postgres");
-        Ok(Self { _service: service, _home: home, url })
+        let mut started = Self { service, program, _home: home, bin, port, url };
+        started.wait()?;
+        Ok(started)
+    }
+
+    /// Starts it again after it was killed, with all that was committed.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.service = self.program.start()?;
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let (is_ready, port) = (self.bin.join("pg_isready"), self.port.to_string());
+        self.service.wait_until(START_PATIENCE, || {
+            let host = format!("--host={LOOPBACK}");
+            let asked = Command::new(&is_ready).args(["--quiet", &host, "--port", &port]).status();
+            asked.is_ok_and(|status| status.success())
+        })
+    }
+
+    /// The lines a query gives.
+    pub(crate) fn query(&self, query: &str) -> Result<Vec<String>> {
+        let psql = self.bin.join("psql");
+        let output =
+            Command::new(psql).args([&self.url, "--no-align", "--tuples-only", "-c", query]).output()?;
+        ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
     }
 }
 
@@ -93,7 +119,6 @@ fn program(bin: &Path, is_root: bool, folder: &Path, port: u16) -> Program {
         "max_connections=300".to_owned(),
         "fsync=off".to_owned(),
         "full_page_writes=off".to_owned(),
-        "synchronous_commit=off".to_owned(),
     ];
     args.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
     let (env, log) = (Vec::new(), Some(folder.join("server.log")));

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -41,8 +43,24 @@ pub(crate) struct Service {
 impl Program {
     /// Starts it. Variables that would turn an instance into another one are not inherited.
     pub(crate) fn start(&self) -> Result<Service> {
+        self.start_as(self.command())
+    }
+
+    /// Starts it with a socket that listens already, handed over as systemd does it.
+    pub(crate) fn start_on(&self, socket: &TcpListener) -> Result<Service> {
+        let hand_over = "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\" 3<&0 0</dev/null";
+        let own = [hand_over, "sh", &self.binary.display().to_string()].map(str::to_owned);
+        let args = std::iter::once("-c".to_owned()).chain(own).chain(self.args.iter().cloned()).collect();
+        let env = self.env.clone();
+        let (folder, log) = (self.folder.clone(), self.log.clone());
+        let program = Self { name: self.name, binary: "sh".into(), args, env, folder, log, core: self.core };
+        let mut command = program.command();
+        command.stdin(OwnedFd::from(socket.try_clone()?));
+        self.start_as(command)
+    }
+
+    fn start_as(&self, mut command: Command) -> Result<Service> {
         let binary = self.binary.display();
-        let mut command = self.command();
         if let Some(log) = &self.log {
             let file = File::create(log).with_context(|| format!("cannot write `{}`", log.display()))?;
             command.stdout(file.try_clone()?).stderr(file);
@@ -146,7 +164,28 @@ impl Service {
 
     /// Sends SIGTERM, as a service manager would.
     pub(crate) fn terminate(&self) {
-        let signal = format!("kill -TERM {}", self.pid());
+        self.signal("TERM", &[self.pid()]);
+    }
+
+    /// Sends a signal to it and to the processes it has made itself, such as `STOP`, `CONT` or `KILL`.
+    pub(crate) fn signal_all(&self, name: &str) {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let all = children.split_whitespace().filter_map(|child| child.parse().ok());
+        self.signal(name, &std::iter::once(pid).chain(all).collect::<Vec<u32>>());
+    }
+
+    /// Kills it and the processes it has made itself, and waits until it is gone.
+    pub(crate) fn kill_all(&mut self) -> Result<()> {
+        self.signal_all("KILL");
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn signal(&self, name: &str, pids: &[u32]) {
+        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+        let signal = format!("kill -{name} {}", pids.join(" "));
         let sent = Command::new("sh").args(["-c", &signal]).stderr(Stdio::null()).status();
         if let Err(error) = sent {
             eprintln!("cannot signal `{}`: {error}", self.name);

@@ -16,7 +16,7 @@ use clap::Args;
 use crate::instance::{Binaries, DIALECTS, Profile};
 use crate::report::Paint;
 use crate::workspace::Workspace;
-use crate::{conformance, costs};
+use crate::{conformance, costs, outage, restarts};
 use tally::Tally;
 
 /// Requests whose cost is recomputed among the tests; `cargo xtask costs` takes more.
@@ -24,7 +24,7 @@ const COSTS_REQUESTS: u32 = 2_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `clients`, `rest`, `readme`, `costs`, `conformance`, `console`; none is everything
+    /// A crate (`core`, `wire`, ..), `rust` for all crates, `sdk`, `clients`, `rest`, `readme`, `costs`, `nodes`, `conformance`, `console`; none is everything
     only: Vec<String>,
     /// The SDKs behind a provider of this kind only
     #[arg(long, value_name = "KIND")]
@@ -42,17 +42,19 @@ enum Part {
     Rest,
     Readme,
     Costs,
+    Nodes,
     Conformance,
     Console,
 }
 
-const ALL: [Part; 8] = [
+const ALL: [Part; 9] = [
     Part::Rust,
     Part::Sdk,
     Part::Clients,
     Part::Rest,
     Part::Readme,
     Part::Costs,
+    Part::Nodes,
     Part::Conformance,
     Part::Console,
 ];
@@ -118,6 +120,12 @@ fn outside(workspace: &Workspace, parts: &[Part], only: Option<&str>) -> Vec<(St
         let options = costs::Options { requests: COSTS_REQUESTS, seed: 7 };
         results.push(("costs".to_owned(), verdict(costs::check(workspace, &binaries, &options))));
     }
+    if parts.contains(&Part::Nodes) {
+        let outages = outage::check(workspace, &binaries, &outage::Options::short());
+        results.push(("outages".to_owned(), verdict(outages)));
+        let restarts = restarts::check(workspace, &binaries, &restarts::Options::short());
+        results.push(("restarts".to_owned(), verdict(restarts)));
+    }
     if parts.contains(&Part::Conformance) {
         match conformance::slice(workspace, &binaries) {
             Ok(None) => println!("conformance: OpenAI's specification is not beside the checkout"),
@@ -167,6 +175,7 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
         "rest" => Ok(Part::Rest),
         "readme" => Ok(Part::Readme),
         "costs" => Ok(Part::Costs),
+        "nodes" => Ok(Part::Nodes),
         "conformance" => Ok(Part::Conformance),
         "console" => Ok(Part::Console),
         name => {
@@ -175,7 +184,7 @@ fn parts(only: &[String], packages: &[&str]) -> Result<Vec<Part>> {
                 Some(package) => Ok(Part::Crate((*package).to_owned())),
                 None => {
                     bail!(
-                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `clients`, `rest`, `readme`, `costs` or `console`"
+                        "`{name}` is no part of the tests: name a crate, `rust`, `sdk`, `clients`, `rest`, `readme`, `costs`, `nodes` or `console`"
                     )
                 }
             }
@@ -202,6 +211,7 @@ mod tests {
             (&["clients"], Some(vec![Part::Clients])),
             (&["readme", "rust"], Some(vec![Part::Readme, Part::Rust])),
             (&["rest"], Some(vec![Part::Rest])),
+            (&["nodes"], Some(vec![Part::Nodes])),
             (&["console"], Some(vec![Part::Console])),
             (&["moon"], None),
         ];

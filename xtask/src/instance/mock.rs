@@ -56,10 +56,26 @@ pub(crate) struct Mock {
 impl Mock {
     /// Starts it on `port`, 0 for any.
     pub(crate) fn start(binaries: &Binaries, folder: &Path, port: u16, core: Option<u32>) -> Result<Self> {
+        Self::start_with(binaries, folder, port, core, &[])
+    }
+
+    /// The same; it writes a line of each answer into `oracle`.
+    pub(crate) fn start_noting(binaries: &Binaries, folder: &Path, oracle: &Path) -> Result<Self> {
+        Self::start_with(binaries, folder, 0, None, &["--oracle".to_owned(), oracle.display().to_string()])
+    }
+
+    fn start_with(
+        binaries: &Binaries,
+        folder: &Path,
+        port: u16,
+        core: Option<u32>,
+        more: &[String],
+    ) -> Result<Self> {
+        let listen = ["--listen".to_owned(), format!("{LOOPBACK}:{port}")];
         let program = Program {
             name: "nexus-mock",
             binary: binaries.path("nexus-mock"),
-            args: vec!["--listen".into(), format!("{LOOPBACK}:{port}")],
+            args: [&listen, more].concat(),
             env: Vec::new(),
             folder: folder.to_owned(),
             log: None,

@@ -14,6 +14,7 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<String> {
         }
     }
     let mut findings: Vec<String> = files.iter().flat_map(check_texts).collect();
+    findings.extend(files.iter().flat_map(check_neighbours));
     for (database, migrations) in &databases {
         for (migration, scripts) in migrations {
             let missing = ["up.sql", "down.sql"].into_iter().filter(|script| !scripts.contains(script));
@@ -42,6 +43,25 @@ fn check_texts(file: &SourceFile) -> Vec<String> {
     bare.map(|(number, _)| format!("{}:{number}: write `{BYTES}`", file.path)).collect()
 }
 
+/// What the version before still needs while it serves beside this one, and is taken from it.
+fn check_neighbours(file: &SourceFile) -> Vec<String> {
+    /// Those before were made when nobody had the product.
+    const FIRST: &str = "00000000000030";
+    const TAKES: [&str; 3] = ["DROP TABLE", "DROP COLUMN", "RENAME"];
+    /// Says that the version before needs it no more.
+    const KNOWN: &str = "-- contract: ";
+    let is_up = matches!(*parts(&file.path), [_, migration, "up.sql"] if migration >= FIRST);
+    if !is_up || file.text.contains(KNOWN) {
+        return Vec::new();
+    }
+    let lines = (1..).zip(file.text.lines()).filter(|(_, line)| !line.trim_start().starts_with("--"));
+    let takes = lines.filter(|(_, line)| TAKES.iter().any(|words| line.to_uppercase().contains(words)));
+    let finding = |(number, _): (usize, &str)| {
+        format!("{}:{number}: the version before needs it; say `{KNOWN}since which it does not`", file.path)
+    };
+    takes.map(finding).collect()
+}
+
 /// `[database, migration, script]` of a migration's path, else nothing.
 fn parts(path: &str) -> Box<[&str]> {
     path.strip_prefix("migrations/").map(|rest| rest.split('/').collect()).unwrap_or_default()
@@ -65,6 +85,20 @@ mod tests {
             let files: Vec<_> =
                 paths.iter().map(|path| SourceFile::new(&format!("migrations/{path}"), "")).collect();
             assert_eq!(check(&files).join("\n"), *expected);
+        }
+    }
+
+    #[test]
+    fn what_a_neighbour_of_the_version_before_needs_is_not_taken_away() {
+        for (path, text, is_right) in [
+            ("sqlite/00000000000031_a/up.sql", "ALTER TABLE a DROP COLUMN b;", false),
+            ("sqlite/00000000000031_a/up.sql", "-- contract: since 0.3\nALTER TABLE a DROP COLUMN b;", true),
+            ("sqlite/00000000000031_a/up.sql", "-- no DROP TABLE\nALTER TABLE a ADD COLUMN b TEXT;", true),
+            ("sqlite/00000000000031_a/down.sql", "DROP TABLE a;", true),
+            ("sqlite/00000000000005_a/up.sql", "DROP TABLE a;", true),
+        ] {
+            let file = SourceFile::new(&format!("migrations/{path}"), text);
+            assert_eq!(check_neighbours(&file).is_empty(), is_right, "{path}: {text}");
         }
     }
 
