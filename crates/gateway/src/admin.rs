@@ -19,6 +19,7 @@ pub mod difference;
 mod gate;
 mod health;
 pub mod keys;
+mod limits;
 mod manner;
 mod nodes;
 pub mod oidc;
@@ -56,7 +57,7 @@ use nexus_keystore::{
     cursor::Cursors, signing_secret::SigningSecrets, vault::Vault, webhook::WebhookSecrets,
 };
 use nexus_store::{Shipper, Store};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use self::session::SignIn;
 use crate::{nodes::Presence, reload::Waker};
@@ -75,6 +76,8 @@ pub struct Admin {
     pub presence: Arc<Presence>,
     /// To tell how far the database is behind.
     pub shipper: Arc<Shipper>,
+    /// Held by whoever walks the audit trail: one at a time.
+    pub walking: Arc<Mutex<()>>,
 }
 
 /// What is derived from `NEXUS_SECRET_KEY` for the administration.

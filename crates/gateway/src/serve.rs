@@ -182,6 +182,7 @@ impl Node {
             sign_in: sign_in(settings)?,
             presence: Arc::clone(&company.presence),
             shipper: Arc::clone(&shipper),
+            walking: Arc::default(),
         };
         let upkeep = upkeep(&store, &shared, settings);
         let loader = Loader::new(store.clone(), ring, Arc::clone(&shared), Arc::clone(&shipper));

@@ -4,6 +4,7 @@
 //! platform's.
 
 mod export;
+mod verify;
 
 use nexus_core::{id::TeamId, role::Reach};
 use nexus_store::repo::audit::{self, Anchor, Filter, Order, Outcome, Recorded, SeqPage};
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-pub use self::export::export;
+pub use self::{export::export, verify::verify};
 use super::{
     answer::Told,
     call::{Call, found},

@@ -14,7 +14,7 @@ use nexus_core::role::Permission;
 use super::{
     alerts, anomalies, audit_logs, bills, config, contents, credentials,
     health::{self, targets},
-    keys, nodes, oidc, openapi,
+    keys, limits, nodes, oidc, openapi,
     policy::Policy::{Needs, SignedIn},
     pool, prices, provider_kinds, providers, quotas, reference, requests, revisions,
     routes::{self, explain},
@@ -98,6 +98,7 @@ fn node_and_people() -> Vec<Row> {
         get("/audit-logs", Needs(Permission::AuditRead), "List the audit trail, newest first", audit_logs::list),
         get("/audit-logs/export", Needs(Permission::AuditRead), "Export the audit trail, oldest first", audit_logs::export),
         get("/audit-logs/anchors", Needs(Permission::AuditRead), "Show the last hash of each day of the trail", audit_logs::anchors),
+        post("/audit-logs/verify", Needs(Permission::AuditRead), "Walk the chain of the trail for at most 20 seconds and name the first row that is not as it was written", audit_logs::verify),
 
         get("/users", Needs(Permission::UsersRead), "List users", users::list),
         post("/users", Needs(Permission::UsersWrite), "Make a user", users::create),
@@ -157,6 +158,7 @@ fn money() -> Vec<Row> {
         patch("/quotas/{id}", Needs(Permission::QuotasWrite), "Change a quota's name, limit or mode", quotas::update),
         delete("/quotas/{id}", Needs(Permission::QuotasWrite), "Delete a quota", quotas::delete),
         get("/quotas/{id}/holders", Needs(Permission::QuotasRead), "Show how full a quota is and who holds what of it", quotas::holders),
+        get("/limits", Needs(Permission::QuotasRead), "Show which quotas, limits of keys and teams and throttles are how full on this node, the fullest first", limits::list),
     ]
 }
 

@@ -5,6 +5,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, BufWriter, Write},
+    ops::ControlFlow,
     path::Path,
 };
 
@@ -46,6 +47,7 @@ fn verify(store: &Store, anchors: &[Anchor], output: Output) -> Result<(), Start
             progress(&format!("{rows} rows are whole"));
             next = rows.saturating_add(WORD_ROWS);
         }
+        ControlFlow::Continue(())
     };
     let verdict = store.read_blocking(|conn| audit::verify_telling(conn, anchors, &mut tell))?;
     progress("");
@@ -62,6 +64,8 @@ fn verify(store: &Store, anchors: &[Anchor], output: Output) -> Result<(), Start
             }
             return Err(StartError::Broken { seq, what });
         }
+        // whoever asks here waits for the end
+        (Verdict::Unfinished { .. }, _) => {}
     }
     Ok(())
 }

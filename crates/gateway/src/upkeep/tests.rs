@@ -78,7 +78,7 @@ impl Site {
     fn whole_rows(&self) -> u64 {
         match self.store.read_blocking(|conn| audit::verify(conn, &[])).unwrap() {
             Verdict::Whole { rows, .. } => rows,
-            broken @ Verdict::Broken { .. } => panic!("{broken:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }

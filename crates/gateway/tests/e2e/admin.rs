@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod foreign;
 mod keys;
+mod limits;
 mod lists;
 mod matrix;
 mod moved;

@@ -90,6 +90,39 @@ fn a_row_that_was_tampered_with_is_named_and_a_forged_trail_is_found_by_its_anch
     assert!(said.contains("broken at row 3"), "{said}");
 }
 
+#[test]
+fn the_chain_is_walked_over_rest_by_whoever_may_see_all_of_it() {
+    let (_mock, site) = mocked(&[]);
+    let (_, key) = site.key("admin");
+    let ids: Vec<_> = (0..2).map(|_| site.key("app").0).collect();
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let walk = || api.send("POST", "/audit-logs/verify", &[], "");
+    let whole = walk();
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let rows = whole.json()["rows"].clone();
+    assert_eq!(whole.json(), json!({ "outcome": "whole", "rows": rows, "seq": null, "what": null }));
+    assert!(rows.as_u64().unwrap() >= 4, "{rows}");
+    let team = api.make("/teams", &json!({ "name": "red" }))["id"].clone();
+    let of_team = api.make("/keys", &json!({ "level": "admin", "role": "auditor", "team_id": team }));
+    let of_team = Api::fresh(&node, of_team["key"].as_str().unwrap());
+    assert_eq!(of_team.send("POST", "/audit-logs/verify", &[], "").status, 404);
+    drop(node);
+
+    drop(Store::open(&format!("sqlite://{}", site.file("nexus-data/nexus.db").display())).unwrap());
+    let target = format!("key{}", ids[0]);
+    tamper(&site, &target, &target.replace("key", "kEy"));
+    let node = site.start();
+    let api = Api::new(&node, &key);
+    let broken = api.send("POST", "/audit-logs/verify", &[], "").json();
+    assert_eq!(
+        (&broken["outcome"], &broken["seq"], &broken["rows"]),
+        (&json!("broken"), &json!(3), &json!(2)),
+        "{broken}"
+    );
+    assert_eq!(broken["what"], "the row does not fit its hash and the row before it");
+}
+
 /// A trail of many rows, of which a page in the middle cannot be read.
 fn broken_trail(site: &Site) {
     let row = |number: usize| Entry {

@@ -30,7 +30,7 @@ pub use change::{
     Change, Revoked, Rotated, bump_signing_generation, delete_ended_sessions, note_last_used, revoke, rotate,
     update,
 };
-pub use list::{Filter, State, count_ending_before, ending_before, list, page, places_taken, state};
+pub use list::{Filter, State, count_ending_before, ending_before, list, of_team, page, places_taken, state};
 
 /// A key as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,6 +29,21 @@ pub enum SubjectWord {
     Tag,
 }
 
+impl SubjectWord {
+    /// The word, and whom or what it names.
+    pub fn of(subject: &Subject) -> (Self, Option<String>) {
+        match subject {
+            Subject::Platform => (Self::Platform, None),
+            Subject::Team(id) => (Self::Team, Some(id.to_string())),
+            Subject::Key(id) => (Self::Key, Some(id.to_string())),
+            Subject::Provider(id) => (Self::Provider, Some(id.to_string())),
+            Subject::Model(pattern) => (Self::Model, Some(pattern.as_str().to_owned())),
+            Subject::User(pattern) => (Self::User, Some(pattern.as_str().to_owned())),
+            Subject::Tag(pattern) => (Self::Tag, Some(pattern.as_str().to_owned())),
+        }
+    }
+}
+
 /// The time a quota is for: aligned with the calendar, rolling, or all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -91,15 +106,7 @@ pub struct QuotaBody {
 impl QuotaBody {
     pub fn new(stored: &StoredQuota) -> Self {
         let Quota { id, name, subject, measure, window, limit, mode, when_alone } = &stored.quota;
-        let (subject, subject_value) = match subject {
-            Subject::Platform => (SubjectWord::Platform, None),
-            Subject::Team(id) => (SubjectWord::Team, Some(id.to_string())),
-            Subject::Key(id) => (SubjectWord::Key, Some(id.to_string())),
-            Subject::Provider(id) => (SubjectWord::Provider, Some(id.to_string())),
-            Subject::Model(pattern) => (SubjectWord::Model, Some(pattern.as_str().to_owned())),
-            Subject::User(pattern) => (SubjectWord::User, Some(pattern.as_str().to_owned())),
-            Subject::Tag(pattern) => (SubjectWord::Tag, Some(pattern.as_str().to_owned())),
-        };
+        let (subject, subject_value) = SubjectWord::of(subject);
         let zone = window.zone();
         let rolling_seconds = window.rolling_ms().and_then(|ms| u32::try_from(ms.div_euclid(1000)).ok());
         Self {

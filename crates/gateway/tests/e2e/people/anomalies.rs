@@ -132,6 +132,13 @@ fn a_key_of_which_something_looks_wrong_is_held_until_somebody_lifts_it() {
     assert!(said.starts_with("this key is held to 1 requests a minute for a while"), "{said}");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(refused.header("x-ratelimit-limit-requests"), Some("1"));
+    let held = api.get("/limits?kind=throttle&percent=100").json()["data"].clone();
+    assert_eq!(held.as_array().unwrap().len(), 1, "{held}");
+    assert_says(
+        &held[0],
+        &json!({ "kind": "throttle", "subject": "key", "subject_value": made["id"], "measure": "requests",
+                 "limit": 1, "used": 1, "ends_at": 1_800_000_900 }),
+    );
     let (_, other) = site.key("app");
     until("another key calls", || (node.chat(&other, &ask("gpt")).status == 200).then_some(()));
 

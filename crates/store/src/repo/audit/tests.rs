@@ -6,6 +6,8 @@ mod retention;
 mod tampering;
 mod triggers;
 
+use std::ops::ControlFlow;
+
 use diesel::{QueryDsl, QueryResult};
 use nexus_core::id::{KeyId, UserId};
 
@@ -267,4 +269,25 @@ fn a_clock_that_goes_back_writes_on_in_the_newest_day_and_says_its_own_time() {
     assert_eq!(trail.verdict(), whole(3, 1));
     trail.append(201, 1);
     assert_eq!(trail.verdict(), whole(4, 2));
+}
+
+#[test]
+fn a_walk_that_is_stopped_says_how_far_it_came_and_nothing_of_the_rest() {
+    let trail = Trail::new();
+    trail.begin(0);
+    trail.append(0, 300);
+    trail.tamper("UPDATE audit_log SET action = 'other' WHERE seq = 290");
+    let walked = |rows_max: u64| {
+        trail
+            .store
+            .read_blocking(|conn| {
+                verify_telling(conn, &[], &mut |rows| match rows < rows_max {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                })
+            })
+            .unwrap()
+    };
+    assert_eq!(walked(1), Verdict::Unfinished { rows: 256 });
+    assert_eq!(walked(1000), broken(290, Breach::Changed));
 }

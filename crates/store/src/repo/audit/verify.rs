@@ -2,7 +2,7 @@
 //!
 //! Memory is bounded: the days of the trail and one batch of rows, however long the trail is.
 
-use std::{iter::Peekable, vec};
+use std::{iter::Peekable, ops::ControlFlow, vec};
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, dsl::min};
 
@@ -28,6 +28,8 @@ pub enum Verdict {
     Whole { rows: u64, days: u64 },
     /// Up to the row before `seq` all is well.
     Broken { seq: i64, what: Breach },
+    /// So many rows are whole; whoever was told of them wished to hear no more.
+    Unfinished { rows: u64 },
 }
 
 /// What is wrong with the first row that is not as it was written.
@@ -83,26 +85,30 @@ pub fn anchors(conn: &mut AnyConnection) -> Result<Vec<Anchor>, StoreError> {
 /// of the open day, and a trail whose hashes and days were made anew to the end. Anchors may come in any
 /// order; one inside a purged day proves nothing and is passed over.
 pub fn verify(conn: &mut AnyConnection, exported: &[Anchor]) -> Result<Verdict, StoreError> {
-    verify_telling(conn, exported, &mut |_| {})
+    verify_telling(conn, exported, &mut |_| ControlFlow::Continue(()))
 }
 
-/// [`verify`] that tells, again and again, how many rows were checked so far.
+/// [`verify`] that tells, again and again, how many rows were checked so far, and may be stopped then.
 pub fn verify_telling(
     conn: &mut AnyConnection,
     exported: &[Anchor],
-    tell: &mut dyn FnMut(u64),
+    tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Verdict, StoreError> {
     match walk(conn, exported, tell) {
         Ok(Walk { rows, days, .. }) => Ok(Verdict::Whole { rows, days }),
         Err(Stop::Broken { seq, what }) => Ok(Verdict::Broken { seq, what }),
+        Err(Stop::Enough { rows }) => Ok(Verdict::Unfinished { rows }),
         Err(Stop::Store(error)) => Err(error),
     }
 }
 
+/// Hears how many rows were checked, and says whether to go on.
+type Telling<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
+
 fn walk<'a>(
     conn: &mut AnyConnection,
     exported: &'a [Anchor],
-    tell: &'a mut dyn FnMut(u64),
+    tell: &'a mut Telling<'a>,
 ) -> Result<Walk<'a>, Stop> {
     let days = days(conn)?;
     let oldest: Option<i64> =
@@ -127,6 +133,7 @@ fn days(conn: &mut AnyConnection) -> Result<Vec<Day>, StoreError> {
 /// Why a walk ends early.
 enum Stop {
     Broken { seq: i64, what: Breach },
+    Enough { rows: u64 },
     Store(StoreError),
 }
 
@@ -152,11 +159,11 @@ struct Walk<'a> {
     /// By number of row; those behind us are taken out.
     exported: Peekable<vec::IntoIter<&'a Anchor>>,
     /// Told of `rows` after each batch.
-    tell: &'a mut dyn FnMut(u64),
+    tell: &'a mut Telling<'a>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(exported: &'a [Anchor], tell: &'a mut dyn FnMut(u64)) -> Self {
+    fn new(exported: &'a [Anchor], tell: &'a mut Telling<'a>) -> Self {
         let mut exported: Vec<_> = exported.iter().collect();
         exported.sort_by_key(|anchor| anchor.last_seq);
         Self {
@@ -204,7 +211,9 @@ impl<'a> Walk<'a> {
             for row in &batch {
                 self.step(row, day)?;
             }
-            (self.tell)(self.rows);
+            if (self.tell)(self.rows).is_break() {
+                return Err(Stop::Enough { rows: self.rows });
+            }
             if batch.len() < usize::from(BATCH_ROWS) {
                 return Ok(());
             }

@@ -3,6 +3,8 @@
 //! The state is what a request is told: a session key falls with the key it was made from, every key with
 //! its team. [`page`] decides it in SQL to filter by it and in Rust to show it; both say the same.
 
+use std::collections::HashSet;
+
 use diesel::{
     BoolExpressionMethods, BoxableExpression, Connection, ExpressionMethods, IntoSql,
     NullableExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, dsl::not, sql_types::Bool,
@@ -17,7 +19,7 @@ use crate::{
     connection::AnyConnection,
     error::StoreError,
     repo::Page,
-    row::{page_of, readable},
+    row::{Reading, page_of, readable},
     schema::{keys, teams},
 };
 
@@ -96,6 +98,13 @@ pub struct Filter {
 /// Every key, oldest first; damaged rows are logged and left out.
 pub fn list(conn: &mut AnyConnection) -> Result<Vec<Key>, StoreError> {
     Ok(readable(keys::table.order((keys::created_at, keys::id)).load(conn)?, KeyRow::read))
+}
+
+/// The ids of all keys of a team.
+pub fn of_team(conn: &mut AnyConnection, team: TeamId) -> Result<HashSet<KeyId>, StoreError> {
+    let ids: Vec<String> =
+        keys::table.filter(keys::team_id.eq(team.to_string())).select(keys::id).load(conn)?;
+    Ok(readable(ids, |id| Reading { table: "keys", id: &id }.id("id", &id)).into_iter().collect())
 }
 
 /// The keys of a page and their states, oldest first; damaged rows are logged and left out.
