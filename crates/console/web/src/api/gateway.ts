@@ -1,7 +1,7 @@
 // Requests to the gateway itself, as an application makes them: with a key of its own, and OpenAI's errors.
 
 import { Problem } from "./http.ts";
-import { parse } from "./json.ts";
+import { parse, type Whole } from "./json.ts";
 
 /** The answer to a request, where it is a good one. */
 export async function call(method: string, path: string, key: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
@@ -57,10 +57,10 @@ export interface Limit {
   measure: "requests" | "tokens" | "concurrent" | "cost_nano_usd";
   window: string;
   mode: string;
-  limit: number;
-  used: number;
-  reserved: number;
-  left: number;
+  limit: Whole;
+  used: Whole;
+  reserved: Whole;
+  left: Whole;
   resets_at: number | null;
 }
 

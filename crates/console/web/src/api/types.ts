@@ -119,6 +119,8 @@ export interface Key {
   id: string;
   level: "admin" | "app" | "session";
   team_id: string | null;
+  /** The key a session key was made from. */
+  parent_id: string | null;
   name: string;
   role: Role | null;
   scope: Scope;

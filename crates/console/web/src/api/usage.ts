@@ -86,7 +86,11 @@ export function byTime(rows: readonly Row[], range: Range): Row[][] {
 /** The rows of each thing they are told apart by, those with the most of `measure` first. */
 export function byThing(rows: readonly Row[], measure: (sums: Sums) => bigint): { of: string | null; rows: Row[]; sums: Sums }[] {
   const groups = new Map<string | null, Row[]>();
-  for (const one of rows) groups.set(one.of, [...(groups.get(one.of) ?? []), one]);
+  for (const one of rows) {
+    const own = groups.get(one.of);
+    if (own) own.push(one);
+    else groups.set(one.of, [one]);
+  }
   const things = [...groups].map(([of, rows]) => ({ of, rows, sums: total(rows) }));
   return things.sort((a, b) => {
     const difference = measure(b.sums) - measure(a.sums);

@@ -5,6 +5,7 @@ import type { JSX, TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
 import { useState } from "preact/hooks";
 import { moment, momentFull } from "../format/number.ts";
 import { labelled, stacked, ticks } from "./scale.ts";
+import { DAY } from "../state/range.ts";
 import { useWidth } from "./width.ts";
 
 export interface Series {
@@ -36,6 +37,8 @@ const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 22;
 const LABEL = 76;
+/** A label with the date and the time. */
+const LABEL_LONG = 108;
 
 export function Chart(wish: Wish): JSX.Element {
   const { at, series, label, height = 220 } = wish;
@@ -90,6 +93,8 @@ function Drawing(wish: Wish & { marks: number[]; height: number; width: number; 
   const { kind, at, step, series, format, marks, height, width, left, slot, shown } = wish;
   const stacks = kind === "bars" ? heights(wish) : [];
   const room = height - TOP - BOTTOM;
+  // the time of day alone says little of several days
+  const isLong = step < DAY && at.length * step > DAY;
   const y = (value: number): number => TOP + room - (value / (marks.at(-1) ?? 1)) * room;
   return (
     <svg width={width} height={height} aria-hidden="true" focusable="false">
@@ -101,9 +106,9 @@ function Drawing(wish: Wish & { marks: number[]; height: number; width: number; 
           </text>
         </g>
       ))}
-      {labelled(at.length, width - left - RIGHT, LABEL).map((index) => (
+      {labelled(at.length, width - left - RIGHT, isLong ? LABEL_LONG : LABEL).map((index) => (
         <text class="tick" key={index} x={left + slot * (index + 0.5)} y={height - 4} text-anchor={index === 0 ? "start" : "middle"}>
-          {moment(at[index] ?? 0, step)}
+          {(isLong ? momentFull : moment)(at[index] ?? 0, step)}
         </text>
       ))}
       {shown !== undefined && <rect class="shown" x={left + slot * shown} width={slot} y={TOP} height={room} />}

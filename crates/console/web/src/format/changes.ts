@@ -1,5 +1,7 @@
 // What becomes another between two states of a thing.
 
+import { write } from "../api/json.ts";
+
 export interface Change {
   name: string;
   before: unknown;
@@ -12,7 +14,7 @@ export function changes(before: unknown, after: unknown, path = ""): Change[] {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
     return names.flatMap((name) => changes(before[name], after[name], path === "" ? name : `${path}.${name}`));
   }
-  return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ name: path, before, after }];
+  return write(before) === write(after) ? [] : [{ name: path, before, after }];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,20 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DAY } from "../state/range.ts";
-import { forecast, windowOf } from "./forecast.ts";
+import { DAY, HOUR } from "../state/range.ts";
+import { forecast, stepOf, stepsOf } from "./forecast.ts";
 
 const at = (text: string): number => Date.parse(`${text}Z`) / 1000;
 
-test("a budget's window is the calendar's", () => {
-  const cases: [string, string, string | undefined, string | undefined][] = [
-    ["day", "2026-11-29T05:00:00", "2026-11-29T00:00:00", "2026-11-30T00:00:00"],
-    ["week", "2026-11-29T05:00:00", "2026-11-23T00:00:00", "2026-11-30T00:00:00"],
-    ["week", "2026-11-30T00:00:00", "2026-11-30T00:00:00", "2026-12-07T00:00:00"],
-    ["month", "2026-12-31T23:00:00", "2026-12-01T00:00:00", "2027-01-01T00:00:00"],
-    ["total", "2026-11-29T05:00:00", undefined, undefined],
+test("a window of whole UTC days is looked at by the day, that of another calendar by the hour", () => {
+  const cases: [string, string, number, number, string][] = [
+    ["2026-11-29T00:00:00", "2026-11-30T00:00:00", HOUR, 24, "2026-11-29T00:00:00"],
+    ["2026-11-01T00:00:00", "2026-12-01T00:00:00", DAY, 30, "2026-11-01T00:00:00"],
+    // Berlin's November, and its March, in which an hour is missing
+    ["2026-10-31T23:00:00", "2026-11-30T23:00:00", HOUR, 720, "2026-10-31T23:00:00"],
+    ["2026-02-28T23:00:00", "2026-03-31T22:00:00", HOUR, 743, "2026-02-28T23:00:00"],
+    // a day of Kolkata begins within an hour
+    ["2026-11-28T18:30:00", "2026-11-29T18:30:00", HOUR, 25, "2026-11-28T18:00:00"],
   ];
-  for (const [word, now, from, until] of cases) {
-    assert.deepEqual(windowOf(word, at(now)), from && until ? { from: at(from), until: at(until) } : undefined, word);
+  for (const [from, until, step, many, first] of cases) {
+    const window = { from: at(from), until: at(until) };
+    const steps = stepsOf(window);
+    assert.deepEqual([stepOf(window), steps.length, steps[0]], [step, many, at(first)], from);
+    assert.ok((steps.at(-1) ?? 0) < window.until, from);
   }
 });
 

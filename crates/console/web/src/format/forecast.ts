@@ -1,6 +1,6 @@
 // How long a budget lasts, if what is left of its window goes as what is over.
 
-import { DAY } from "../state/range.ts";
+import { DAY, HOUR } from "../state/range.ts";
 
 /** The time a budget is for, in Unix seconds; `until` not included. */
 export interface Window {
@@ -8,18 +8,16 @@ export interface Window {
   until: number;
 }
 
-/** The day, week (from Monday) or month of the UTC calendar that `now` is in; none of what has no such time. */
-export function windowOf(word: string, now: number): Window | undefined {
-  const today = Math.floor(now / DAY) * DAY;
-  if (word === "day") return { from: today, until: today + DAY };
-  if (word === "week") {
-    const from = today - ((Math.floor(today / DAY) + 3) % 7) * DAY;
-    return { from, until: from + 7 * DAY };
-  }
-  if (word !== "month") return undefined;
-  const date = new Date(now * 1000);
-  const month = (more: number): number => Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + more, 1) / 1000;
-  return { from: month(0), until: month(1) };
+/** How its use is looked at: by the day where it is of whole UTC days, else by the hour, so that every calendar fits. */
+export function stepOf({ from, until }: Window): number {
+  return until - from > DAY && from % DAY === 0 && until % DAY === 0 ? DAY : HOUR;
+}
+
+/** When the steps of a window begin. Where its calendar begins within an hour, that hour is the first. */
+export function stepsOf(window: Window): number[] {
+  const step = stepOf(window);
+  const from = Math.floor(window.from / step) * step;
+  return Array.from({ length: Math.ceil((window.until - from) / step) }, (_, index) => from + index * step);
 }
 
 export interface Forecast {
@@ -32,6 +30,7 @@ export interface Forecast {
 /** Too little of a window tells nothing. */
 const LEAST = 0.02;
 
+/** In whatever unit the amounts are; they are rounded to what a double holds. */
 export function forecast(limit: number, spent: number, window: Window, now: number): Forecast | undefined {
   const passed = (now - window.from) / (window.until - window.from);
   if (passed < LEAST) return undefined;

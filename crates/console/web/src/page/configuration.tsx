@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { exchange, post } from "../api/http.ts";
+import { exchange, post, Raw } from "../api/http.ts";
 import { download } from "../api/download.ts";
 import { Badge, Card, Empty, Table, Trouble } from "../part/card.tsx";
 import { Confirm } from "../part/dialog.tsx";
@@ -31,7 +31,7 @@ function whatOf({ name, provider, alias, real_name, team }: Difference): string 
 
 export function Configuration(): JSX.Element {
   const [text, setText] = useState("");
-  const [told, setTold] = useState<{ body: unknown; differences: Differences } | undefined>(undefined);
+  const [told, setTold] = useState<{ body: Raw; differences: Differences } | undefined>(undefined);
   const [problem, setProblem] = useState<unknown>(undefined);
   const [isSure, setSure] = useState(false);
   const take = (format: "yaml" | "json"): void =>
@@ -40,7 +40,9 @@ export function Configuration(): JSX.Element {
     event.preventDefault();
     setTold(undefined);
     try {
-      const body = JSON.parse(text) as unknown;
+      // looked at and sent as it was written: its amounts are longer than a number here
+      JSON.parse(text);
+      const body = new Raw(text);
       setTold({ body, differences: await post<Differences>("/config/diff", body) });
       setProblem(undefined);
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { ask, type Limit, type Me, type ModelDay, type MyUsage } from "../api/gateway.ts";
+import { shareOf } from "../api/quotas.ts";
 import { Chart, type Series } from "../chart/chart.tsx";
 import { roughly, usd } from "../format/money.ts";
 import { ago, count, dateTime, language, milliseconds, percent, time } from "../format/number.ts";
@@ -74,9 +75,9 @@ function Limits({ of }: { of: Limit[] }): JSX.Element {
               </td>
               <td class="cell-meter">
                 <Meter
-                  used={limit.limit === 0 ? 1 : limit.used / limit.limit}
-                  held={limit.limit === 0 ? 0 : limit.reserved / limit.limit}
-                  text={`${amount(limit.measure, limit.used)} / ${amount(limit.measure, limit.limit)}${limit.limit > 0 ? ` · ${percent(limit.used / limit.limit)}` : ""}`}
+                  used={shareOf(limit.used, limit)}
+                  held={limit.limit === 0 ? 0 : shareOf(limit.reserved, limit)}
+                  text={`${amount(limit.measure, limit.used)} / ${amount(limit.measure, limit.limit)}${limit.limit === 0 ? "" : ` · ${percent(shareOf(limit.used, limit))}`}`}
                 />
               </td>
               <td class="number">{amount(limit.measure, limit.left)}</td>

@@ -32,7 +32,7 @@ function body(values: Values): unknown {
     if (typeof text !== "string") return [];
     const nano = parseUsd(text);
     if (nano === undefined) throw new Problem(400, "bad_request", t("price.no_rate", { name: t(`rate.${quantity}`) }));
-    return [{ quantity, nano_usd_per_million: Number(nano) }];
+    return [{ quantity, nano_usd_per_million: nano }];
   });
   const at = typeof valid_from === "string" ? new Date(valid_from.replace(" ", "T")).getTime() / 1000 : undefined;
   if (at !== undefined && Number.isNaN(at)) throw new Problem(400, "bad_request", t("price.no_time"));

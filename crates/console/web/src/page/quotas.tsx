@@ -2,8 +2,9 @@
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { get, list, Problem } from "../api/http.ts";
-import { fullness, type Holders, type Quota } from "../api/quotas.ts";
+import { get, Problem } from "../api/http.ts";
+import type { Whole } from "../api/json.ts";
+import { levels, shareOf, type Holders, type Quota } from "../api/quotas.ts";
 import { parseUsd, usd } from "../format/money.ts";
 import { ago, count, language, percent } from "../format/number.ts";
 import { Badge, Empty, Table, Waiting } from "../part/card.tsx";
@@ -22,10 +23,12 @@ const SUBJECTS = ["platform", "team", "key", "provider", "model", "user", "tag"]
 const MEASURES = ["cost_nano_usd", "requests", "tokens", "concurrent"] as const;
 const WINDOWS = ["minute", "hour", "day", "week", "month", "total"] as const;
 const MODES = ["hard", "soft", "shadow", "cut"] as const;
+/** Windows that begin when a place's calendar says so. */
+const CALENDAR = new Set<Values[string]>(["hour", "day", "week", "month"]);
 const FRESH_MS = 3000;
 
-export function amount(measure: Quota["measure"], value: number): string {
-  return measure === "cost_nano_usd" ? usd(BigInt(value), language()) : count(value);
+export function amount(measure: Quota["measure"], value: Whole): string {
+  return measure === "cost_nano_usd" ? usd(BigInt(value), language()) : count(BigInt(value));
 }
 
 function fields(names: Names, quota: Quota | undefined): Field[] {
@@ -39,6 +42,7 @@ function fields(names: Names, quota: Quota | undefined): Field[] {
     { name: "pattern", word: "quota.pattern", isRequired: true, note: "quota.pattern_note", when: choice("provider", "model", "user", "tag") },
     { name: "measure", word: "quota.measure", of: MEASURES.map((one) => [one, t(`quota_measure.${one}`)] as const) },
     { name: "window", word: "quota.window", of: WINDOWS.map((one) => [one, t(`window.${one}`)] as const), when: (values) => values["measure"] !== "concurrent" },
+    { name: "time_zone", word: "quota.time_zone", isNullable: true, placeholder: "Europe/Berlin", note: "quota.time_zone_note", when: (values) => values["measure"] !== "concurrent" && CALENDAR.has(values["window"] ?? null) },
   ];
   return [
     { name: "name", word: "name", isRequired: true },
@@ -55,7 +59,7 @@ function valuesOf(names: Names, quota: Quota | undefined): Values {
     return { name, limit, dollars: usd(BigInt(limit), "en-US").replaceAll(",", ""), mode };
   }
   const first = (of: Map<string, string>): string => [...of.keys()][0] ?? "";
-  return { name: "", subject: "team", team: first(names.teams), key: first(names.keys), pattern: "", measure: "cost_nano_usd", window: "month", limit: null, dollars: "", mode: "hard" };
+  return { name: "", subject: "team", team: first(names.teams), key: first(names.keys), pattern: "", measure: "cost_nano_usd", window: "month", time_zone: null, limit: null, dollars: "", mode: "hard" };
 }
 
 /** A limit in dollars as nano-USD, and whom a new one is for. */
@@ -64,7 +68,7 @@ function body({ dollars, team, key, pattern, ...rest }: Values, quota: Quota | u
   if (typeof dollars === "string") {
     const nano = parseUsd(dollars);
     if (nano === undefined) throw new Problem(400, "bad_request", t("quota.no_amount"));
-    sent["limit"] = Number(nano);
+    sent["limit"] = nano;
   }
   if (quota) return sent;
   return { ...sent, window: sent["window"] ?? "total", subject_value: team ?? key ?? pattern ?? null };
@@ -72,7 +76,7 @@ function body({ dollars, team, key, pattern, ...rest }: Values, quota: Quota | u
 
 export function Quotas(): JSX.Element {
   const names = useNames();
-  const full = useQuery("quotas full", async (signal) => fullness(await list<Quota>("/quotas", {}, signal), signal), FRESH_MS);
+  const full = useQuery("quotas full", async (signal) => new Map((await levels({ kind: "quota", percent: 0 }, signal)).map((one) => [one.quota_id, one])), FRESH_MS);
   const [opened, setOpened] = useState<Quota | undefined>(undefined);
   const whom = ({ subject, subject_value }: Quota): string => {
     if (subject_value === null) return t("key.platform");
@@ -92,7 +96,7 @@ export function Quotas(): JSX.Element {
       </td>
       <td>
         {t(`quota_measure.${quota.measure}`)}
-        <p class="note">{t(`window.${quota.window}`)}</p>
+        <p class="note">{[t(`window.${quota.window}`), quota.time_zone].filter((part) => part !== null).join(" · ")}</p>
       </td>
       <td class="number">{amount(quota.measure, quota.limit)}</td>
       <td class="cell-meter">
@@ -128,10 +132,10 @@ export function Quotas(): JSX.Element {
   );
 }
 
-function Full({ of, measure }: { of: Holders | undefined; measure: Quota["measure"] }): JSX.Element | null {
+function Full({ of, measure }: { of: Pick<Holders, "limit" | "used" | "reserved"> | undefined; measure: Quota["measure"] }): JSX.Element | null {
   if (!of) return null;
-  const share = of.limit === 0 ? 1 : of.used / of.limit;
-  return <Meter used={share} held={of.limit === 0 ? 0 : of.reserved / of.limit} text={`${amount(measure, of.used)} · ${percent(share)}`} />;
+  const share = shareOf(of.used, of);
+  return <Meter used={share} held={of.limit === 0 ? 0 : shareOf(of.reserved, of)} text={`${amount(measure, of.used)} · ${percent(share)}`} />;
 }
 
 /** Who holds what of it: the calls under way, and of users and tags what each has used. */

@@ -9,7 +9,7 @@ import { Dialog } from "./dialog.tsx";
 import { changes } from "../format/changes.ts";
 import { Diff } from "./diff.tsx";
 
-export type Value = string | number | boolean | null | string[];
+export type Value = string | number | bigint | boolean | null | string[];
 export type Values = Record<string, Value>;
 
 export interface Field {
@@ -46,10 +46,16 @@ export function words(text: string): string[] {
   return text.split(/[,\s]+/).filter((word) => word !== "");
 }
 
+/** A whole number of any length; none where nothing is written. What is no number is not sent: the field says so. */
+function whole(text: string): number | bigint | null {
+  if (text === "") return null;
+  return /^\d{16,}$/.test(text) ? BigInt(text) : Number(text);
+}
+
 /** What a field's text says. */
 function read(field: Field, text: string): Value {
   if (field.kind === "list") return words(text);
-  if (field.kind === "number") return text.trim() === "" ? null : Number(text.trim());
+  if (field.kind === "number") return whole(text.trim());
   return text === "" && field.isNullable ? null : text;
 }
 

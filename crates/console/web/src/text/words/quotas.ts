@@ -13,6 +13,8 @@ export const quotas = {
   "quota.pattern_note": ["A provider’s id, or a pattern of aliases, users or tags; * is any run of characters.", "供应商 ID，或别名、用户、标签的模式；* 表示任意字符。"],
   "quota.measure": ["What it counts", "计量"],
   "quota.window": ["In each", "周期"],
+  "quota.time_zone": ["By the calendar of", "时区"],
+  "quota.time_zone_note": ["A place as IANA names it; empty: UTC.", "IANA 时区名；留空为 UTC。"],
   "quota.limit": ["Limit", "上限"],
   "quota.dollars": ["Limit in dollars", "上限（美元）"],
   "quota.no_amount": ["The limit is no amount such as 100.00.", "上限不是有效金额，例如 100.00。"],
