@@ -64,13 +64,7 @@ export function Cost(): JSX.Element {
   const question = `cost ${by} ${range.from} ${range.until} ${JSON.stringify(only)}`;
   const rows = useQuery(
     question,
-    async (signal) => {
-      const [overTime, whole] = await Promise.all([
-        usage({ by, interval: range.interval, range, only }, signal),
-        usage({ by, interval: "total", range, only }, signal),
-      ]);
-      return { overTime, whole };
-    },
+    (signal) => usage({ by, interval: range.interval, range, only }, signal),
     30_000,
   );
   const label = (of: string | null): string => labelOf(names, by, of);
@@ -94,8 +88,8 @@ export function Cost(): JSX.Element {
         </ul>
       )}
       <Waiting of={rows} />
-      {rows.data && <OverTime rows={rows.data.overTime} range={range} label={label} />}
-      {rows.data && <Things rows={rows.data.whole} by={by} label={label} />}
+      {rows.data && <OverTime rows={rows.data} range={range} label={label} />}
+      {rows.data && <Things rows={rows.data} by={by} label={label} />}
       <Budgets />
     </>
   );

@@ -49,8 +49,9 @@ export function Traffic(): JSX.Element {
   const asked = `${by} ${range.from} ${range.until}`;
   const wish = { interval: range.interval, range } as const;
   const rows = useQuery(`traffic ${asked}`, async (signal) => ({ by, range, sums: await usage({ by, ...wish }, signal) }), freshMs(range));
-  // how requests ended takes longer to tell; the map is there before
-  const ends = useQuery(`ends ${asked}`, (signal) => usage({ by, andBy: "status", ...wish }, signal), freshMs(range));
+  // by two things it is many more sums: they are asked for where they are what is looked at
+  const isOfErrors = measure === "errors";
+  const ends = useQuery(`ends ${isOfErrors} ${asked}`, (signal) => (isOfErrors ? usage({ by, andBy: "status", ...wish }, signal) : Promise.resolve([])), isOfErrors ? freshMs(range) : 0);
   return (
     <>
       <div class="toolbar">
@@ -92,7 +93,7 @@ function Map({ by, range, sums, statuses, measure }: { by: Dimension; range: Ran
   const tell = (_: string | null, cell: Cell): [string, string][] => [
     [t("at"), `${momentFull(cell.from, step(range.interval))}`],
     [t("requests"), count(cell.requests)],
-    [t("error_share"), cell.requests === 0 || !statuses ? "–" : percent(cell.wrong / cell.requests)],
+    ...(measure === "errors" ? [[t("error_share"), cell.requests === 0 || !statuses ? "–" : percent(cell.wrong / cell.requests)] as [string, string]] : []),
     [`${t("latency")} p95`, milliseconds(cell.p95)],
     [t("tokens"), count(cell.tokens)],
     [t("cost"), usd(cell.charged, language())],

@@ -8,7 +8,8 @@ test("a range is read from the URL and holds whole intervals", () => {
   const cases: [string, string, number, string | undefined][] = [
     ["", "hour", DAY, "24h"],
     ["range=1h", "minute", HOUR, "1h"],
-    ["range=7d", "hour", 7 * DAY, "7d"],
+    ["range=7d", "day", 7 * DAY, "7d"],
+    ["from=1699920000&until=1700179200", "hour", 3 * DAY, undefined],
     ["range=30d", "day", 30 * DAY, "30d"],
     ["range=forever", "hour", DAY, "24h"],
     ["from=1700000000&until=1700003600", "minute", HOUR + 60, undefined],

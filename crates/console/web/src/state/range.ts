@@ -20,9 +20,9 @@ export const PRESETS = ["1h", "6h", "24h", "7d", "30d", "90d"] as const;
 export type Preset = (typeof PRESETS)[number];
 
 const USUAL: Preset = "24h";
-/** The longest times the administration shows by the minute, by the hour and at all. */
+/** The longest times that are told by the minute, by the hour and at all: no finer than is seen in a chart. */
 const BY_MINUTE_MAX = 6 * HOUR;
-const BY_HOUR_MAX = 7 * DAY;
+const BY_HOUR_MAX = 3 * DAY;
 const LONGEST = 399 * DAY;
 
 const LENGTHS: Record<Preset, number> = {
