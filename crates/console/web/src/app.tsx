@@ -12,6 +12,7 @@ import { Cost } from "./page/cost.tsx";
 import { HealthPage } from "./page/health.tsx";
 import { Keys } from "./page/keys.tsx";
 import { Mine } from "./page/mine.tsx";
+import { Nodes } from "./page/nodes.tsx";
 import { Overview } from "./page/overview.tsx";
 import { Playground } from "./page/playground.tsx";
 import { Prices } from "./page/prices.tsx";
@@ -94,6 +95,7 @@ const SECTIONS: readonly Section[] = [
   {
     word: "section.system",
     pages: [
+      { path: "nodes", word: "nodes", icon: "nodes", page: Nodes, hasRange: false, may: isOfPlatform },
       { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
       { path: "settings", word: "settings", icon: "settings", page: Settings, hasRange: false, may: isOfPlatform },
     ],

@@ -16,7 +16,7 @@ import { nameOf, useNames, type Names } from "../state/names.ts";
 import { usePages } from "../state/pages.ts";
 import { isOfPlatform } from "../state/session.ts";
 import { named, t } from "../text/text.ts";
-import { Chain } from "./settings.tsx";
+import { Chain } from "./chain.tsx";
 
 const OUTCOMES = ["all", "ok", "denied", "failed"] as const;
 const TONES = { ok: "good", denied: "warn", failed: "bad" } as const;

@@ -26,9 +26,11 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
 }
 
 /** Asks before something that cannot be taken back; where `name` is given it has to be written. */
-export function Confirm({ title, text, name, action, run, close }: {
+export function Confirm({ title, text, children, name, action, run, close }: {
   title: string;
   text: string;
+  /** What is to be seen before. */
+  children?: ComponentChildren;
   name?: string;
   action: string;
   run: () => Promise<void>;
@@ -52,6 +54,7 @@ export function Confirm({ title, text, name, action, run, close }: {
     <Dialog title={title} close={close}>
       <form class="stack" onSubmit={(event) => void submit(event)}>
         <p>{text}</p>
+        {children}
         {name !== undefined && (
           <label class="field">
             <span>{t("confirm.write", { name })}</span>
