@@ -23,6 +23,7 @@ const PAGES = [
   { path: "settings", shows: "tr[data-name=audit_retention_days]" },
   { path: "playground", shows: "input[name=own-key]" },
   { path: "setup", shows: "[data-snippet=curl]" },
+  { path: "nodes", shows: "tr[data-node]" },
   { path: "anomalies", shows: "main .card" },
   { path: "audit", shows: "main tbody tr" },
 ];

@@ -18,6 +18,9 @@ export const HOSTILE = [
   "\u202Eevil\u202C \u{1F4A9} 田中さん",
 ];
 
+/** What the administration answers, to the last digit. */
+export const adminText = async (path) => (await fetch(`${URL}/admin/v1${path}`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })).text();
+
 /** Asks the administration; the answer must be a good one. */
 export async function admin(method, path, body, headers = {}) {
   const response = await fetch(`${URL}/admin/v1${path}`, {

@@ -2,12 +2,11 @@
 // form; the playground; and what somebody sees who has an application key alone.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import { after, before, test } from "node:test";
 import { assertAccessible, assertFits, goTo, open, shoot, signIn, start } from "./browser.js";
-import { admin, call, HOSTILE, KEY, until, URL } from "./gateway.js";
+import { admin, adminText, call, HOSTILE, until, URL } from "./gateway.js";
+import { carryOut } from "./snippet.js";
 
 const GRACE = { email: "grace@example.com", name: "Grace", role: "platform_admin", password: "correct horse battery" };
 
@@ -110,6 +109,102 @@ work("a quota is set in dollars, and says which calls hold what of it", async (p
   await shoot(page, "quota-holders-light");
   await slow;
   await admin("DELETE", `/quotas/${id}`);
+});
+
+work("a budget of millions keeps every digit, and is burnt down by the calendar of its own place", async (page) => {
+  const { id: team_id } = await find("/teams", "dev");
+  await goTo(page, "quotas");
+  await page.click("text=New quota");
+  await page.fill("dialog input[name=name]", "large");
+  await page.selectOption("dialog select[name=team]", { label: "dev" });
+  await page.fill("dialog input[name=time_zone]", "Asia/Kolkata");
+  await page.fill("dialog input[name=dollars]", "123456789.123456789");
+  await page.click("dialog button[type=submit]");
+  await row(page, "large").locator("text=$123,456,789.123456789").waitFor();
+  await row(page, "large").locator("text=Asia/Kolkata").waitFor();
+  const digits = async () => (await adminText("/quotas")).match(/"name":"large"[^}]*"limit":(\d+)/)[1];
+  assert.equal(await digits(), "123456789123456789");
+  await row(page, "large").locator("text=Edit").click();
+  assert.equal(await page.inputValue("dialog input[name=dollars]"), "$123456789.123456789");
+  await page.fill("dialog input[name=dollars]", "123456789.123456788");
+  await page.click("dialog button[type=submit]");
+  await row(page, "large").locator("text=$123,456,789.123456788").waitFor();
+  assert.equal(await digits(), "123456789123456788");
+
+  const asked = page.waitForRequest((request) => request.url().includes("/usage?") && request.url().includes(`team_id=${team_id}`) && request.url().includes("interval=hour"));
+  await goTo(page, "cost");
+  const query = new globalThis.URL((await asked).url()).searchParams;
+  assert.equal(Number(query.get("from")) % 86_400, 18 * 3600, "the hour in which a month of Kolkata begins");
+  const card = page.locator("section.card", { has: page.locator("h2", { hasText: /^large$/ }) });
+  await card.locator(".badge", { hasText: "$123,456,78" }).waitFor();
+  await card.locator(".chart").focus();
+  await page.keyboard.press("ArrowRight");
+  await card.locator(".values-row", { hasText: "$123,456,789.123456788" }).waitFor();
+  await assertAccessible(page, "a budget of another calendar");
+  await shoot(page, "budget-light");
+  const { id } = await find("/quotas", "large");
+  await admin("DELETE", `/quotas/${id}`);
+});
+
+work("keys that have used up what they may are told apart, with what bounds them", async (page) => {
+  const { id: team_id } = await admin("POST", "/teams", { name: "bounded" });
+  const made = async (name, more) => admin("POST", "/keys", { level: "app", team_id, name, ...more });
+  const [over, near, free] = [await made(HOSTILE[4], {}), await made("nearly", { rate_limit: 5 }), await made("free", {})];
+  await admin("POST", "/quotas", { name: HOSTILE[0], subject: "key", subject_value: over.id, measure: "requests", window: "day", limit: 2, mode: "hard" });
+  await until("the quota", async () => (await adminText("/limits?kind=quota&percent=0")).includes(over.id));
+  for (let calls = 0; calls < 2; calls += 1) assert.equal(await call({ key: over.key }), 200);
+  await goTo(page, "keys?standing=over");
+  const line = page.locator(`tr[data-key="${over.id}"]`);
+  await line.locator("[data-standing=over] .badge-bad", { hasText: "Used up" }).waitFor();
+  await line.locator("a", { hasText: HOSTILE[0] }).waitFor();
+  assert.equal(await call({ key: over.key }), 429);
+  assert.equal(await page.locator(`tr[data-key="${free.id}"]`).count(), 0);
+  await assertAccessible(page, "keys that have used up what they may");
+  await shoot(page, "keys-over-light");
+  await page.click("main button:has-text('Nearly used up')");
+  await until("the filter in the URL", () => page.url().includes("standing=near"));
+  // it is so for seconds, until the minute gives more
+  await until("a key that is near its limit", async () => {
+    await call({ key: near.key });
+    return page.locator(`tr[data-key="${near.id}"] [data-standing=near], tr[data-key="${near.id}"] [data-standing=over]`).count();
+  }, 30_000);
+  await page.click("main button:has-text('Every key')");
+  await page.locator(`tr[data-key="${free.id}"]`).waitFor();
+  assert.equal(await page.locator(`tr[data-key="${free.id}"] [data-standing]`).count(), 0);
+});
+
+work("nodes say how far each has come, what each does alone, and what is done without", async (page) => {
+  await goTo(page, "nodes");
+  const own = page.locator("tr[data-node]", { hasText: "this one" });
+  await own.locator(".badge-good", { hasText: "Here" }).waitFor();
+  await own.locator("td", { hasText: "upkeep" }).waitFor();
+  const { data } = await admin("GET", "/nodes");
+  const other = { ...data[0], id: "00000000-0000-7000-8000-000000000000", name: HOSTILE[0], zone: HOSTILE[1], world_revision: 0, is_this: false, jobs: [] };
+  const gone = { ...other, id: "00000000-0000-7000-8000-000000000001", name: "gone", is_here: false };
+  const health = await admin("GET", "/health");
+  await page.route("**/admin/v1/nodes?*", (route) => route.fulfill({ json: { data: [data[0], other, gone], has_more: false, next_cursor: null } }));
+  await page.route("**/admin/v1/health", (route) => route.fulfill({ json: { ...health, degraded: ["database_away", HOSTILE[2]] } }));
+  const behind = page.locator(`tr[data-node="${other.id}"]`);
+  await behind.locator(".badge-warn", { hasText: "behind" }).waitFor();
+  await page.locator(`tr[data-node="${gone.id}"] .badge-bad`, { hasText: "Gone" }).waitFor();
+  await page.locator(".degraded", { hasText: "The database is away" }).waitFor();
+  await page.locator(".degraded", { hasText: HOSTILE[2] }).waitFor();
+  await assertAccessible(page, "nodes");
+  await shoot(page, "nodes-degraded-light");
+});
+
+work("the chain of the trail is walked, and the outcome said", async (page) => {
+  await goTo(page, "audit");
+  await page.click("main button:has-text('Walk the chain')");
+  await page.locator(".chain-walk .badge-good", { hasText: "Whole" }).waitFor();
+  await page.locator(".chain-walk", { hasText: /All [\d,]+ rows are as they were written/ }).waitFor();
+  await assertAccessible(page, "a chain that was walked");
+  await shoot(page, "audit-walked-light");
+  const broken = { outcome: "broken", rows: 2, seq: 3, what: HOSTILE[1] };
+  await page.route("**/admin/v1/audit-logs/verify", (route) => route.fulfill({ json: broken }));
+  await page.click("main button:has-text('Walk the chain')");
+  await page.locator(".chain-walk .badge-bad").waitFor();
+  await page.locator(".chain-walk", { hasText: `Up to row 3 all is well: ${HOSTILE[1]}` }).waitFor();
 });
 
 work("a provider is made, tested, asked for its models, and its pool is managed without a key in sight", async (page) => {
@@ -350,16 +445,20 @@ work("what a request said is shown where a team keeps it, as the text it is, and
 work("a client is told the viewer's own base URL, and what it is told works", async (page) => {
   await goTo(page, "setup");
   await page.selectOption("select[name=setup-model]", "nexus-gpt4");
-  const ids = await page.locator(".setup-clients button").count();
-  assert.ok(ids >= 9, "every client there should be is there");
-  for (let index = 0; index < ids; index += 1) {
+  const many = await page.locator(".setup-clients button").count();
+  assert.ok(many >= 10, "every client there should be is there");
+  const said = new Map();
+  for (let index = 0; index < many; index += 1) {
     await page.locator(".setup-clients button").nth(index).click();
-    assert.ok((await page.textContent("[data-snippet]")).includes(new globalThis.URL(page.url()).origin));
+    const shown = page.locator("[data-snippet]");
+    const [id, snippet] = [await shown.getAttribute("data-snippet"), await shown.textContent()];
+    assert.ok(snippet.includes(new globalThis.URL(page.url()).origin), id);
+    said.set(id, await carryOut(id, snippet));
   }
-  await page.click("text=curl");
-  const snippet = await page.textContent("[data-snippet=curl]");
-  const { stdout } = await promisify(execFile)("bash", ["-c", snippet], { env: { ...process.env, NEXUS_KEY: KEY } });
-  assert.equal(JSON.parse(stdout).object, "chat.completion");
+  assert.equal(JSON.parse(said.get("curl")).object, "chat.completion");
+  assert.equal(JSON.parse(said.get("codex")).object, "response");
+  assert.equal(JSON.parse(said.get("claude-code")).type, "message");
+  assert.ok(JSON.parse(said.get("open-webui")).data.some(({ id }) => id === "nexus-gpt4"));
 });
 
 test("somebody with an application key sees the key's own limits, spend and calls, and nothing else", async () => {

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::scenario::Scenario;
+use super::sdk::python_with;
 use super::tally::Tally;
 use crate::console;
 use crate::console::WEB;
@@ -28,12 +29,14 @@ fn code(workspace: &Workspace, _: &Binaries) -> Result<Tally> {
 
 fn browser(workspace: &Workspace, binaries: &Binaries) -> Result<Tally> {
     let folder = console::suite(workspace)?;
+    let interpreter = python_with(workspace, "console")?.join("bin/python");
     let scenario = Scenario::start(workspace, binaries, &OPENAI)?;
     let mut command = Command::new("node");
     command
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .current_dir(folder)
         .envs(scenario.env());
+    command.env("NEXUS_PYTHON", interpreter);
     command.env("NEXUS_CANARIES", scenario.canaries()?);
     command.env("NEXUS_SCREENSHOTS", workspace.target.join("screenshots"));
     scenario.finish(&mut command, Tally::node)
