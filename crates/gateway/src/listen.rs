@@ -65,8 +65,7 @@ pub fn serve(
     let connections =
         Connections::new(bounds(&settings.server), Arc::clone(&shared.meters), Arc::clone(&drain));
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
-    let tls = Tls::new(None)?;
-    let identities = boot::hosts(settings);
+    let (tls, identities) = (Tls::new(None)?, boot::hosts(settings));
     let (hosts, origins) = (settings.server.hosts(address), settings.server.cors_origins.clone());
     let workers = match part {
         Part::Administration => settings.server.workers.min(ADMIN_WORKERS),

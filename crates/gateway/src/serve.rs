@@ -133,13 +133,11 @@ struct Node {
 
 impl Node {
     fn start(settings: &mut Settings, options: &cli::Serve, log: &LogGuard) -> Result<Self, StartError> {
-        let absence = if options.debug { Absence::Allowed } else { Absence::Refused };
-        let keys = boot::keys(absence)?;
-        warn_of(&keys.throw_away);
+        let keys = keys(options)?;
         let (clock, ring) = (Arc::new(SystemClock::new()), Arc::new(Ring::new(Arc::clone(&keys.vault))));
         let findings = Findings::default();
-        let begin = (Arc::clone(&clock), Arc::clone(&ring), findings.clone());
-        let (store, begin) = settled(settings, options, &keys, begin)?;
+        let with = (Arc::clone(&clock), Arc::clone(&ring), findings.clone());
+        let (store, begin) = settled(settings, options, &keys, with)?;
         let rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
 
         let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
@@ -385,6 +383,14 @@ fn limits(settings: &Settings) -> Limits {
             whole_ms: timeouts.whole_ms,
         },
     }
+}
+
+/// The root secrets and what is derived from them, or, with `--debug`, throw-away ones.
+fn keys(options: &cli::Serve) -> Result<boot::Keys, StartError> {
+    let absence = if options.debug { Absence::Allowed } else { Absence::Refused };
+    let keys = boot::keys(absence)?;
+    warn_of(&keys.throw_away);
+    Ok(keys)
 }
 
 fn warn_of(throw_away: &[&'static str]) {

@@ -77,6 +77,7 @@ impl Settling {
 }
 
 /// Where the first world comes from.
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
 pub enum Begin {
     Database,
     /// The database is away.
@@ -110,8 +111,8 @@ pub fn begin(
 ) -> Result<(Store, Begin), StartError> {
     let store = settling.store.clone();
     match settling.prepare().and_then(|()| settling.apply(settings, digests)) {
-        Ok(()) => return Ok((store, Begin::Database)),
-        Err(error) if !error.is_away() => return Err(error),
+        Ok(()) => Ok((store, Begin::Database)),
+        Err(error) if !error.is_away() => Err(error),
         Err(error) => {
             let Some((world, at_ms)) = KeptWorld::find(&settings.kept_world())? else { return Err(error) };
             boot::check_root(&world, &settling.vault)?;

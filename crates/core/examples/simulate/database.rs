@@ -52,7 +52,7 @@ pub fn storm(nodes: u64) -> Storm {
 fn spread(number: u64, over_us: u64) -> u64 {
     // the golden ratio's fraction: the most even sequence there is
     let part = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    u64::try_from(u128::from(part) * u128::from(over_us) >> 64).unwrap_or(over_us)
+    u64::try_from((u128::from(part) * u128::from(over_us)) >> 64).unwrap_or(over_us)
 }
 
 /// When each is served who comes at these times and takes a core for so long; in order.
