@@ -110,6 +110,9 @@ pub async fn reset(call: Call) -> Result<Recorded<Gone>, Problem> {
             Ok(Change::of("credential", id, None, Gone))
         })
         .await?;
+    if call.manner.is_dry {
+        return Ok(recorded);
+    }
     let shared = &call.worker().engine.shared;
     let world = shared.worlds.current();
     if let Some(pool) = world.pool(provider) {

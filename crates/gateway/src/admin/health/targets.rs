@@ -255,11 +255,11 @@ pub async fn stream(call: Call<Filter<StreamQuery>>) -> Result<Text<Events>, Pro
 /// happened stays known.
 pub async fn reset(call: Call) -> Result<Recorded<Gone>, Problem> {
     let id: RouteId = call.id("id")?;
-    let shared = Arc::clone(&call.worker().engine.shared);
+    let (shared, is_dry) = (Arc::clone(&call.worker().engine.shared), call.manner.is_dry);
     call.change("model_route.reset", move |conn| {
         found(route::show(conn, id)?)?;
         let world = shared.worlds.current();
-        if !world.put_back(id, &shared.meters, shared.clock.monotonic_us()) {
+        if !is_dry && !world.put_back(id, &shared.meters, shared.clock.monotonic_us()) {
             return Err(Problem::new(Kind::Conflict, "the model route takes no part in routing").into());
         }
         Ok(Change::of("model_route", id, None, Gone))

@@ -14,6 +14,7 @@ use crate::{
         change::Change,
         check::Check,
         problem::{Kind, Problem},
+        providers::check_model,
         query::{Listing, Unfiltered, Walk},
         route::PREFIX,
         routes::ModelText,
@@ -102,6 +103,9 @@ pub async fn reprice(call: Call<(), Json<NewReprice>>) -> Result<Recorded<Create
     let mut check = Check::default();
     check.within("/from", wish.from, 0, LATEST_S);
     check.within("/until", wish.until, wish.from, LATEST_S);
+    if let Some(name) = &wish.real_name {
+        check_model(&mut check, "/real_name", name);
+    }
     check.finish()?;
     let (now_ms, id) = (call.now_ms(), call.fresh_id());
     let wanted = Wanted {
