@@ -24,6 +24,7 @@ const PAGES = [
   { path: "playground", shows: "input[name=own-key]" },
   { path: "setup", shows: "[data-snippet=curl]" },
   { path: "nodes", shows: "tr[data-node]" },
+  { path: "revisions", shows: "tr[data-revision]" },
   { path: "anomalies", shows: "main .card" },
   { path: "audit", shows: "main tbody tr" },
 ];

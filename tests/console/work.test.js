@@ -194,6 +194,35 @@ work("nodes say how far each has come, what each does alone, and what is done wi
   await shoot(page, "nodes-degraded-light");
 });
 
+work("a revision says what it changed and which nodes have it, and is taken back after its inverse was seen", async (page) => {
+  const made = await admin("POST", "/quotas", { name: HOSTILE[1], subject: "platform", measure: "requests", window: "day", limit: 1_000_000, mode: "soft" });
+  await admin("PATCH", `/quotas/${made.id}`, { limit: 2_000_000 }, { "if-match": `"${made.version}"` });
+  await goTo(page, "revisions?action=quota.");
+  const line = page.locator("tr[data-revision]", { hasText: made.id.slice(-12) }).first();
+  const number = await line.getAttribute("data-revision");
+  await line.locator(".badge-good", { hasText: "1 of 1 nodes" }).waitFor();
+  await line.locator("button.link", { hasText: "quota.update" }).click();
+  await page.locator("dialog .diff tr", { hasText: "limit" }).locator("ins", { hasText: "2000000" }).waitFor();
+  await page.locator("dialog .having .badge-good").waitFor();
+  await assertAccessible(page, "a revision");
+  await shoot(page, "revision-light");
+  await page.click("dialog button:has-text('Take it back')");
+  await page.locator("dialog .diff tr", { hasText: `${made.id}/limit` }).locator("ins", { hasText: "1000000" }).waitFor();
+  await assertAccessible(page, "the inverse of a revision");
+  await shoot(page, "revision-undo-light");
+  assert.equal((await admin("GET", `/quotas/${made.id}`)).limit, 2_000_000, "a look changes nothing");
+  await confirm(page, number);
+  await until("the limit before", async () => (await admin("GET", `/quotas/${made.id}`)).limit === 1_000_000);
+  await page.locator(`tr[data-revision="${number}"] .badge-warn`, { hasText: "taken back by" }).waitFor();
+  const key = await admin("POST", "/keys", { level: "app", team_id: (await find("/teams", "dev")).id, name: "stays" });
+  await goTo(page, "revisions?action=key.create");
+  await page.locator("tr[data-revision]", { hasText: key.id.slice(-12) }).locator("button.link").click();
+  await page.waitForSelector("dialog [data-stays] li");
+  assert.equal(await page.locator("dialog button:has-text('Take it back')").count(), 0);
+  await assertAccessible(page, "a revision that stays");
+  await admin("DELETE", `/quotas/${made.id}`);
+});
+
 work("the chain of the trail is walked, and the outcome said", async (page) => {
   await goTo(page, "audit");
   await page.click("main button:has-text('Walk the chain')");

@@ -19,6 +19,7 @@ import { Prices } from "./page/prices.tsx";
 import { Providers } from "./page/providers.tsx";
 import { Quotas } from "./page/quotas.tsx";
 import { Requests } from "./page/requests.tsx";
+import { Revisions } from "./page/revisions.tsx";
 import { Routes } from "./page/routes.tsx";
 import { Settings } from "./page/settings.tsx";
 import { Setup } from "./page/setup.tsx";
@@ -96,6 +97,7 @@ const SECTIONS: readonly Section[] = [
     word: "section.system",
     pages: [
       { path: "nodes", word: "nodes", icon: "nodes", page: Nodes, hasRange: false, may: isOfPlatform },
+      { path: "revisions", word: "revisions", icon: "revisions", page: Revisions, hasRange: true, may: mayAudit },
       { path: "audit", word: "audit", icon: "audit", page: Audit, hasRange: true, may: mayAudit },
       { path: "settings", word: "settings", icon: "settings", page: Settings, hasRange: false, may: isOfPlatform },
     ],

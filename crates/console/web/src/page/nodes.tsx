@@ -28,8 +28,8 @@ interface Own {
   version: string;
   uptime_s: number;
   is_draining: boolean;
-  /** What it does without. */
-  degraded: string[];
+  /** What it does without; a node of the version before does not say. */
+  degraded?: string[];
   database: { is_ok: boolean; world_revision: number | null; pending_journal_bytes: number };
   providers: number;
 }
@@ -51,7 +51,7 @@ export function Nodes(): JSX.Element {
 }
 
 function ThisNode({ of }: { of: Own }): JSX.Element {
-  const { database, degraded, is_draining } = of;
+  const { database, degraded = [], is_draining } = of;
   const isWell = database.is_ok && degraded.length === 0 && !is_draining;
   return (
     <Card title={t("node")} note={t("node.note")} actions={<Badge tone={isWell ? "good" : "warn"}>{t(is_draining ? "node.draining" : isWell ? "node.well" : "node.degraded")}</Badge>}>
