@@ -210,14 +210,14 @@ mod tests {
         assert!(KeptWorld::find(&path).unwrap().is_none());
         let kept = KeptWorld::open(&path).unwrap();
         assert!(KeptWorld::find(&path).unwrap().is_none(), "nothing is in it yet");
-        for now_ms in [2_000_i64, 3_000] {
-            let another = sample::team(now_ms.unsigned_abs(), &format!("team {now_ms}"));
+        for kept_ms in [2_000_i64, 3_000] {
+            let another = sample::team(kept_ms.unsigned_abs(), &format!("team {kept_ms}"));
             database.write_blocking(|conn| team::create(conn, &another)).unwrap();
-            let revision = kept.keep(&database, now_ms).unwrap();
+            let revision = kept.keep(&database, kept_ms).unwrap();
             let (file, at_ms) = KeptWorld::find(&path).unwrap().unwrap();
-            assert_eq!(at_ms, now_ms);
+            assert_eq!(at_ms, kept_ms);
             let read = |store: &Store| {
-                store.read_blocking(|conn| Ok((world::load(conn, None, now_ms)?, team::list(conn)?))).unwrap()
+                store.read_blocking(|conn| Ok((world::load(conn, None, kept_ms)?, team::list(conn)?))).unwrap()
             };
             let ((here, own_teams), (there, teams)) = (read(&file), read(&database));
             assert_eq!((here.revision, own_teams), (revision, teams));
