@@ -207,7 +207,7 @@ work("a revision says what it changed and which nodes have it, and is taken back
   await assertAccessible(page, "a revision");
   await shoot(page, "revision-light");
   await page.click("dialog button:has-text('Take it back')");
-  await page.locator("dialog .diff tr", { hasText: `${made.id}/limit` }).locator("ins", { hasText: "1000000" }).waitFor();
+  await page.locator("dialog .diff tr", { hasText: `…${made.id.slice(-12)}/limit` }).locator("ins", { hasText: "1000000" }).waitFor();
   await assertAccessible(page, "the inverse of a revision");
   await shoot(page, "revision-undo-light");
   assert.equal((await admin("GET", `/quotas/${made.id}`)).limit, 2_000_000, "a look changes nothing");

@@ -121,8 +121,13 @@ function Fate({ of }: { of: Revision }): JSX.Element {
   return of.undoes === null ? <>–</> : <Badge tone="plain">{t("revision.undoes", { n: count(of.undoes) })}</Badge>;
 }
 
+/** A pointer as it is read: without the slash in front, and of an id its end. */
+function fieldOf(pointer: string): string {
+  return pointer.replace(/^\//, "").replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-([0-9a-f]{12})/g, "…$1");
+}
+
 function Changes({ of }: { of: FieldChange[] }): JSX.Element {
-  return of.length === 0 ? <p class="note">{t("revision.same")}</p> : <Diff of={of.map(({ field, before, after }) => ({ name: field.replace(/^\//, ""), before, after }))} />;
+  return of.length === 0 ? <p class="note">{t("revision.same")}</p> : <Diff of={of.map(({ field, before, after }) => ({ name: fieldOf(field), before, after }))} />;
 }
 
 function Details({ of, here, close }: { of: number; here: Node[]; close: () => void }): JSX.Element {
