@@ -217,7 +217,9 @@ mod tests {
             let (file, at_ms) = KeptWorld::find(&path).unwrap().unwrap();
             assert_eq!(at_ms, kept_ms);
             let read = |store: &Store| {
-                store.read_blocking(|conn| Ok((world::load(conn, None, kept_ms)?, team::list(conn)?))).unwrap()
+                store
+                    .read_blocking(|conn| Ok((world::load(conn, None, kept_ms)?, team::list(conn)?)))
+                    .unwrap()
             };
             let ((here, own_teams), (there, teams)) = (read(&file), read(&database));
             assert_eq!((here.revision, own_teams), (revision, teams));
