@@ -145,7 +145,7 @@ impl Check<'_> {
                 "realtime" => parts.push(AlsoServed::Realtime),
                 _ => self.refuse(
                     "also_serve",
-                    format!("names `{word}`, which is no such part"),
+                    "names something that is no such part",
                     "name `organization` or `realtime`",
                 ),
             }
