@@ -28,13 +28,30 @@ pub async fn unknown_url(request: HttpRequest, worker: web::Data<Worker>) -> Htt
     error(&request, &worker, PublicError::new(ErrorCode::UnknownUrl).with_message(message))
 }
 
+/// The same under a URL that is somebody's who has a key.
+pub async fn unknown_to_callers(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
+    match known(&request, &worker).await {
+        Ok(()) => unknown_url(request, worker).await,
+        Err(denied) => denied,
+    }
+}
+
+/// Lets only those through who have a key.
+async fn known(request: &HttpRequest, worker: &Worker) -> Result<(), HttpResponse> {
+    let engine = &worker.engine;
+    let head = inbound::head(request, worker);
+    let Err(refusal) = pipeline::identify(engine, &head, &engine.shared.worlds.current()) else {
+        return Ok(());
+    };
+    let id = RequestId(identity::mint(&*engine.shared.clock, &*engine.dice));
+    let denial = Denial::new(id, Refused::Here(refusal));
+    Err(respond::denial_in(tongue::of_path(request.path()), &denial, worker).await)
+}
+
 /// An operation of OpenAI's API that is not served: why, and what to do instead. It is told to who has a key.
 pub async fn not_served(request: HttpRequest, worker: web::Data<Worker>) -> HttpResponse {
-    let engine = &worker.engine;
-    let head = inbound::head(&request, &worker);
-    if let Err(refusal) = pipeline::identify(engine, &head, &engine.shared.worlds.current()) {
-        let id = RequestId(identity::mint(&*engine.shared.clock, &*engine.dice));
-        return respond::denial(&Denial::new(id, Refused::Here(refusal)), &worker).await;
+    if let Err(denied) = known(&request, &worker).await {
+        return denied;
     }
     let path: String = request.path().chars().take(200).collect();
     let (method, pattern) = (request.method().as_str(), request.match_pattern().unwrap_or_default());

@@ -31,7 +31,7 @@ pub async fn ask(
             operation::serve(named, &request, payload, &worker).await
         }
         Some((Verb::Count, address)) => count(&address, &request, payload, &worker).await,
-        None => fallback::unknown_url(request, worker).await,
+        None => fallback::unknown_to_callers(request, worker).await,
     }
 }
 
