@@ -75,7 +75,7 @@ impl Server {
     /// Says something, and gives the answer as it comes.
     pub fn ask(&self, words: &[&str]) -> String {
         let mut socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut wanted = format!("*{}\r\n", words.len());
         words.iter().for_each(|word| wanted.push_str(&format!("${}\r\n{word}\r\n", word.len())));
         // a second word, whose answer says that the first one is whole
