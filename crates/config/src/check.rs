@@ -129,6 +129,7 @@ impl Check<'_> {
             default_provider: raw.default_provider,
             unowned_resources: unowned(raw.unowned_resources.as_deref()),
             also_serve: self.also_served(&raw.also_serve.unwrap_or_default()),
+            keep_days: raw.keep_days?,
             providers,
             rules,
             prices,

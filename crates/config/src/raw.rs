@@ -109,6 +109,8 @@ section! {
         unowned_resources: String = Kind::Choice(&["refuse", "serve"]), Preset::Text("refuse");
         /// Parts of OpenAI's API that the `default_provider` is to be asked for though the gateway cannot keep teams apart in them or book what they cost: `organization`, its organisations and projects, for admin keys that may change the whole installation; `realtime`, sessions whose sound goes past the gateway. `docs/openai-coverage.md` says what each means.
         also_serve: Vec<String> = Kind::Texts, Preset::Absent("neither");
+        /// How many days the gateway keeps what it keeps itself where a provider has no place for it: responses, files, batches and their like. 0: it keeps nothing, and whatever needs that is refused.
+        keep_days: u32 = Kind::Whole { min: 0, max: 3_650 }, Preset::Whole(30);
         /// The providers and their models. They are put into the database at start, each time: what stands here holds, and what does not stand here, such as a `weight` that is left away or whether something is switched off, stays as the database has it.
         providers: Vec<Provider> = Kind::List(Provider::FIELDS), Preset::Absent("none");
         /// What is set for aliases beside their models. They are put into the database at start, as the providers are; each holds as it stands here, and what is left away is off.

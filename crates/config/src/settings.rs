@@ -42,6 +42,8 @@ pub struct Settings {
     pub default_provider: Option<String>,
     pub unowned_resources: UnownedResources,
     pub also_serve: Vec<AlsoServed>,
+    /// How many days the gateway keeps what it keeps itself; 0: nothing.
+    pub keep_days: u32,
     pub providers: Vec<Provider>,
     pub rules: Vec<Rule>,
     pub prices: Vec<Price>,

@@ -41,6 +41,7 @@ logging: { level: "warn,nexus_engine=debug", format: text }
 default_provider: azure
 unowned_resources: serve
 also_serve: [realtime, organization]
+keep_days: 3
 aws: { host_credentials: "irsa  imds" }
 azure: { host_credentials: workload }
 console:
@@ -152,6 +153,7 @@ fn nothing_written_is_a_gateway_on_loopback_with_an_embedded_database() {
         assert_eq!(settings.logging, Logging { level: "info".into(), format: LogFormat::Auto });
         assert_eq!(settings.unowned_resources, UnownedResources::Refuse);
         assert_eq!(settings.also_serve, []);
+        assert_eq!(settings.keep_days, 30);
         assert!(settings.redis_url.is_none() && settings.default_provider.is_none());
         assert!(settings.providers.is_empty() && settings.oidc.is_none());
     }
@@ -192,6 +194,7 @@ fn everything_written_is_held() {
     assert_eq!(settings.default_provider.as_deref(), Some("azure"));
     assert_eq!(settings.unowned_resources, UnownedResources::Serve);
     assert_eq!(settings.also_serve, [AlsoServed::Realtime, AlsoServed::Organization]);
+    assert_eq!((settings.unowned_resources, settings.keep_days), (UnownedResources::Serve, 3));
 
     let oidc = settings.oidc.as_ref().unwrap();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! What lives at a provider and belongs to who made it: files, batches, vector stores and their like.
 
-use crate::id::{CredentialId, KeyId, ProviderId, TeamId};
+use crate::id::{CredentialId, KeyId, ProviderId, TeamId, Uuid};
 
 /// The parts of OpenAI's API that keep something, as calls of them are booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +94,11 @@ pub struct Home {
     pub provider: ProviderId,
     /// `None` where the provider has none.
     pub credential: Option<CredentialId>,
+}
+
+impl Home {
+    /// The home of what no provider keeps: it lies on the gateway's own shelf.
+    pub const HERE: Self = Self { provider: ProviderId(Uuid::nil()), credential: None };
 }
 
 /// A resource and whose it is.

@@ -27,6 +27,7 @@ mod sealed;
 mod share;
 pub mod shared;
 pub mod sharing;
+pub mod shelf;
 pub mod stage;
 pub mod tally;
 pub mod telling;

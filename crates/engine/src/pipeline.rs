@@ -35,6 +35,7 @@ use crate::{
     resource::{self, ResourceCall},
     resume, share,
     shared::{Engine, Shared},
+    shelf::{self, Onward, Placed},
     stage::{
         adapt, authenticate,
         limit::Own,
@@ -152,14 +153,21 @@ async fn way<T: Transport, B: BodyStream>(
     }
     let asked = parse(shared, wanted, request, &head, body, signature.holds()).await?;
     signed::body(signature, asked.sent(), &head, &caller, shared).await?;
-    let telling = asked.telling();
     let relays = asked.resource.as_ref().and_then(|call| call.provider.as_deref());
-    let home = match relays {
+    let relayed = match relays {
         Some(provider) => Some(resource::relayed(provider, &caller, &head.line, &world, shared)?),
-        None => resource::home(&asked, &caller, shared).await?,
+        None => None,
     };
+    let Onward { asked, telling, home } = match shelf::place(engine, asked, relayed, &caller, own).await? {
+        Placed::Here(body) => {
+            tally.finish(200);
+            return Ok(Reply::here(request, body));
+        }
+        Placed::Onward(onward) => *onward,
+    };
+    let place = own.admit(&asked, shared).await?;
     let mut routed = debug_span!("resolve").in_scope(|| resolve::resolve(asked, caller, home, &world))?;
-    own.admit(&mut routed, shared).await?;
+    routed.place = place;
     *keeping = Keeping::of(&routed, &world, shared, request);
     let wish = repeat::wish(&routed, &head, &world)?;
     let now_us = shared.clock.monotonic_us();
@@ -172,7 +180,28 @@ async fn way<T: Transport, B: BodyStream>(
         (Some(wish), false) => share::share(engine, &world, routed, &wish, trip).await,
         (None, false) => answer(engine, &world, routed, &trip).await,
     };
-    answered.map(|reply| Reply { telling, ..reply })
+    let reply = answered.map(|reply| Reply { telling, ..reply })?;
+    Ok(kept(reply).await)
+}
+
+/// A reply whose answer is kept where that is wanted: what is there at once is told and kept now, a stream when it is
+/// over.
+async fn kept<B>(mut reply: Reply<B>) -> Reply<B> {
+    let Reply { telling: Some(telling), decision: Some(decision), body, .. } = &mut reply else {
+        return reply;
+    };
+    if decision.words == Words::Own {
+        return reply;
+    }
+    let told = match body {
+        ReplyBody::Whole(whole) => telling.keep(whole).await,
+        ReplyBody::Kept(events) => telling.keep_events(events).await,
+        _ => None,
+    };
+    if let (Some(told), ReplyBody::Whole(body) | ReplyBody::Kept(body)) = (told, body) {
+        (*body, decision.words) = (told, Words::Own);
+    }
+    reply
 }
 
 /// What is asked, by its body.

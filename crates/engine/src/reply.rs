@@ -13,7 +13,8 @@ use crate::{
 /// An answer to the client.
 pub struct Reply<B> {
     pub request: RequestId,
-    pub decision: Decision,
+    /// `None` where nobody was asked: it is about what lies here.
+    pub decision: Option<Decision>,
     pub sharing: Sharing,
     /// From the request's arrival until its answer began, in microseconds.
     pub took_us: u64,
@@ -31,10 +32,16 @@ pub struct Reply<B> {
 impl<B> Reply<B> {
     /// What is said of the caller and of its tongue comes last.
     pub(crate) fn new(request: RequestId, decision: Decision, sharing: Sharing, body: ReplyBody<B>) -> Self {
+        let decision = Some(decision);
+        Self { decision, sharing, ..Self::here(request, body) }
+    }
+
+    /// An answer about what lies here.
+    pub(crate) fn here(request: RequestId, body: ReplyBody<B>) -> Self {
         Self {
             request,
-            decision,
-            sharing,
+            decision: None,
+            sharing: Sharing::Own,
             took_us: 0,
             left: None,
             keeping: None,

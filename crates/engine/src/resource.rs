@@ -77,6 +77,11 @@ impl ResourceCall {
         }
     }
 
+    /// What its query says under a name.
+    pub fn queried(&self, name: &str) -> Option<String> {
+        query::value(self.query.as_deref(), name)
+    }
+
     /// Whether the answer may take as long as there is something of it.
     pub fn is_stream(&self) -> bool {
         self.does.is_content || query::value(self.query.as_deref(), "stream").as_deref() == Some("true")
@@ -93,12 +98,22 @@ fn may_reach_unowned(caller: &Principal, shared: &Shared) -> bool {
     shared.limits.serves_unowned && caller.level != Level::Session
 }
 
-/// Where everything lives that a call names; `None` where it names nothing, or nothing that was made here.
-pub async fn home(asked: &Asked, caller: &Principal, shared: &Shared) -> Result<Option<Home>, Refusal> {
+/// Where everything lives that a call names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// At a provider; `None` where nothing that is named does.
+    pub home: Option<Home>,
+    /// Whether something lies on the gateway's own shelf.
+    pub is_here: bool,
+}
+
+/// Where everything lives that a call names, if it is the caller's.
+pub async fn places(asked: &Asked, caller: &Principal, shared: &Shared) -> Result<Places, Refusal> {
     let by_path = asked.resource.iter().flat_map(|call| &call.named);
     let all: Vec<&Reference> = by_path.chain(&asked.references).collect();
+    let mut places = Places::default();
     if all.is_empty() {
-        return Ok(None);
+        return Ok(places);
     }
     let names: Vec<(&str, &str)> = all.iter().map(|named| (named.kind, named.id.as_str())).collect();
     let found = shared.owners.find(&names).await?;
@@ -113,19 +128,27 @@ pub async fn home(asked: &Asked, caller: &Principal, shared: &Shared) -> Result<
             }
             return Err(Refusal::UnknownResource { kind: named.kind, id: named.id.clone() });
         }
+        if own.contains(&Home::HERE) {
+            places.is_here = true;
+            continue;
+        }
         homes = Some(match homes {
             None => own,
             Some(before) => before.into_iter().filter(|home| own.contains(home)).collect(),
         });
     }
     match homes.as_deref() {
-        None => Ok(None),
-        Some([home, ..]) => Ok(Some(*home)),
-        Some([]) => Err(Refusal::BadBody {
-            message: "what the request names is kept at different providers; name things of one".to_owned(),
-            param: None,
-        }),
+        None => {}
+        Some([home, ..]) => places.home = Some(*home),
+        Some([]) => {
+            return Err(Refusal::BadBody {
+                message: "what the request names is kept at different providers; name things of one"
+                    .to_owned(),
+                param: None,
+            });
+        }
     }
+    Ok(places)
 }
 
 /// The provider whose own path is asked for, where the caller may reach it; that it may not is noted.
@@ -162,8 +185,8 @@ pub(crate) async fn serve<T: Transport>(
     let caller = routed.caller.clone();
     let mut reply = pipeline::answer(engine, world, routed, trip).await?;
     reply.status = trip.status.get();
-    if let (ReplyBody::Whole(body), Some(asked)) = (&reply.body, &asked) {
-        let home = Home { provider: reply.decision.target.provider.id, credential: trip.shown.get() };
+    if let (ReplyBody::Whole(body), Some(asked), Some(decision)) = (&reply.body, &asked, &reply.decision) {
+        let home = Home { provider: decision.target.provider.id, credential: trip.shown.get() };
         note(asked, body, home, &caller, &engine.shared).await?;
     }
     Ok(reply)

@@ -169,17 +169,17 @@ async fn led<T: Transport>(
         }
     };
     let is_whole = match answered {
-        Ok(Reply { decision, body: ReplyBody::Whole(body), .. }) => {
+        Ok(Reply { decision: Some(decision), body: ReplyBody::Whole(body), .. }) => {
             flight.begin(Began::Whole(decision, body));
             lead.complete(engine.shared.clock.monotonic_us());
             true
         }
-        Ok(Reply { decision, body: ReplyBody::Stream(relay), .. }) => {
+        Ok(Reply { decision: Some(decision), body: ReplyBody::Stream(relay), .. }) => {
             flight.begin(Began::Stream(decision));
             relayed(&engine, relay, lead).await
         }
         // nothing is shared within what is shared
-        Ok(Reply { body: ReplyBody::Heard(_) | ReplyBody::Kept(_) | ReplyBody::Bytes(..), .. }) => false,
+        Ok(_) => false,
         Err(refused) => {
             lead.fail(End::Failed(refused));
             false

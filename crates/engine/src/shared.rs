@@ -18,6 +18,7 @@ use crate::{
     repeat::Repeats,
     resource::owners::Owners,
     sharing::Sharing,
+    shelf::Shelf,
     stage::authenticate::Known,
     world::Worlds,
 };
@@ -39,6 +40,8 @@ pub struct Limits {
     pub heartbeat_ms: u64,
     /// Whether what nobody here has made may be asked for at the default provider.
     pub serves_unowned: bool,
+    /// How long what the gateway keeps itself is kept, in milliseconds; 0: nothing is.
+    pub kept_ms: i64,
     pub deadlines: Deadlines,
 }
 
@@ -69,6 +72,8 @@ pub struct Shared {
     pub contents: Arc<dyn Contents>,
     /// Who has made what at providers.
     pub owners: Arc<dyn Owners>,
+    /// What the gateway keeps itself.
+    pub shelf: Arc<dyn Shelf>,
     pub ledger: Arc<dyn Ledger>,
     pub estimator: Estimator,
     pub clock: Arc<dyn Clock>,

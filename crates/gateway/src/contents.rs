@@ -22,12 +22,12 @@ use nexus_keystore::{
     content::ContentKey,
     root::CryptoFailed,
     secret::Secret,
-    vault::{Place, Vault},
+    vault::{CannotOpen, Place, Vault},
 };
 use nexus_store::{
     AnyConnection, Store, StoreError,
     repo::{
-        content::{self, Key},
+        content::{self, Key, Purpose},
         provider::SealedText,
     },
 };
@@ -143,11 +143,11 @@ impl Desk {
     fn keep(&self, team: TeamId, contents: &[&Content]) -> Result<(), Lost> {
         let Some(key) = self.key(team)? else { return Ok(()) };
         // opened each time: of a key that is destroyed nothing stays in memory
-        let sealing = open(&self.vault, &key)?;
+        let sealing = open(&self.vault, &key).map_err(|_| Lost::Shut)?;
         let sealed = contents.iter().map(|one| seal(&sealing, &key, one)).collect::<Result<Vec<_>, _>>()?;
         self.store.write_blocking(|conn| {
             // the team may have turned it off, and its key be destroyed, since it was read
-            if content::key_of(conn, team)?.is_some_and(|now| now.id == key.id) {
+            if content::key_of(conn, team, Purpose::Content)?.is_some_and(|now| now.id == key.id) {
                 sealed.into_iter().try_for_each(|one| content::keep(conn, one))?;
             }
             Ok(())
@@ -157,8 +157,9 @@ impl Desk {
 
     /// The team's key, made where it has none; `None` where it keeps nothing.
     fn key(&self, team: TeamId) -> Result<Option<Key>, Lost> {
-        let read =
-            |conn: &mut AnyConnection| Ok((content::ttl_seconds(conn, team)?, content::key_of(conn, team)?));
+        let read = |conn: &mut AnyConnection| {
+            Ok((content::ttl_seconds(conn, team)?, content::key_of(conn, team, Purpose::Content)?))
+        };
         match self.store.read_blocking(read)? {
             (None, _) => return Ok(None),
             (Some(_), Some(key)) => return Ok(Some(key)),
@@ -166,7 +167,7 @@ impl Desk {
         }
         let (made, now_ms) = (ContentKey::make()?, self.clock.unix_ms());
         let id = identity::mint(&*self.clock, &WorkerDice::new());
-        let mut key = Key { id, team, sealed: SealedText(String::new()) };
+        let mut key = Key { id, team, purpose: Purpose::Content, sealed: SealedText(String::new()) };
         key.sealed = SealedText(self.vault.seal(&made, key_place(&key))?.into_text());
         Ok(self.store.write_blocking(|conn| match read(conn)? {
             (None, _) => Ok(None),
@@ -177,9 +178,10 @@ impl Desk {
     }
 }
 
-fn open(vault: &Vault, key: &Key) -> Result<ContentKey, Lost> {
-    let text: Secret = vault.open(&key.sealed.0, key_place(key)).map_err(|_| Lost::Shut)?;
-    ContentKey::of(&text).map_err(|_| Lost::Shut)
+/// A team's key, ready to seal and open.
+pub fn open(vault: &Vault, key: &Key) -> Result<ContentKey, CannotOpen> {
+    let text: Secret = vault.open(&key.sealed.0, key_place(key)).map_err(|_| CannotOpen)?;
+    ContentKey::of(&text)
 }
 
 fn by_team(batch: &[Content]) -> HashMap<TeamId, Vec<&Content>> {

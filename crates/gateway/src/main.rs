@@ -37,6 +37,7 @@ mod rotation;
 mod route;
 mod serve;
 mod settle;
+mod shelf;
 mod start;
 mod structure;
 mod tarpit;

@@ -56,14 +56,17 @@ where
             ReplyBody::Kept(body) => events(reply.request).body(body),
             ReplyBody::Bytes(media, relay) => bytes(reply.request, &media).body(Whole::new(relay)),
         },
-        Some(telling) => told(&telling, reply.request, reply.decision.words, reply.body, keeping, worker),
+        Some(telling) => {
+            let words = reply.decision.as_ref().map_or(Words::Chat, |decision| decision.words);
+            told(*telling, reply.request, words, reply.body, keeping, worker)
+        }
     };
     *response.status_mut() = status.unwrap_or(StatusCode::OK);
     response.headers_mut().insert(PROCESSING_MS, HeaderValue::from(reply.took_us / 1000));
     if let Some((name, word)) = sharing(reply.sharing) {
         response.headers_mut().insert(name, word);
     }
-    if let Some(decision) = decision(&reply.decision) {
+    if let Some(decision) = reply.decision.as_ref().and_then(decision) {
         response.headers_mut().insert(DECISION, decision);
     }
     if let Some(left) = &reply.left {
@@ -74,7 +77,7 @@ where
 
 /// An answer in another tongue than OpenAI's.
 fn told<B>(
-    telling: &Telling,
+    telling: Telling,
     id: RequestId,
     words: Words,
     body: ReplyBody<B>,

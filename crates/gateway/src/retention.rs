@@ -7,7 +7,7 @@ use nexus_store::{
     AnyConnection, Store, StoreError,
     archive::{self, ArchiveError},
     repo::{
-        content, setting,
+        content, setting, shelf,
         usage::{parts, requests},
     },
 };
@@ -40,6 +40,7 @@ pub fn round(store: &Store, archive: &Path, now_ms: i64) -> Result<(), StoreErro
     let before_ms = now_ms.saturating_sub(DAY_MS.saturating_mul(days.into()));
     in_steps(store, |conn| requests::forget_traces(conn, before_ms, STEP_ROWS))?;
     in_steps(store, |conn| content::forget(conn, now_ms, CONTENT_STEP_ROWS))?;
+    in_steps(store, |conn| shelf::forget(conn, now_ms, CONTENT_STEP_ROWS))?;
     if archive_days > 0
         && let Err(error) = archive_ledger(store, archive, archive_days, now_ms, ARCHIVE_STEPS)
     {

@@ -59,6 +59,7 @@ use crate::{
     rotation::{Rotating, Rotation, ring::Ring},
     route::Part,
     settle::{self, Begin, Keeping, Settling},
+    shelf::StoredShelf,
     start::StartError,
     trail::{self, TrailWriter},
     upkeep::Upkeep,
@@ -68,6 +69,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long a client may take to send its body.
 const REQUEST_BODY_MS: u64 = 120_000;
+const DAY_MS: i64 = 86_400_000;
 /// Attempts for one request, over all its targets.
 const ATTEMPTS_MAX: u32 = 4;
 /// How long workers may take to drop what was cut.
@@ -162,6 +164,7 @@ impl Node {
             trail: Arc::new(notes),
             contents: Arc::new(said),
             owners: Arc::new(owners),
+            shelf: Arc::new(StoredShelf::new(store.clone(), Arc::clone(&keys.vault), clock.clone())),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
@@ -376,6 +379,7 @@ fn limits(settings: &Settings) -> Limits {
         attempts: ATTEMPTS_MAX,
         heartbeat_ms: timeouts.heartbeat_ms,
         serves_unowned: settings.unowned_resources == UnownedResources::Serve,
+        kept_ms: i64::from(settings.keep_days).saturating_mul(DAY_MS),
         deadlines: Deadlines {
             connect_ms: timeouts.connect_ms,
             first_byte_ms: timeouts.first_byte_ms,

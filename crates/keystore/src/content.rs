@@ -19,6 +19,9 @@ use crate::{
 /// What a text is bound to, besides the request it is of.
 const FORMAT: &[u8] = b"content v1";
 
+/// What a thing on the shelf is bound to, besides its id and the number of the piece.
+const SHELF: &[u8] = b"shelf v1";
+
 /// A team's key, ready to seal and open.
 pub struct ContentKey(SealingKey);
 
@@ -49,6 +52,22 @@ impl ContentKey {
     pub fn open(&self, request: Uuid, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
         self.0.open(&bound_to(&[FORMAT, request.as_bytes()]), sealed).ok_or(CannotOpen)
     }
+
+    /// Seals a piece of a thing on the shelf; the thing itself is the piece before the first.
+    pub fn seal_piece(&self, thing: &str, number: i64, said: &[u8]) -> Result<Vec<u8>, CryptoFailed> {
+        self.0.seal(&bound_to(&[SHELF, thing.as_bytes(), &number.to_be_bytes()]), said)
+    }
+
+    /// What the same piece of the same thing says.
+    pub fn open_piece(
+        &self,
+        thing: &str,
+        number: i64,
+        sealed: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+        let bound = bound_to(&[SHELF, thing.as_bytes(), &number.to_be_bytes()]);
+        self.0.open(&bound, sealed).ok_or(CannotOpen)
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +84,11 @@ mod tests {
         assert_eq!(key(&ours).open(other, sealed.clone()), Err(CannotOpen));
         assert_eq!(key(&theirs).open(one, sealed.clone()), Err(CannotOpen));
         assert!(!sealed.windows(8).any(|bytes| bytes == b"a prompt"));
+        let piece = key(&ours).seal_piece("file-1", 2, b"a line").unwrap();
+        assert_eq!(key(&ours).open_piece("file-1", 2, piece.clone()).unwrap().as_slice(), b"a line");
+        for (thing, number) in [("file-1", 3), ("file-2", 2)] {
+            assert_eq!(key(&ours).open_piece(thing, number, piece.clone()), Err(CannotOpen));
+        }
         assert!(ContentKey::of(&Secret::new("short".into())).is_err());
         assert!(ContentKey::of(&Secret::new("!".into())).is_err());
     }

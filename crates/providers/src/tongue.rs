@@ -90,6 +90,20 @@ pub struct Told {
     /// The request's body as it was sent.
     pub sent: Bytes,
     pub address: Address,
+    pub kept: Kept,
+}
+
+/// What an answer says of being kept here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether it is to be kept: then its end waits until that is done.
+    pub is_kept: bool,
+    /// The answer it goes on from.
+    pub previous: Option<String>,
+    /// The conversation it is a turn of.
+    pub conversation: Option<String>,
+    /// Whether nobody waits for it.
+    pub is_background: bool,
 }
 
 /// In which words an answer comes from the pipeline.
@@ -111,6 +125,16 @@ pub trait Speaker {
 
     /// There is nothing to say, but the answer still comes.
     fn beat(&mut self, out: &mut BytesMut);
+
+    /// The whole answer, once it is complete and its end waits until it is kept.
+    fn closing(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Tells the end that waited, and whether the answer is kept.
+    fn close(&mut self, is_kept: bool, out: &mut BytesMut) {
+        let _ = (is_kept, out);
+    }
 }
 
 /// What clients speak. See the module's first lines.

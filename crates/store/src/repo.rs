@@ -27,6 +27,7 @@ pub mod route;
 pub mod rule;
 pub mod setting;
 pub mod shared_text;
+pub mod shelf;
 pub mod team;
 pub mod usage;
 pub mod user;

@@ -514,6 +514,7 @@ diesel::table! {
         key_sealed -> Nullable<Text>,
         created_at -> BigInt,
         destroyed_at -> Nullable<BigInt>,
+        purpose -> Text,
     }
 }
 
@@ -556,6 +557,27 @@ diesel::table! {
         team_id -> Text,
         key_id -> Text,
         made_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    shelf_things (thing_id) {
+        thing_id -> Text,
+        kind -> Text,
+        key_id -> Text,
+        made_at -> BigInt,
+        expires_at -> BigInt,
+        bytes -> BigInt,
+        is_open -> Bool,
+        sealed -> Binary,
+    }
+}
+
+diesel::table! {
+    shelf_pieces (thing_id, number) {
+        thing_id -> Text,
+        number -> BigInt,
+        sealed -> Binary,
     }
 }
 
@@ -607,6 +629,7 @@ diesel::allow_tables_to_appear_in_same_query!(
 diesel::allow_tables_to_appear_in_same_query!(audit_days, audit_log, revisions);
 diesel::joinable!(keys -> teams (team_id));
 diesel::allow_tables_to_appear_in_same_query!(keys, teams);
+diesel::allow_tables_to_appear_in_same_query!(owned_resources, shelf_things);
 diesel::joinable!(user_sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(user_sessions, users);
 diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));

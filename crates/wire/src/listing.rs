@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     json::{self, Cursor, Malformed, quoted},
+    made::named_first,
     splice::{Edit, splice},
 };
 
@@ -99,6 +100,18 @@ impl Page {
         edits.sort_by_key(|edit| edit.place.start);
         splice(&self.body, &edits)
     }
+}
+
+/// A page of things, each as it stands.
+pub fn written<S: AsRef<str>>(items: &[S], has_more: bool) -> Bytes {
+    let named = |item: Option<&S>| {
+        let id = item.and_then(|item| named_first(item.as_ref().as_bytes()));
+        id.map_or_else(|| "null".to_owned(), |id| quoted(&id))
+    };
+    let (first, last) = (named(items.first()), named(items.last()));
+    let data = items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",");
+    let ends = format!(r#""first_id":{first},"last_id":{last},"has_more":{has_more}"#);
+    format!(r#"{{"object":"list","data":[{data}],{ends}}}"#).into()
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub enum How {
 }
 
 impl How {
-    /// The word in the page on coverage.
+    /// The word in the page on coverage, of an operation that is always answered so.
     pub fn as_str(self) -> &'static str {
         match self {
             How::Native => "native",
@@ -83,6 +83,13 @@ pub struct Row {
     /// What stands in braces is one segment.
     pub path: &'static str,
     pub how: How,
+}
+
+impl Row {
+    /// The word in the page on coverage.
+    pub fn word(&self) -> &'static str {
+        if self.how == How::Kept && resource::is_answered_here(self) { "either" } else { self.how.as_str() }
+    }
 }
 
 #[cfg(test)]

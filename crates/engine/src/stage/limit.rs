@@ -13,7 +13,7 @@ use nexus_core::{
 
 use crate::{
     shared::Shared,
-    stage::{resolve::Routed, select},
+    stage::{parse::Asked, select},
     world::World,
 };
 
@@ -45,8 +45,9 @@ impl Own {
         limits.into_iter().chain(held).reduce(Left::tighter)
     }
 
-    /// Takes the request's place in them. What other nodes may have is waited for a moment.
-    pub async fn admit(&self, routed: &mut Routed, shared: &Shared) -> Result<(), Refusal> {
+    /// Takes the request's place in them; `None` where nothing bounds how much there may be at once. What other nodes may
+    /// have is waited for a moment.
+    pub async fn admit(&self, asked: &Asked, shared: &Shared) -> Result<Option<Arc<Place>>, Refusal> {
         if let Some(held) = &self.throttle {
             let take = |now_us| {
                 let lack = held.take_many(1, now_us);
@@ -54,15 +55,14 @@ impl Own {
             };
             shared.taken(take).await.map_err(|(_, short)| Refusal::Throttled { short })?;
         }
-        let Some([key, team]) = self.limits.as_deref() else { return Ok(()) };
-        let tokens = select::tokens(&routed.asked);
+        let Some([key, team]) = self.limits.as_deref() else { return Ok(None) };
+        let tokens = select::tokens(asked);
         let place = shared.taken(|now_us| Place::take([key, team], None, tokens, now_us)).await;
         let place = place.map_err(|(at, short)| Refusal::AtLimit {
             whose: WHOSE.get(at).copied().unwrap_or("key"),
             short,
             tokens,
         })?;
-        routed.place = Some(Arc::new(place));
-        Ok(())
+        Ok(Some(Arc::new(place)))
     }
 }

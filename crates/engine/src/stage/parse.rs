@@ -18,7 +18,7 @@ use nexus_core::{
 use nexus_keystore::bearer;
 use nexus_providers::{
     dialect::{Unsayable, openai::by_piece},
-    tongue::{self, Address, Retold, Terms, Told, Tongue},
+    tongue::{self, Address, Kept, Retold, Terms, Told, Tongue},
 };
 use nexus_wire::{
     chat::{BodyError, ChatRequest},
@@ -125,10 +125,19 @@ impl Foreign {
         sent: Bytes,
         headers: &Headers<'_>,
     ) -> Result<(Bytes, Self), BodyError> {
-        let Named { operation, address } = named;
-        let Retold { chat, has_more, unsayable } = tongue.read(&address, &sent, Terms::Plain)?;
         let along = tongue.along().iter();
         let along = along.filter_map(|name| Some((*name, headers.along(name)?.to_owned()))).collect();
+        Self::of(named, tongue, sent, along)
+    }
+
+    fn of(
+        named: Named,
+        tongue: &'static dyn Tongue,
+        sent: Bytes,
+        along: Vec<(&'static str, String)>,
+    ) -> Result<(Bytes, Self), BodyError> {
+        let Named { operation, address } = named;
+        let Retold { chat, has_more, unsayable } = tongue.read(&address, &sent, Terms::Plain)?;
         let text = std::str::from_utf8(&sent).ok().filter(|_| operation == Operation::Responses);
         let sealed = text.and_then(mark::take);
         let query = String::new();
@@ -173,8 +182,22 @@ impl Asked {
             asked_at_s: *asked_at_s,
             sent: sent.clone(),
             address: address.clone(),
+            kept: Kept::default(),
         };
-        Some(Box::new(Telling { tongue: *tongue, told }))
+        Some(Box::new(Telling { tongue: *tongue, told, shelving: None }))
+    }
+
+    /// The same call with another body in the same tongue.
+    pub fn retold(self, sent: Bytes) -> Result<Self, Refusal> {
+        let Some(foreign) = self.foreign else { return Ok(Self { body: sent, ..self }) };
+        let Foreign { tongue, along, address, query, .. } = *foreign;
+        let named = Named { operation: self.call.operation, address };
+        let (body, foreign) = Foreign::of(named, tongue, sent, along).map_err(bad)?;
+        let foreign = Foreign { query, ..foreign };
+        let request = Request::read(self.call.operation, &body).map_err(bad)?;
+        let is_stream = request.streams().0;
+        let call = Call { is_stream, ..self.call };
+        Ok(Self { call, body, request, foreign: Some(Box::new(foreign)), ..self })
     }
 
     /// The same call without a body, to be asked another time.

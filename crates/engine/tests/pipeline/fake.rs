@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque, hash_map::RandomState},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::RandomState},
     pin::Pin,
     rc::Rc,
     sync::{
@@ -39,8 +39,9 @@ use nexus_engine::{
         Unbooked,
     },
     relay::orphan::{Reading, orphanage},
-    resource::owners::{Owners, Told},
+    resource::owners::{Owners, OwnersAway, Told},
     shared::{Engine, Keys, Limits, Shared},
+    shelf::{Owner, Part, Shelf, Thing, port::Pieces},
     stage::authenticate::Known,
     world::{World, Worlds},
 };
@@ -79,6 +80,81 @@ impl Owners for NoOwners {
 
     fn homes<'a>(&'a self, _: &'a str, _: Option<TeamId>) -> Told<'a, Vec<(Home, u64)>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// Things in memory.
+#[derive(Default)]
+pub struct MemoryShelf {
+    things: Mutex<BTreeMap<(&'static str, String), (Owner, Thing)>>,
+    /// Whether nothing can be put there or taken from there.
+    pub is_away: AtomicBool,
+}
+
+impl MemoryShelf {
+    fn with<T>(
+        &self,
+        what: impl FnOnce(&mut BTreeMap<(&'static str, String), (Owner, Thing)>) -> T,
+    ) -> Result<T, OwnersAway> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(OwnersAway);
+        }
+        Ok(what(&mut self.things.lock().unwrap()))
+    }
+}
+
+impl Shelf for MemoryShelf {
+    fn put(&self, owner: Owner, thing: Thing) -> Told<'_, ()> {
+        let put = self.with(|things| things.insert((thing.kind, thing.id.clone()), (owner, thing)));
+        Box::pin(async { put.map(drop) })
+    }
+
+    fn find<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, Option<Thing>> {
+        let found = self.with(|things| things.get(&(kind, id.to_owned())).map(|(_, thing)| thing.clone()));
+        Box::pin(async { found })
+    }
+
+    fn change(&self, thing: Thing) -> Told<'_, bool> {
+        let changed = self.with(|things| match things.get_mut(&(thing.kind, thing.id.clone())) {
+            Some((_, there)) => {
+                *there = thing;
+                true
+            }
+            None => false,
+        });
+        Box::pin(async { changed })
+    }
+
+    fn settle(&self, thing: Thing) -> Told<'_, bool> {
+        let settled = self.with(|things| match things.get_mut(&(thing.kind, thing.id.clone())) {
+            Some((_, there)) if there.is_open => {
+                *there = thing;
+                true
+            }
+            _ => false,
+        });
+        Box::pin(async { settled })
+    }
+
+    fn delete<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, bool> {
+        let gone = self.with(|things| things.remove(&(kind, id.to_owned())).is_some());
+        Box::pin(async { gone })
+    }
+
+    fn list(&self, _: &'static str, _: Option<TeamId>, _: Part) -> Told<'_, Vec<Thing>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn add<'a>(&'a self, _: &'static str, _: &'a str, _: Pieces) -> Told<'a, usize> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn pieces<'a>(&'a self, _: &'static str, _: &'a str, _: i64, _: usize) -> Told<'a, Pieces> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn remove<'a>(&'a self, _: &'static str, _: &'a str, _: i64) -> Told<'a, bool> {
+        Box::pin(async { Ok(false) })
     }
 }
 
@@ -356,6 +432,7 @@ pub struct Bench {
     pub clock: Arc<StillClock>,
     pub trail: Arc<FakeTrail>,
     pub contents: Arc<FakeContents>,
+    pub shelf: Arc<MemoryShelf>,
     pub exporter: Exporter,
 }
 
@@ -375,6 +452,7 @@ pub fn bench_of(
     acts: impl IntoIterator<Item = Act>,
     answer_body_bytes: usize,
 ) -> Bench {
+    let shelf = Arc::new(MemoryShelf::default());
     let exporter = Exporter::start().unwrap();
     let ledger = Arc::new(FakeLedger::default());
     let trail = Arc::new(FakeTrail::default());
@@ -404,6 +482,7 @@ pub fn bench_of(
         trail: Arc::clone(&trail) as Arc<dyn Trail>,
         contents: Arc::clone(&contents) as Arc<dyn Contents>,
         owners: Arc::new(NoOwners),
+        shelf: Arc::clone(&shelf) as Arc<dyn Shelf>,
         ledger: Arc::clone(&booked_in),
         estimator: Estimator::start(booked_in).unwrap(),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -416,6 +495,7 @@ pub fn bench_of(
             attempts: 3,
             heartbeat_ms: 15_000,
             serves_unowned: false,
+            kept_ms: 86_400_000,
             deadlines: Deadlines { connect_ms: 1, first_byte_ms: 1, between_chunks_ms: 1, whole_ms: 1 },
         },
         annexes: Box::default(),
@@ -430,7 +510,7 @@ pub fn bench_of(
         alive: None,
     });
     let reading = Cell::new(Some(reading));
-    Bench { reading, engine, transport, ledger, clock, trail, contents, exporter }
+    Bench { reading, engine, transport, ledger, clock, trail, contents, shelf, exporter }
 }
 
 impl Bench {

@@ -84,7 +84,10 @@ async fn a_first_that_is_slower_than_usual_is_outrun_cancelled_and_booked() {
     let begun = tokio::time::Instant::now();
     let reply = ask(&bench, ASK_STREAM).await.unwrap();
     assert!(begun.elapsed().as_millis().abs_diff(40) <= 3, "{:?}", begun.elapsed());
-    assert_eq!((&*reply.decision.target.provider.name, reply.decision.attempts), ("two", 2));
+    assert_eq!(
+        (&*reply.decision.as_ref().unwrap().target.provider.name, reply.decision.as_ref().unwrap().attempts),
+        ("two", 2)
+    );
     assert_eq!(bench.transport.cancelled.get(), 1);
     assert!(text(reply).await.ends_with(DONE));
     assert_eq!(
@@ -107,7 +110,10 @@ async fn a_first_that_answers_after_all_wins_and_the_second_is_cancelled() {
         bench.transport.open_gate();
     });
     let reply = reply.unwrap();
-    assert_eq!((&*reply.decision.target.provider.name, reply.decision.attempts), ("one", 2));
+    assert_eq!(
+        (&*reply.decision.as_ref().unwrap().target.provider.name, reply.decision.as_ref().unwrap().attempts),
+        ("one", 2)
+    );
     text(reply).await;
     let outcomes: Vec<_> = booked(bench).into_iter().map(|(_, outcome, _)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Answered, Outcome::Outrun]);
@@ -121,7 +127,7 @@ async fn where_the_second_fails_the_first_is_waited_for() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         bench.transport.open_gate();
     });
-    assert_eq!(&*reply.unwrap().decision.target.provider.name, "one");
+    assert_eq!(&*reply.unwrap().decision.unwrap().target.provider.name, "one");
     assert_eq!(asked(&bench), ["one", "two"]);
     assert!(matches!(booked(bench)[1].1, Outcome::Failed(Class::Internal)));
 }
@@ -170,7 +176,7 @@ async fn nobody_is_asked_twice_unless_the_rule_the_budgets_and_what_is_known_all
     ] {
         let bench = hedged(setting, [silence(), stream()]);
         let reply = ask(&bench, ASK_STREAM).await.unwrap();
-        assert_eq!((asked(&bench).len(), reply.decision.attempts), (1, 1), "{what}");
+        assert_eq!((asked(&bench).len(), reply.decision.as_ref().unwrap().attempts), (1, 1), "{what}");
     }
     let spent = hedged(SETTING, [silence(), stream()]);
     while spent.engine.shared.retries.take() {}

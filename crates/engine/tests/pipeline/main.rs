@@ -23,6 +23,7 @@ mod refusals;
 mod repeats;
 mod routing;
 mod sealed;
+mod shelf;
 mod streams;
 
 use bytes::Bytes;
@@ -55,14 +56,19 @@ pub async fn send(
     headers: Headers<'_>,
     body: &'static str,
 ) -> Result<Reply<FakeBody>, Denial> {
+    send_to(bench, Operation::ChatCompletions, headers, body).await
+}
+
+pub async fn send_to(
+    bench: &Bench,
+    operation: Operation,
+    headers: Headers<'_>,
+    body: &'static str,
+) -> Result<Reply<FakeBody>, Denial> {
     let pieces = [Ok::<_, BodyCut>(Bytes::from_static(body.as_bytes()))];
     let head = Head { headers, ..Head::default() };
-    pipeline::serve(
-        &bench.engine,
-        Operation::ChatCompletions,
-        Arrival { head, body: futures_util::stream::iter(pieces) },
-    )
-    .await
+    pipeline::serve(&bench.engine, operation, Arrival { head, body: futures_util::stream::iter(pieces) })
+        .await
 }
 
 /// The whole body of an answer, streamed or not.

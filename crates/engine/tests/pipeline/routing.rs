@@ -88,7 +88,7 @@ async fn what_fails_for_a_cause_is_asked_of_the_alias_that_is_there_for_it() {
         let answer = ask(&bench, ASK, Vec::new()).await;
         assert_eq!(asked(&bench).get(1).map(String::as_str), expected, "{cause:?}");
         if let Ok(reply) = answer {
-            assert_eq!(reply.decision.attempts, 2);
+            assert_eq!(reply.decision.as_ref().unwrap().attempts, 2);
             let (body, booked) = (text(reply).await, bench.booked());
             assert!(body.contains(r#""model":"gpt""#), "{body}");
             assert!(booked.iter().all(|record| &*record.alias == "gpt") && booked.len() == 2);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nexus_core::id::{RequestId, TeamId, Uuid};
 use nexus_store::repo::{
     Removed,
-    content::{self, Found},
+    content::{self, Found, Purpose},
     team,
 };
 use serde::Serialize;
@@ -97,7 +97,9 @@ pub async fn erase(call: Call) -> Result<Recorded<Gone>, Problem> {
     let (id, own, now_ms) = (call.id::<TeamId>("id")?, call.caller.reach.team(), call.now_ms());
     call.change("content.erase", move |conn| {
         found(team::show(conn, id, own)?)?;
-        if content::destroy_key(conn, id, now_ms)? == Removed::Unknown {
+        let destroyed =
+            [Purpose::Content, Purpose::Shelf].map(|purpose| content::destroy_key(conn, id, purpose, now_ms));
+        if destroyed.into_iter().collect::<Result<Vec<_>, _>>()?.iter().all(|one| *one == Removed::Unknown) {
             return Err(Problem::new(Kind::NotFound, "nothing of this team is kept").into());
         }
         Ok(Change::of("content", id, Some(id), Gone))

@@ -1,5 +1,7 @@
 //! OpenAI's Responses before any provider: items in, items out, whoever serves them.
 
+mod kept;
+
 use nexus_testkit::{Mock, Options};
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! OpenAI's Responses as clients speak them, without what a provider would have to keep: a request becomes a chat, and a
-//! chat's answer the items of a response.
+//! OpenAI's Responses as clients speak them: a request becomes a chat, and a chat's answer the items of a response. What is
+//! kept of them here, and how a request goes on from that, is in `kept`.
 //!
 //! What a vendor gave out to be sent back unchanged goes through the client's hands as a reasoning item's
 //! `encrypted_content`, which nobody reads but this file.
@@ -7,6 +7,7 @@
 mod answer;
 mod echo;
 mod events;
+pub mod kept;
 pub(crate) mod own;
 mod request;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
-use nexus_providers::tongue::{Address, Terms, Told, Tongue, Words};
+use nexus_providers::tongue::{Address, Kept, Terms, Told, Tongue, Words};
 use nexus_wire::chat::{BodyError, ChatRequest};
 
 use crate::drive;
@@ -16,6 +16,7 @@ pub fn told(sent: &[u8]) -> Told {
         asked_at_s: drive::ASKED_AT_S,
         sent: Bytes::copy_from_slice(sent),
         address: Address::default(),
+        kept: Kept::default(),
     }
 }
 

@@ -17,11 +17,33 @@ use crate::{
     schema::{content_keys, contents, teams},
 };
 
+/// What a team's key seals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What its requests and their answers said.
+    Content,
+    /// What lies on the shelf.
+    Shelf,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Content, Self::Shelf];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Shelf => "shelf",
+        }
+    }
+}
+
 /// A team's key that is not destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub id: Uuid,
+    /// All zeros: that of the keys without a team.
     pub team: TeamId,
+    pub purpose: Purpose,
     pub sealed: SealedText,
 }
 
@@ -49,19 +71,30 @@ pub struct Found {
     pub expires_at_ms: i64,
 }
 
+/// The columns of a [`KeyRow`].
+pub(super) const KEY: (
+    content_keys::id,
+    content_keys::team_id,
+    content_keys::key_sealed,
+    content_keys::purpose,
+) = (content_keys::id, content_keys::team_id, content_keys::key_sealed, content_keys::purpose);
+
 #[derive(Queryable)]
-struct KeyRow {
+pub(super) struct KeyRow {
     id: String,
     team_id: String,
     key_sealed: Option<String>,
+    purpose: String,
 }
 
 impl KeyRow {
-    fn read(self) -> Result<Key, StoreError> {
+    pub(super) fn read(self) -> Result<Key, StoreError> {
         let row = Reading { table: "content_keys", id: &self.id };
         let (id, team) = (row.id("id", &self.id)?, row.id("team_id", &self.team_id)?);
         let sealed = self.key_sealed.ok_or_else(|| row.problem("key_sealed", "is destroyed"))?;
-        Ok(Key { id, team, sealed: SealedText(sealed) })
+        let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == self.purpose);
+        let purpose = purpose.ok_or_else(|| row.problem("purpose", "is unknown"))?;
+        Ok(Key { id, team, purpose, sealed: SealedText(sealed) })
     }
 }
 
@@ -83,18 +116,19 @@ pub fn ttl_seconds(conn: &mut AnyConnection, team: TeamId) -> Result<Option<i64>
     Ok(ttl.flatten())
 }
 
-/// The key of a team, where it has one.
-pub fn key_of(conn: &mut AnyConnection, team: TeamId) -> Result<Option<Key>, StoreError> {
+/// The key of a team for something, where it has one.
+pub fn key_of(conn: &mut AnyConnection, team: TeamId, purpose: Purpose) -> Result<Option<Key>, StoreError> {
     let row: Option<KeyRow> = content_keys::table
         .filter(content_keys::team_id.eq(team.to_string()))
+        .filter(content_keys::purpose.eq(purpose.as_str()))
         .filter(content_keys::destroyed_at.is_null())
-        .select((content_keys::id, content_keys::team_id, content_keys::key_sealed))
+        .select(KEY)
         .first(conn)
         .optional()?;
     row.map(KeyRow::read).transpose()
 }
 
-/// Gives a team that has none its key.
+/// Gives a team that has none for this its key.
 pub fn give_key(conn: &mut AnyConnection, key: &Key, now_ms: i64) -> Result<(), StoreError> {
     insert_into(content_keys::table)
         .values((
@@ -102,15 +136,22 @@ pub fn give_key(conn: &mut AnyConnection, key: &Key, now_ms: i64) -> Result<(), 
             content_keys::team_id.eq(key.team.to_string()),
             content_keys::key_sealed.eq(&key.sealed.0),
             content_keys::created_at.eq(now_ms),
+            content_keys::purpose.eq(key.purpose.as_str()),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-/// Destroys a team's key: nothing of the team's content opens any more. Says whether there was one.
-pub fn destroy_key(conn: &mut AnyConnection, team: TeamId, now_ms: i64) -> Result<Removed, StoreError> {
+/// Destroys a team's key: nothing of the team's that it sealed opens any more. Says whether there was one.
+pub fn destroy_key(
+    conn: &mut AnyConnection,
+    team: TeamId,
+    purpose: Purpose,
+    now_ms: i64,
+) -> Result<Removed, StoreError> {
     let key = content_keys::table
         .filter(content_keys::team_id.eq(team.to_string()))
+        .filter(content_keys::purpose.eq(purpose.as_str()))
         .filter(content_keys::destroyed_at.is_null());
     let gone = (content_keys::key_sealed.eq(None::<String>), content_keys::destroyed_at.eq(Some(now_ms)));
     Ok(Removed::of(change_in(key).set(gone).execute(conn)?))
@@ -146,7 +187,7 @@ pub fn find(
     let key: Option<KeyRow> = content_keys::table
         .find(&row.key_id)
         .filter(content_keys::destroyed_at.is_null())
-        .select((content_keys::id, content_keys::team_id, content_keys::key_sealed))
+        .select(KEY)
         .first(conn)
         .optional()?;
     let Some(key) = key.map(KeyRow::read).transpose()? else { return Ok(None) };
@@ -175,6 +216,7 @@ pub fn delete(conn: &mut AnyConnection, request: RequestId) -> Result<Removed, S
 /// Says how many rows went; 0 is the end.
 pub fn forget(conn: &mut AnyConnection, now_ms: i64, rows: u32) -> Result<u64, StoreError> {
     let keys: Vec<(String, String, Option<i64>)> = content_keys::table
+        .filter(content_keys::purpose.eq(Purpose::Content.as_str()))
         .select((content_keys::id, content_keys::team_id, content_keys::destroyed_at))
         .load(conn)?;
     let mut gone = 0_usize;
@@ -219,7 +261,7 @@ fn keys(conn: &mut AnyConnection) -> Result<Vec<Key>, StoreError> {
     let rows: Vec<KeyRow> = content_keys::table
         .filter(content_keys::destroyed_at.is_null())
         .order(content_keys::id)
-        .select((content_keys::id, content_keys::team_id, content_keys::key_sealed))
+        .select(KEY)
         .load(conn)?;
     rows.into_iter().map(KeyRow::read).collect()
 }
@@ -250,7 +292,12 @@ mod tests {
     }
 
     fn key(number: u64, team: TeamId) -> Key {
-        Key { id: sample::uuid(number), team, sealed: SealedText(format!("v2.d1.{number}")) }
+        Key {
+            id: sample::uuid(number),
+            team,
+            purpose: Purpose::Content,
+            sealed: SealedText(format!("v2.d1.{number}")),
+        }
     }
 
     fn content(number: u64, key: &Key, at_ms: i64) -> Content {
@@ -300,14 +347,17 @@ mod tests {
             .write_blocking(|conn| {
                 give_key(conn, &old, 1)?;
                 (10..14).try_for_each(|number| keep(conn, content(number, &old, 0)))?;
-                destroy_key(conn, team.id, 2)?;
+                destroy_key(conn, team.id, Purpose::Content, 2)?;
                 give_key(conn, &new, 3)?;
                 keep(conn, content(20, &new, 0))
             })
             .unwrap();
         assert_eq!(found(&store, 10, None, 1), None);
         assert!(found(&store, 20, None, 1).is_some());
-        assert_eq!(store.read_blocking(|conn| key_of(conn, team.id)).unwrap(), Some(new.clone()));
+        assert_eq!(
+            store.read_blocking(|conn| key_of(conn, team.id, Purpose::Content)).unwrap(),
+            Some(new.clone())
+        );
         let forget = || store.write_blocking(|conn| forget(conn, 1, 3)).unwrap();
         assert_eq!([forget(), forget(), forget()], [3, 2, 0], "the last step takes the key's row too");
         assert!(store.write_blocking(|conn| give_key(conn, &old, 1)).is_err(), "a team has one key");

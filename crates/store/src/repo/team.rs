@@ -10,7 +10,11 @@ use nexus_core::{anomaly::throttle::Wish, flow::Bounds, id::TeamId, scope::Scope
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    repo::{BoundsChange, Changed, Page, Removed, changed, content, wide},
+    repo::{
+        BoundsChange, Changed, Page, Removed, changed,
+        content::{self, Purpose},
+        wide,
+    },
     row::{Reading, page_of, readable, throttle, written},
     schema::{keys, teams, users},
 };
@@ -199,7 +203,7 @@ pub fn update(
     let row = teams::table.find(id.to_string()).filter(teams::version.eq(expected_version));
     let rows = change_in(row).set((change, teams::version.eq(teams::version + 1))).execute(conn)?;
     if erases && rows > 0 {
-        content::destroy_key(conn, id, now_ms)?;
+        content::destroy_key(conn, id, Purpose::Content, now_ms)?;
     }
     Ok(changed(rows, show(conn, id, None)?))
 }

@@ -24,12 +24,13 @@ quotas, prices and routes hold as for chats.
   pictures and characters are counted, and tokens of completions estimated.
 - An answer of bytes that breaks off ends with the connection.
 - What a provider keeps (files, batches, threads and so on) belongs to the team that made it, and is asked for where it
-  lives: see [resources.md](resources.md). Their answers, refusals included, come as the provider gives them.
+  lives: see [resources.md](resources.md). Their answers, refusals included, come as the provider gives them. What no
+  provider keeps the gateway keeps itself, as that page says.
 ";
 
 /// `docs/openai-coverage.md`.
 pub fn coverage_markdown() -> String {
-    let count = |word: &str| SURFACE.iter().filter(|row| row.how.as_str() == word).count();
+    let count = |word: &str| SURFACE.iter().filter(|row| row.word() == word).count();
     let mut page = format!(
         "# Which operations of OpenAI's API are served\n\n\
          Made from the gateway's own table by `cargo xtask docs`; tests compare it with the routes, and with OpenAI's\n\
@@ -37,16 +38,18 @@ pub fn coverage_markdown() -> String {
          | | operations | |\n|---|---|---|\n\
          | native | {} | routed by the model's name, translated to what the provider speaks, and booked; or answered by the gateway itself |\n\
          | relayed | {} | passed on in its own words to a provider that has it, and booked |\n\
+         | either | {} | relayed where the provider keeps such things; native where it does not, and the gateway keeps them itself |\n\
          | optional | {} | answered with status 404, the code `operation_not_served`, and the reason, unless the setting `also_serve` names its annex |\n",
         count("native"),
         count("relayed"),
+        count("either"),
         count("optional"),
     );
     let is_optional = |row: &&Row| matches!(row.how, How::Optional(_));
     page.push_str(RELAYED);
     page.push_str("\n## Served\n\n| method | path | how |\n|---|---|---|\n");
-    for Row { method, path, how } in SURFACE.iter().filter(|row| !is_optional(row)) {
-        let _ = writeln!(page, "| {method} | `{path}` | {} |", how.as_str());
+    for row in SURFACE.iter().filter(|row| !is_optional(row)) {
+        let _ = writeln!(page, "| {} | `{}` | {} |", row.method, row.path, row.word());
     }
     page.push_str("\n## Optional\n");
     for annex in Annex::ALL {

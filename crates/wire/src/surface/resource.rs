@@ -36,6 +36,18 @@ const COLLECTIONS: &[(&str, &str, &str)] = &[
 const MAKERS: &[(&str, &str)] =
     &[("/videos/edits", "video"), ("/videos/extensions", "video"), ("/videos/{video_id}/remix", "video")];
 
+/// Operations that are answered here on what the gateway keeps itself.
+const HERE: &[(Method, &str)] = &[
+    (Method::Get, "/responses/{response_id}"),
+    (Method::Delete, "/responses/{response_id}"),
+    (Method::Get, "/responses/{response_id}/input_items"),
+];
+
+/// Whether an operation is answered here where the gateway keeps itself what is meant.
+pub(super) fn is_answered_here(row: &Row) -> bool {
+    HERE.iter().any(|(method, path)| row.method == *method && row.path.strip_prefix("/v1") == Some(path))
+}
+
 /// What a row of the table does with what providers keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {

@@ -1,10 +1,15 @@
 //! A response's own members around its items: what was asked is said again, as clients' types want it.
 
-use nexus_wire::{conversation::members::Members, usage::TokenUsage};
+use nexus_wire::{
+    conversation::members::Members,
+    place,
+    splice::{self, Edit},
+    usage::TokenUsage,
+};
 use serde_json::value::RawValue;
 
 use crate::{
-    part::object::{Object, array},
+    part::object::{Object, array, quoted},
     tongue::Told,
 };
 
@@ -32,6 +37,7 @@ const ECHOED: &[(&str, &str)] = &[
 /// How a response stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status<'a> {
+    Queued,
     InProgress,
     Completed,
     /// With the reason.
@@ -52,6 +58,7 @@ impl Status<'_> {
 
     fn word(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::InProgress => "in_progress",
             Self::Completed => "completed",
             Self::Incomplete(_) => "incomplete",
@@ -88,17 +95,33 @@ pub(super) fn response(
         .text("object", "response")
         .count("created_at", told.asked_at_s)
         .text("status", status.word())
-        .raw("background", "false")
+        .raw("background", if told.kept.is_background { "true" } else { "false" })
         .raw("error", &error)
         .raw("incomplete_details", &details)
         .text("model", &told.alias)
         .raw("output", &array(items))
-        .raw("previous_response_id", "null")
-        .raw("store", "false");
+        .raw("previous_response_id", &named(told.kept.previous.as_deref()))
+        .raw("store", if told.kept.is_kept { "true" } else { "false" });
+    if let Some(id) = &told.kept.conversation {
+        object = object.raw("conversation", &Object::default().text("id", id).done());
+    }
     for (name, unsaid) in ECHOED {
         object = object.raw(name, said.raw(name).map_or(unsaid, RawValue::get));
     }
     object.raw("usage", &usage.map_or_else(|| "null".to_owned(), counts)).done()
+}
+
+fn named(id: Option<&str>) -> String {
+    id.map_or_else(|| "null".to_owned(), quoted)
+}
+
+/// The same response, which says that it is not kept.
+pub(super) fn unkept(response: &str) -> String {
+    let members = place::members(response);
+    let store = members.iter().find(|member| member.name == "store");
+    let edit = store.map(|store| Edit { place: store.value_place(response), text: "false" });
+    let told = splice::splice(response.as_bytes(), edit.as_slice());
+    String::from_utf8_lossy(&told).into_owned()
 }
 
 pub(super) fn counts(usage: TokenUsage) -> String {

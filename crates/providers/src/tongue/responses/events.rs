@@ -44,6 +44,8 @@ pub(super) struct Events {
     held: usize,
     finish: Option<String>,
     usage: Option<TokenUsage>,
+    /// The last event and its response, while that waits to be kept.
+    closing: Option<(String, String)>,
 }
 
 impl Events {
@@ -59,6 +61,7 @@ impl Events {
             held: 0,
             finish: None,
             usage: None,
+            closing: None,
         }
     }
 
@@ -92,8 +95,11 @@ impl Events {
     fn end(&mut self, status: Status<'_>, items: &[String], out: &mut BytesMut) {
         let usage = self.usage.unwrap_or_default();
         let response = echo::response(&self.told, status, items, Some(usage));
-        self.emit(&status.event(), |data| data.raw("response", &response), out);
         self.is_over = true;
+        match self.told.kept.is_kept {
+            true => self.closing = Some((status.event(), response)),
+            false => self.emit(&status.event(), |data| data.raw("response", &response), out),
+        }
     }
 
     /// Completes the items; says them, and why the model stopped.
@@ -279,6 +285,16 @@ impl Speaker for Events {
 
     fn beat(&mut self, out: &mut BytesMut) {
         out.put_slice(encode::HEARTBEAT);
+    }
+
+    fn closing(&mut self) -> Option<String> {
+        self.closing.as_ref().map(|(_, response)| response.clone())
+    }
+
+    fn close(&mut self, is_kept: bool, out: &mut BytesMut) {
+        let Some((event, response)) = self.closing.take() else { return };
+        let response = if is_kept { response } else { echo::unkept(&response) };
+        self.emit(&event, |data| data.raw("response", &response), out);
     }
 }
 

@@ -89,15 +89,16 @@ impl Retelling {
         self.unsayable.get_or_insert(Unsayable { param: param.to_owned(), message: message.into() });
     }
 
-    /// What only a provider can say that keeps it.
+    /// What only a provider can say that keeps it: what is kept here was told anew before.
     fn kept(&mut self, said: &Members<'_>) {
         if let Some(name) = KEPT.iter().find(|name| said.raw(name).is_some()) {
-            let what = "names something that is kept, and no chat keeps anything";
+            let what = "names something that another provider keeps than the model is at";
             self.cannot(name, format!("`{name}` {what}; send the whole conversation as `input`"));
         }
         if said.raw("background").map(RawValue::get) == Some("true") {
-            let what = "`background` needs a response that is kept, and no chat is; leave it away";
-            self.cannot("background", what);
+            let what =
+                "`background` is for models whose providers can all be asked so, and for whole answers";
+            self.cannot("background", format!("{what}; leave it or `stream` away"));
         }
     }
 
