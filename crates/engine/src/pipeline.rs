@@ -7,6 +7,7 @@
 use std::{cell::Cell, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::stream;
 use nexus_core::{
     call::Operation,
     failover::Step,
@@ -21,7 +22,7 @@ use nexus_wire::chat::BodyError;
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
-    arrival::{Arrival, BodyStream, Head},
+    arrival::{Arrival, BodyCut, BodyStream, Head},
     attempt::{Served, There, Trip},
     denial::Denial,
     estimate,
@@ -75,6 +76,27 @@ pub async fn serve<T: Transport, B: BodyStream>(
     wanted: impl Into<Wanted>,
     arrival: Arrival<'_, B>,
 ) -> Result<Reply<T::Body>, Denial> {
+    answered(engine, wanted.into(), arrival, None).await
+}
+
+/// Serves a caller who asked for this before, and is not here any more: whose key must be good still.
+pub async fn serve_for<T: Transport>(
+    engine: &Rc<Engine<T>>,
+    operation: Operation,
+    caller: Principal,
+    body: Bytes,
+) -> Result<Reply<T::Body>, Denial> {
+    let body = stream::iter([Ok::<_, BodyCut>(body)]);
+    let arrival = Arrival { head: Head::default(), body };
+    answered(engine, operation.into(), arrival, Some(caller)).await
+}
+
+async fn answered<T: Transport, B: BodyStream>(
+    engine: &Rc<Engine<T>>,
+    wanted: Wanted,
+    arrival: Arrival<'_, B>,
+    caller: Option<Principal>,
+) -> Result<Reply<T::Body>, Denial> {
     let shared = &engine.shared;
     let request = RequestId(identity::mint(&*shared.clock, &*engine.dice));
     let tally = Rc::new(Tally::open(shared));
@@ -83,7 +105,7 @@ pub async fn serve<T: Transport, B: BodyStream>(
     let mut keeping = None;
     let answered = {
         // pinned first: an instrumented future is moved with all that it may come to hold
-        let way = pin!(way(engine, wanted.into(), arrival, request, &tally, (&mut own, &mut keeping)));
+        let way = pin!(way(engine, wanted, (arrival, caller), request, &tally, (&mut own, &mut keeping)));
         way.instrument(span).await
     };
     let now_us = shared.clock.monotonic_us();
@@ -110,7 +132,7 @@ fn heard<B>(reply: Reply<B>, mut keeping: Option<Box<Keeping>>) -> Reply<B> {
         (ReplyBody::Whole(body) | ReplyBody::Kept(body), Some(keeping)) => keeping.hear(body),
         (ReplyBody::Stream(_) | ReplyBody::Heard(_), Some(_)) => return Reply { keeping, ..reply },
         // what is no text is not kept
-        (_, None) | (ReplyBody::Bytes(..), Some(_)) => {}
+        (_, None) | (ReplyBody::Bytes(..) | ReplyBody::Pieces(..), Some(_)) => {}
     }
     reply
 }
@@ -131,7 +153,7 @@ impl From<Refusal> for Refused {
 async fn way<T: Transport, B: BodyStream>(
     engine: &Rc<Engine<T>>,
     wanted: Wanted,
-    arrival: Arrival<'_, B>,
+    (arrival, known): (Arrival<'_, B>, Option<Principal>),
     request: RequestId,
     tally: &Rc<Tally>,
     (own, keeping): (&mut Own, &mut Option<Box<Keeping>>),
@@ -139,15 +161,15 @@ async fn way<T: Transport, B: BodyStream>(
     let shared = &engine.shared;
     let world = shared.worlds.current();
     let Arrival { head, body } = arrival;
-    let caller = identify(engine, &head, &world)?;
-    let caller = match &wanted {
-        Wanted::Resource(call) if call.operation() == Operation::Resources(Family::Organization) => {
-            authenticate::may_manage_providers(caller, &head.line, &world, shared)?
+    let (caller, signature) = match known {
+        Some(caller) => (authenticate::still(caller, &world, shared)?, signed::none()),
+        None => {
+            let caller = entitled(engine, &wanted, &head, &world)?;
+            let signature = signed::head(&head, &caller, &world, shared)?;
+            (caller, signature)
         }
-        _ => authenticate::may_call_models(caller, &head.line, shared)?,
     };
     *own = Own::of(&caller, &world, shared.clock.unix_ms());
-    let signature = signed::head(&head, &caller, &world, shared)?;
     if !shared.ledger.takes_calls() {
         return Err(Refusal::Unbookable.into());
     }
@@ -182,6 +204,22 @@ async fn way<T: Transport, B: BodyStream>(
     };
     let reply = answered.map(|reply| Reply { telling, ..reply })?;
     Ok(kept(reply).await)
+}
+
+/// Who calls, if that one may call such a thing.
+fn entitled<T: Transport>(
+    engine: &Engine<T>,
+    wanted: &Wanted,
+    head: &Head<'_>,
+    world: &World,
+) -> Result<Principal, Refusal> {
+    let caller = identify(engine, head, world)?;
+    match wanted {
+        Wanted::Resource(call) if call.operation() == Operation::Resources(Family::Organization) => {
+            authenticate::may_manage_providers(caller, &head.line, world, &engine.shared)
+        }
+        _ => authenticate::may_call_models(caller, &head.line, &engine.shared),
+    }
 }
 
 /// A reply whose answer is kept where that is wanted: what is there at once is told and kept now, a stream when it is

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_core::stream::LocalBoxStream;
 use nexus_core::{catalogue::Target, flow::Left, id::RequestId, policy::Policy, usage::Repeat};
 use nexus_providers::tongue::Words;
 
 use crate::{
-    keeping::Keeping, relay::Relay, repeat::flight::Listener, stage::normalise::Media, telling::Telling,
+    keeping::Keeping, relay::Relay, repeat::flight::Listener, resource::owners::OwnersAway,
+    stage::normalise::Media, telling::Telling,
 };
 
 /// An answer to the client.
@@ -81,7 +83,9 @@ pub enum ReplyBody<B> {
     Stream(Relay<B>),
     /// Bytes of whatever they are, as they come; they are whole where the relay's status is 200 in the end.
     Bytes(Media, Relay<B>),
-    /// The same, of an answer that several hear.
+    /// Bytes that are kept here, as they come.
+    Pieces(Media, LocalBoxStream<'static, Result<Bytes, OwnersAway>>),
+    /// Events of an answer that several hear.
     Heard(Box<Listener>),
     /// The same, of an answer that was kept: all events at once.
     Kept(Bytes),

@@ -3,11 +3,13 @@
 //! Whose a thing is was looked up before: see `resource`. What is put here can be asked for on every node when the call
 //! that made it returns, and is gone when its time is over.
 
+pub mod batches;
+mod files;
 pub mod listing;
 pub mod port;
 pub mod responses;
+pub mod runner;
 
-use bytes::Bytes;
 use nexus_core::{call::Operation, principal::Principal, refusal::Refusal, resource::Home};
 use nexus_providers::tongue::Kept;
 use nexus_wire::surface::Method;
@@ -15,12 +17,14 @@ use nexus_wire::surface::Method;
 pub use self::port::{Owner, Part, Shelf, Thing};
 use self::responses::Shelving;
 use crate::{
+    identity,
     port::Transport,
     reply::ReplyBody,
     resource::{self, Places, ResourceCall},
     shared::{Engine, Shared},
     stage::{limit::Own, parse::Asked},
     telling::Telling,
+    world::World,
 };
 
 /// What becomes of a request once it is known where lives what it names.
@@ -51,10 +55,20 @@ pub(crate) async fn place<T: Transport>(
         return Ok(Placed::Onward(Box::new(Onward { asked, telling, home: relayed })));
     }
     let Places { home, is_here } = resource::places(&asked, caller, shared).await?;
-    if let (Some(call), true) = (&asked.resource, is_here) {
+    let world = shared.worlds.current();
+    if responses::is_counted_here(&asked, caller, &world) {
         may_call(&asked, caller, shared)?;
         let _place = own.admit(&asked, shared).await?;
-        return serve(call, shared).await.map(|body| Placed::Here(ReplyBody::Whole(body)));
+        return responses::count(asked, is_here, shared)
+            .await
+            .map(|body| Placed::Here(ReplyBody::Whole(body)));
+    }
+    if let Some(call) = &asked.resource
+        && (is_here || (home.is_none() && is_ours(call, &asked, &world)))
+    {
+        may_call(&asked, caller, shared)?;
+        let _place = own.admit(&asked, shared).await?;
+        return serve(engine, call, &asked, caller, &world).await.map(Placed::Here);
     }
     if asked.call.operation != Operation::Responses {
         if is_here {
@@ -72,7 +86,7 @@ pub(crate) async fn place<T: Transport>(
     if let Some(telling) = &mut telling {
         telling.shelving = Shelving::of(&asked, sent, previous.clone(), caller, shared);
         let is_kept = telling.shelving.is_some();
-        telling.told.kept = Kept { is_kept, previous, ..Kept::default() };
+        telling.told.kept = Kept { is_kept, previous };
     }
     Ok(Placed::Onward(Box::new(Onward { asked, telling, home })))
 }
@@ -85,11 +99,49 @@ fn may_call(asked: &Asked, caller: &Principal, shared: &Shared) -> Result<(), Re
     }
 }
 
-/// Answers a call about something that lies here.
-async fn serve(call: &ResourceCall, shared: &Shared) -> Result<Bytes, Refusal> {
-    match call.does.family {
-        "stored_responses" => responses::serve(call, shared).await,
-        family => Err(elsewhere(family)),
+/// Whether a call that names nothing is answered here, because it goes to nobody who keeps such things.
+fn is_ours(call: &ResourceCall, asked: &Asked, world: &World) -> bool {
+    let is_collection = matches!((call.does.family, operation(call)), ("files" | "batches", (_, "")));
+    is_collection && call.named.is_empty() && asked.request.model().is_none() && !keeps(call, asked, world)
+}
+
+/// Whether who takes calls that name no model keeps such things.
+fn keeps(call: &ResourceCall, asked: &Asked, world: &World) -> bool {
+    let to = world.home(&asked.call.alias);
+    let target = to.as_ref().and_then(|to| to.route.targets.first());
+    target.is_some_and(|target| {
+        world.backend(target).is_some_and(|there| there.dialect.kept_at(&call.path, target.site()).is_some())
+    })
+}
+
+/// Answers a call about what lies here.
+async fn serve<T: Transport>(
+    engine: &Engine<T>,
+    call: &ResourceCall,
+    asked: &Asked,
+    caller: &Principal,
+    world: &World,
+) -> Result<ReplyBody<T::Body>, Refusal> {
+    let shared = &engine.shared;
+    let new_id = || identity::mint(&*shared.clock, &*engine.dice);
+    let body = match (call.does.family, call.does.makes.is_some(), call.does.lists.is_some()) {
+        ("stored_responses", ..) => responses::serve(call, shared).await?,
+        ("files", true, _) => files::upload(asked, caller, shared, new_id()).await?,
+        ("files", _, true) => files::list(call, caller, shared).await?,
+        ("files", ..) => return files::serve(call, shared).await,
+        ("batches", true, _) => batches::create(asked, caller, (shared, world), new_id()).await?,
+        ("batches", _, true) => batches::list(call, caller, shared).await?,
+        ("batches", ..) => batches::serve(call, shared).await?,
+        (family, ..) => return Err(elsewhere(family)),
+    };
+    Ok(ReplyBody::Whole(body))
+}
+
+/// What is said where nothing is kept here.
+fn nothing_kept() -> Refusal {
+    Refusal::BadBody {
+        message: "no provider takes this, and the gateway keeps nothing itself (`keep_days` is 0); ask whoever manages it".to_owned(),
+        param: None,
     }
 }
 

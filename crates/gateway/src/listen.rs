@@ -16,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     admin::Admin,
+    batches::Batching,
     boot,
     connections::{Bounds, Connections},
     dice::WorkerDice,
@@ -52,6 +53,7 @@ pub struct Parts {
     pub drain: Arc<Drain>,
     /// Sockets that listen already.
     pub handed: Arc<Handed>,
+    pub batching: Arc<Batching>,
 }
 
 /// The listener at `address` for a part of the URLs. `alive` is dropped with the last of its workers.
@@ -61,7 +63,7 @@ pub fn serve(
     settings: &Settings,
     alive: &Sender<Infallible>,
 ) -> Result<Server, StartError> {
-    let Parts { shared, admin, modes, drain, .. } = parts.clone();
+    let Parts { shared, admin, modes, drain, batching, .. } = parts.clone();
     let connections =
         Connections::new(bounds(&settings.server), Arc::clone(&shared.meters), Arc::clone(&drain));
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
@@ -95,6 +97,7 @@ pub fn serve(
             modes: Arc::clone(&modes),
             drain: Arc::clone(&drain),
         });
+        batching.begin(part, &worker.engine, &drain);
         let entrance = Entrance::new(hosts.clone(), origins.clone(), worker.clone());
         App::new()
             .app_data(worker)

@@ -6,6 +6,7 @@ mod admin;
 mod alerts;
 mod api;
 mod apply;
+mod batches;
 mod boot;
 mod bug;
 mod checks;

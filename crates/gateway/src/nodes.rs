@@ -32,8 +32,10 @@ use crate::{dice::WorkerDice, reload::Standing};
 const PERIOD: Duration = Duration::from_secs(3);
 /// Retention, rollups, anchors, jobs that price again: what grows in the database is tended by one node.
 pub const UPKEEP: &str = "upkeep";
+/// Batches that the gateway runs itself.
+pub const BATCHES: &str = "batches";
 /// Every job there is.
-const JOBS: [&str; 1] = [UPKEEP];
+const JOBS: [&str; 2] = [UPKEEP, BATCHES];
 
 /// What a node is, and which jobs are its own.
 pub struct Presence {

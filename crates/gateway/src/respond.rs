@@ -13,7 +13,8 @@ use actix_web::{
     },
     web::Bytes,
 };
-use futures_core::Stream;
+use futures_core::{Stream, stream::LocalBoxStream};
+use futures_util::TryStreamExt as _;
 use nexus_core::{
     fault::{Fault, Verbatim},
     id::RequestId,
@@ -23,13 +24,17 @@ use nexus_engine::{
     denial::Denial,
     keeping::Keeping,
     reply::{Decision, Reply, ReplyBody, Sharing},
+    resource::owners::OwnersAway,
     stage::normalise::Media,
     telling::Telling,
 };
 use nexus_providers::tongue::{Tongue, Words};
 use nexus_wire::error::{ErrorCode, PublicError};
 
-use self::{events::Events, whole::Whole};
+use self::{
+    events::Events,
+    whole::{BrokenOff, Whole},
+};
 use crate::{tarpit::Stay, worker::Worker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -55,6 +60,7 @@ where
             ReplyBody::Heard(listener) => events(reply.request).body(Events::new(listener, None, keeping)),
             ReplyBody::Kept(body) => events(reply.request).body(body),
             ReplyBody::Bytes(media, relay) => bytes(reply.request, &media).body(Whole::new(relay)),
+            ReplyBody::Pieces(media, pieces) => kept(reply.request, &media, pieces),
         },
         Some(telling) => {
             let words = reply.decision.as_ref().map_or(Words::Chat, |decision| decision.words);
@@ -102,6 +108,7 @@ where
         ReplyBody::Kept(body) => streamed(id, telling).body(telling.kept(&body, words)),
         // only chats are told in another tongue
         ReplyBody::Bytes(media, relay) => bytes(id, &media).body(Whole::new(relay)),
+        ReplyBody::Pieces(media, pieces) => kept(id, &media, pieces),
     };
     name(&mut response, tongue, id);
     response
@@ -129,6 +136,15 @@ fn bytes(id: RequestId, media: &Media) -> HttpResponseBuilder {
     }
     guarded(&mut response);
     response
+}
+
+/// Bytes that are kept here; where they cannot be read on the connection is cut.
+fn kept(
+    id: RequestId,
+    media: &Media,
+    pieces: LocalBoxStream<'static, Result<Bytes, OwnersAway>>,
+) -> HttpResponse {
+    bytes(id, media).streaming(pieces.map_err(|OwnersAway| BrokenOff))
 }
 
 /// What a provider calls a page must not become one under this name.

@@ -44,6 +44,7 @@ use tokio::{
 use crate::{
     admin::{Admin, oidc::Oidc, session::SignIn},
     alerts::{Alerting, Findings},
+    batches::Batching,
     boot, checks, cli,
     clock::SystemClock,
     cluster::Company,
@@ -151,6 +152,7 @@ impl Node {
         let (said, contents) = contents::start(&store, &keys.vault, clock.clone(), &meters)?;
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let (owners, noted) = StoredOwners::start(store.clone()).map_err(StartError::Thread)?;
+        let shelf = StoredShelf::new(store.clone(), Arc::clone(&keys.vault), clock.clone());
         let shared = Arc::new(Shared {
             worlds: Worlds::default(),
             keys: keys.proofs,
@@ -164,7 +166,7 @@ impl Node {
             trail: Arc::new(notes),
             contents: Arc::new(said),
             owners: Arc::new(owners),
-            shelf: Arc::new(StoredShelf::new(store.clone(), Arc::clone(&keys.vault), clock.clone())),
+            shelf: Arc::new(shelf.clone()),
             estimator: Estimator::start(Arc::clone(&ledger)).map_err(StartError::Thread)?,
             ledger,
             clock,
@@ -192,9 +194,10 @@ impl Node {
         let keeping = Keeping::start(store.clone(), settings, Arc::clone(&shared.clock))?;
         let rotating =
             Rotating::start(rotation, upkeep, Arc::clone(&company.presence)).map_err(StartError::Thread)?;
+        let batching = Arc::new(Batching::new(shelf, Arc::clone(&company.presence)));
         let modes = Arc::new(Modes::new(Arc::clone(&shared), store));
         let (drain, handed) = (Arc::default(), Arc::new(Handed::over()?));
-        let parts = Parts { shared, admin: Arc::new(admin), modes, drain, handed };
+        let parts = Parts { shared, admin: Arc::new(admin), modes, drain, handed, batching };
         let writers = (trail, contents, noted);
         Ok(Self { parts, exporter, shipper, reloading, keeping, rotating, company, writers, findings })
     }

@@ -70,6 +70,16 @@ impl StoredShelf {
         Self { store, vault, clock }
     }
 
+    /// The same for a job, while the token of its lease holds.
+    pub fn fenced(&self, job: &'static str, token: i64) -> Self {
+        Self { store: self.store.fenced(job, token), ..self.clone() }
+    }
+
+    /// The ids of what is open of a kind, the oldest first.
+    pub async fn open(&self, kind: &'static str, limit: i64) -> Result<Vec<String>, StoreError> {
+        self.store.read(move |conn| shelf::open(conn, kind, limit)).await
+    }
+
     /// The team's key, made where it has none.
     async fn key(&self, team: Option<TeamId>) -> Result<(Key, ContentKey), Lost> {
         let team = team.unwrap_or(TeamId(Uuid::nil()));
@@ -248,16 +258,21 @@ impl Shelf for StoredShelf {
         async move { Ok(self.taken(kind, id, from, limit).await?) }.boxed()
     }
 
-    fn remove<'a>(&'a self, kind: &'static str, id: &'a str, number: i64) -> Told<'a, bool> {
-        let id = id.to_owned();
+    fn numbers<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, Vec<i64>> {
+        let (id, now_ms) = (id.to_owned(), self.clock.unix_ms());
         async move {
-            let now_ms = self.clock.unix_ms();
-            let gone = self.store.write(move |conn| match shelf::find(conn, kind, &id, now_ms)? {
-                Some(_) => shelf::delete_piece(conn, &id, number),
-                None => Ok(Removed::Unknown),
+            let numbers = self.store.read(move |conn| match shelf::find(conn, kind, &id, now_ms)? {
+                Some(_) => shelf::numbers(conn, &id),
+                None => Ok(Vec::new()),
             });
-            Ok(gone.await.map_err(Lost::from)? == Removed::Now)
+            Ok(numbers.await.map_err(Lost::from)?)
         }
         .boxed()
+    }
+
+    fn clear<'a>(&'a self, _: &'static str, id: &'a str) -> Told<'a, ()> {
+        let id = id.to_owned();
+        async move { Ok(self.store.write(move |conn| shelf::clear(conn, &id)).await.map_err(Lost::from)?) }
+            .boxed()
     }
 }

@@ -100,10 +100,6 @@ pub struct Kept {
     pub is_kept: bool,
     /// The answer it goes on from.
     pub previous: Option<String>,
-    /// The conversation it is a turn of.
-    pub conversation: Option<String>,
-    /// Whether nobody waits for it.
-    pub is_background: bool,
 }
 
 /// In which words an answer comes from the pipeline.

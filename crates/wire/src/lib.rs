@@ -3,6 +3,7 @@
 //! Everything here is a function of bytes: no vendor's name, no socket, no clock.
 
 pub mod base64;
+pub mod batch;
 pub mod bearing;
 pub mod chat;
 pub mod completion;
@@ -25,4 +26,5 @@ pub mod sse;
 pub mod surface;
 pub mod usage;
 
+pub mod file;
 mod json;

@@ -4,12 +4,14 @@
 //! acts on must stand in the body once.
 
 mod answer;
+mod file;
 mod form;
 
 use std::ops::Range;
 
 pub use self::{
     answer::{Answer, Spent},
+    file::FormFile,
     form::{Form, Scan},
 };
 use crate::{

@@ -1,14 +1,21 @@
 //! Pages of lists that are answered here, as OpenAI pages: `limit`, `order`, `after`.
 
 use bytes::Bytes;
-use nexus_core::refusal::Refusal;
+use nexus_core::{
+    principal::{Level, Principal},
+    refusal::Refusal,
+};
 use nexus_wire::{listing::written, made::named_first};
 
-use crate::resource::ResourceCall;
+use super::{Part, Thing};
+use crate::{resource::ResourceCall, shared::Shared};
 
 /// Things on a page where the call does not say, and at most.
 const USUAL: usize = 20;
 const MOST: usize = 100;
+/// The same of files: as many may be asked for as at OpenAI, and fewer are given.
+const FILES_SAID_MOST: usize = 10_000;
+const FILES: usize = 1_000;
 
 /// What a call wants of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +31,27 @@ impl Wanted {
     /// # Errors
     /// If a limit or an order is none.
     pub fn of(call: &ResourceCall) -> Result<Self, Refusal> {
+        Self::within(call, USUAL, MOST)
+    }
+
+    /// The same of a list of files.
+    ///
+    /// # Errors
+    /// If a limit or an order is none.
+    pub fn of_files(call: &ResourceCall) -> Result<Self, Refusal> {
+        let wanted = Self::within(call, FILES, FILES_SAID_MOST)?;
+        Ok(Self { limit: wanted.limit.min(FILES), ..wanted })
+    }
+
+    fn within(call: &ResourceCall, usual: usize, most: usize) -> Result<Self, Refusal> {
         let said = |name| call.queried(name);
         let limit = match said("limit") {
-            None => USUAL,
+            None => usual,
             Some(limit) => limit
                 .parse()
                 .ok()
-                .filter(|limit| (1..=MOST).contains(limit))
-                .ok_or_else(|| bad("limit", "a whole number from 1 to 100"))?,
+                .filter(|limit| (1..=most).contains(limit))
+                .ok_or_else(|| bad("limit", &format!("a whole number from 1 to {most}")))?,
         };
         let is_newest_first = match said("order").as_deref() {
             None | Some("desc") => true,
@@ -57,6 +77,31 @@ impl Wanted {
         let has_more = items.len() > self.limit;
         items.truncate(self.limit);
         Ok(written(&items, has_more))
+    }
+}
+
+/// The caller's things of a kind that are wanted, and whether more follow.
+pub(crate) async fn gather(
+    shared: &Shared,
+    kind: &'static str,
+    caller: &Principal,
+    wanted: &Wanted,
+    is_wanted: impl Fn(&Thing) -> bool,
+) -> Result<(Vec<Thing>, bool), Refusal> {
+    let key = (caller.level == Level::Session).then_some(caller.key);
+    let (mut found, mut after) = (Vec::new(), wanted.after.clone());
+    loop {
+        let limit = wanted.limit + 1;
+        let part = Part { after, is_newest_first: wanted.is_newest_first, limit, key };
+        let page = shared.shelf.list(kind, caller.team, part).await?;
+        let is_last = page.len() < limit;
+        after = page.last().map(|thing| thing.id.clone());
+        found.extend(page.into_iter().filter(|thing| is_wanted(thing)));
+        if is_last || found.len() > wanted.limit {
+            let has_more = found.len() > wanted.limit;
+            found.truncate(wanted.limit);
+            return Ok((found, has_more));
+        }
     }
 }
 

@@ -77,6 +77,9 @@ pub trait Shelf: Send + Sync + 'static {
     /// At most so many pieces of a thing, from a number on.
     fn pieces<'a>(&'a self, kind: &'static str, id: &'a str, from: i64, limit: usize) -> Told<'a, Pieces>;
 
-    /// Takes a piece away; says whether it was there.
-    fn remove<'a>(&'a self, kind: &'static str, id: &'a str, number: i64) -> Told<'a, bool>;
+    /// The numbers of all its pieces.
+    fn numbers<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, Vec<i64>>;
+
+    /// Takes all its pieces away.
+    fn clear<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, ()>;
 }

@@ -6,12 +6,24 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nexus_core::{id::RequestId, principal::Principal, refusal::Refusal};
-use nexus_providers::tongue::responses::kept::{self, KeptResponse, Named};
-use nexus_wire::{made::wants_storing, surface::Method};
+use nexus_core::{call::Operation, id::RequestId, principal::Principal, refusal::Refusal};
+use nexus_providers::tongue::{
+    Terms, Tongue as _,
+    responses::{
+        Responses,
+        kept::{self, KeptResponse, Named},
+    },
+};
+use nexus_wire::{chat::BodyError, made::wants_storing, surface::Method};
 
 use super::{Owner, Shelf, Thing, elsewhere, expiry_ms, first, gone, listing::Wanted, operation};
-use crate::{resource::ResourceCall, shared::Shared, stage::parse::Asked};
+use crate::{
+    estimate::{self, Prompt},
+    resource::ResourceCall,
+    shared::Shared,
+    stage::parse::Asked,
+    world::World,
+};
 
 const KIND: &str = "response";
 
@@ -100,9 +112,6 @@ async fn before(id: &str, limit: usize, shared: &Shared) -> Result<Vec<String>, 
                 false => broken(&id),
             });
         };
-        if turns.is_empty() && matches!(&*kept.status(), "queued" | "in_progress") {
-            return Err(unready(&id));
-        }
         let items: Vec<String> = kept.input.iter().cloned().chain(kept.output()).collect();
         bytes = items.iter().fold(bytes, |bytes, item| bytes.saturating_add(item.len()));
         turns.push(items);
@@ -129,11 +138,27 @@ fn broken(id: &str) -> Refusal {
     }
 }
 
-fn unready(id: &str) -> Refusal {
-    Refusal::BadBody {
-        message: format!("the response `{id}` is not complete yet; wait until its `status` says so"),
-        param: Some("previous_response_id".to_owned()),
-    }
+/// Whether a call wants to know how long a prompt is whose model is at nobody who counts.
+pub(crate) fn is_counted_here(asked: &Asked, caller: &Principal, world: &World) -> bool {
+    let is_counting = asked.resource.as_deref().is_some_and(|call| call.path == "/responses/input_tokens");
+    let to = asked.request.model().filter(|_| is_counting);
+    let Some(to) = to.and_then(|model| world.snapshot.catalogue.resolve(model, caller.team)) else {
+        return false;
+    };
+    to.route.targets.iter().all(|target| {
+        let dialect = world.backend(target).map(|there| there.dialect);
+        let model = target.model_for(&to.name);
+        dialect.is_none_or(|dialect| dialect.own(Operation::Responses, model, target.site()).is_none())
+    })
+}
+
+/// How many tokens the prompt has, by the gateway's own count; nobody is asked.
+pub(crate) async fn count(asked: Asked, is_here: bool, shared: &Shared) -> Result<Bytes, Refusal> {
+    let asked = if is_here { go_on(asked, shared).await?.0 } else { asked };
+    let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
+    let told = Responses.read(&asked.body, Terms::Plain).map_err(bad)?;
+    let usage = estimate::count(Prompt::Chat(told.chat), String::new()).await;
+    Ok(kept::counted(usage.prompt_tokens()))
 }
 
 /// Answers a call about one.
@@ -158,7 +183,9 @@ pub(crate) async fn serve(call: &ResourceCall, shared: &Shared) -> Result<Bytes,
             let wanted = Wanted::of(call)?;
             let kept = find(id, shared).await?.ok_or_else(|| gone(KIND, id))?;
             let mut items = match &kept.previous {
-                Some(previous) => before(previous, usize::MAX, shared).await.unwrap_or_default(),
+                Some(previous) => {
+                    before(previous, shared.limits.answer_body_bytes, shared).await.unwrap_or_default()
+                }
                 None => Vec::new(),
             };
             items.extend(kept.input);

@@ -69,6 +69,14 @@ pub fn authenticate(
     Ok(principal)
 }
 
+/// A caller who was known before, if its key is good still.
+pub fn still(caller: Principal, world: &World, shared: &Shared) -> Result<Principal, Refusal> {
+    if !world.snapshot.admits(&caller, shared.clock.unix_ms()) {
+        return Err(Refusal::InvalidKey);
+    }
+    Ok(caller)
+}
+
 /// Lets only callers through that may call models, and takes the request from a session key's allowance.
 pub fn may_call_models(principal: Principal, line: &Line<'_>, shared: &Shared) -> Result<Principal, Refusal> {
     if !principal.level.may_call_models() {

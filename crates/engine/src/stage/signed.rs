@@ -32,6 +32,11 @@ impl Judged {
     }
 }
 
+/// What is no request of its own needs no signature: the one that led to it was judged.
+pub fn none() -> Judged {
+    Judged { signed: None, keyid: String::new() }
+}
+
 /// Judges the head.
 pub fn head(head: &Head<'_>, caller: &Principal, world: &World, shared: &Shared) -> Result<Judged, Refusal> {
     let (signing, generation) = world.snapshot.signing(caller);
@@ -42,7 +47,7 @@ pub fn head(head: &Head<'_>, caller: &Principal, world: &World, shared: &Shared)
         Signing::Required => true,
     };
     if !is_wanted {
-        return Ok(Judged { signed: None, keyid: String::new() });
+        return Ok(none());
     }
     let key = caller.parent.unwrap_or(caller.key);
     let keyid = key.to_string();

@@ -122,7 +122,7 @@ impl Shelf for MemoryShelf {
             }
             None => false,
         });
-        Box::pin(async { changed })
+        Box::pin(async move { changed })
     }
 
     fn settle(&self, thing: Thing) -> Told<'_, bool> {
@@ -133,12 +133,12 @@ impl Shelf for MemoryShelf {
             }
             _ => false,
         });
-        Box::pin(async { settled })
+        Box::pin(async move { settled })
     }
 
     fn delete<'a>(&'a self, kind: &'static str, id: &'a str) -> Told<'a, bool> {
         let gone = self.with(|things| things.remove(&(kind, id.to_owned())).is_some());
-        Box::pin(async { gone })
+        Box::pin(async move { gone })
     }
 
     fn list(&self, _: &'static str, _: Option<TeamId>, _: Part) -> Told<'_, Vec<Thing>> {
@@ -153,8 +153,12 @@ impl Shelf for MemoryShelf {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn remove<'a>(&'a self, _: &'static str, _: &'a str, _: i64) -> Told<'a, bool> {
-        Box::pin(async { Ok(false) })
+    fn numbers<'a>(&'a self, _: &'static str, _: &'a str) -> Told<'a, Vec<i64>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn clear<'a>(&'a self, _: &'static str, _: &'a str) -> Told<'a, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 

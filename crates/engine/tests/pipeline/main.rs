@@ -80,6 +80,7 @@ pub async fn text(reply: Reply<FakeBody>) -> String {
         }
         ReplyBody::Heard(listener) => listener.map(|piece| piece.to_vec()).concat().await,
         ReplyBody::Kept(bytes) => bytes.to_vec(),
+        ReplyBody::Pieces(_, pieces) => pieces.map(|piece| piece.unwrap().to_vec()).concat().await,
     };
     String::from_utf8(bytes).unwrap()
 }

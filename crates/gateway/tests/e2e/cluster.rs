@@ -364,14 +364,14 @@ fn nodes_are_listed_and_what_one_does_another_does_when_it_is_gone() {
     for (at, node) in shown.iter().enumerate() {
         assert_says(node, &json!({ "role": "all", "zone": "here", "is_here": true, "is_this": at == 1 }));
         // the first to be there has what one does
-        assert_eq!(node["jobs"], if at == 0 { json!(["upkeep"]) } else { json!([]) });
+        assert_eq!(node["jobs"], if at == 0 { json!(["batches", "upkeep"]) } else { json!([]) });
     }
     nodes[0].signal("KILL");
     nodes[0].wait();
     until("somebody else does it", || {
         let shown = list(&nodes[1]);
         let is_elsewhere =
-            shown.iter().any(|node| node["jobs"] == json!(["upkeep"]) && node["name"] != "node 0");
+            shown.iter().any(|node| node["jobs"] == json!(["batches", "upkeep"]) && node["name"] != "node 0");
         (is_elsewhere && shown[0]["is_here"] == false).then_some(())
     });
     nodes.remove(2).stop();

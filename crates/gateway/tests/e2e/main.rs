@@ -12,6 +12,7 @@
 mod admin;
 mod alerts;
 mod audit;
+mod batches;
 mod bedrock;
 mod capabilities;
 mod chat;

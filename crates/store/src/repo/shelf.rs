@@ -166,9 +166,10 @@ pub fn grow(conn: &mut AnyConnection, thing: &str, bytes: u64) -> Result<(), Sto
     Ok(())
 }
 
-/// Takes a piece away.
-pub fn delete_piece(conn: &mut AnyConnection, thing: &str, number: i64) -> Result<Removed, StoreError> {
-    Ok(Removed::of(delete_from(shelf_pieces::table.find((thing, number))).execute(conn)?))
+/// Takes all pieces of a thing away.
+pub fn clear(conn: &mut AnyConnection, thing: &str) -> Result<(), StoreError> {
+    delete_from(shelf_pieces::table.filter(shelf_pieces::thing_id.eq(thing))).execute(conn)?;
+    Ok(())
 }
 
 /// The pieces of a thing from a number on, in their order.
@@ -346,6 +347,11 @@ mod tests {
         assert_eq!(from(1, 9), [(2, vec![2]), (7, vec![7])]);
         assert_eq!(from(0, 1), [(0, vec![0])]);
         assert_eq!(store.read_blocking(|conn| numbers(conn, "file-1")).unwrap(), [0, 2, 7]);
+        lay(&store, "file-2", "file", &key, 100);
+        store.write_blocking(|conn| add_piece(conn, "file-2", 0, vec![1])).unwrap();
+        store.write_blocking(|conn| clear(conn, "file-2")).unwrap();
+        assert!(store.read_blocking(|conn| numbers(conn, "file-2")).unwrap().is_empty());
+        assert_eq!(from(0, 1), [(0, vec![0])], "of others nothing goes");
         assert_eq!(store.write_blocking(|conn| delete(conn, "file", "file-1")).unwrap(), Removed::Now);
         assert!(from(0, 9).is_empty());
     }

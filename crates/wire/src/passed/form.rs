@@ -97,6 +97,10 @@ impl Form {
         })
     }
 
+    pub(super) fn delimiter(&self) -> &[u8] {
+        &self.delimiter
+    }
+
     /// The same, which may go on its way without a model.
     #[must_use]
     pub fn without_model(self) -> Self {
@@ -313,7 +317,7 @@ fn broken(what: &str) -> BodyError {
 }
 
 /// A parameter of a `content-disposition`, which may be quoted.
-fn parameter<'a>(disposition: &'a str, wanted: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(disposition: &'a str, wanted: &str) -> Option<&'a str> {
     let mut rest = disposition;
     while let Some((_, after)) = rest.split_once(';') {
         let (name, value) = after.split_once('=')?;
@@ -347,7 +351,7 @@ fn quote_end(text: &str) -> Option<usize> {
     })
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     let first = *wanted.first()?;
     let mut at = 0;
     while let Some(found) = memchr::memchr(first, bytes.get(at..)?) {

@@ -38,9 +38,19 @@ const MAKERS: &[(&str, &str)] =
 
 /// Operations that are answered here on what the gateway keeps itself.
 const HERE: &[(Method, &str)] = &[
+    (Method::Post, "/responses/input_tokens"),
     (Method::Get, "/responses/{response_id}"),
     (Method::Delete, "/responses/{response_id}"),
     (Method::Get, "/responses/{response_id}/input_items"),
+    (Method::Get, "/files"),
+    (Method::Post, "/files"),
+    (Method::Get, "/files/{file_id}"),
+    (Method::Delete, "/files/{file_id}"),
+    (Method::Get, "/files/{file_id}/content"),
+    (Method::Get, "/batches"),
+    (Method::Post, "/batches"),
+    (Method::Get, "/batches/{batch_id}"),
+    (Method::Post, "/batches/{batch_id}/cancel"),
 ];
 
 /// Whether an operation is answered here where the gateway keeps itself what is meant.

@@ -144,6 +144,31 @@ fn holds(folder: &std::path::Path, bytes: &[u8]) -> bool {
 }
 
 #[test]
+fn a_prompt_is_counted_with_what_it_goes_on_from_and_nobody_is_asked() {
+    let (mock, site) = mocked("anthropic", "/v1", &[]);
+    let key = team_key(&site, "red");
+    let node = site.start();
+    let first = post(&node, &key, r#"{"model":"model","input":"a sentence that has a few words"}"#);
+    let before = mock.requests().len();
+    let count = |body: &Value| {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let told = node.request("POST", "/v1/responses/input_tokens", &headers, &body.to_string());
+        assert_eq!(
+            (told.status, &told.json()["object"]),
+            (200, &json!("response.input_tokens")),
+            "{}",
+            told.text()
+        );
+        told.json()["input_tokens"].as_u64().unwrap()
+    };
+    let short = count(&json!({"model": "model", "input": "hi"}));
+    let long = count(&json!({"model": "model", "input": "hi", "previous_response_id": id(&first)}));
+    assert!(short > 0 && long > short + 10, "{short} and {long}");
+    assert_eq!(mock.requests().len(), before);
+}
+
+#[test]
 fn what_is_not_to_be_kept_says_so_and_is_not_there() {
     let (_mock, mut site) = mocked("anthropic", "/v1", &[]);
     let key = team_key(&site, "red");

@@ -37,7 +37,6 @@ const ECHOED: &[(&str, &str)] = &[
 /// How a response stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status<'a> {
-    Queued,
     InProgress,
     Completed,
     /// With the reason.
@@ -58,7 +57,6 @@ impl Status<'_> {
 
     fn word(self) -> &'static str {
         match self {
-            Self::Queued => "queued",
             Self::InProgress => "in_progress",
             Self::Completed => "completed",
             Self::Incomplete(_) => "incomplete",
@@ -95,16 +93,13 @@ pub(super) fn response(
         .text("object", "response")
         .count("created_at", told.asked_at_s)
         .text("status", status.word())
-        .raw("background", if told.kept.is_background { "true" } else { "false" })
+        .raw("background", "false")
         .raw("error", &error)
         .raw("incomplete_details", &details)
         .text("model", &told.alias)
         .raw("output", &array(items))
         .raw("previous_response_id", &named(told.kept.previous.as_deref()))
         .raw("store", if told.kept.is_kept { "true" } else { "false" });
-    if let Some(id) = &told.kept.conversation {
-        object = object.raw("conversation", &Object::default().text("id", id).done());
-    }
     for (name, unsaid) in ECHOED {
         object = object.raw(name, said.raw(name).map_or(unsaid, RawValue::get));
     }

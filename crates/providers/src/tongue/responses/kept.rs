@@ -11,11 +11,7 @@ use nexus_wire::{
     splice::{self, Edit},
 };
 
-use super::echo::{self, Status};
-use crate::{
-    part::object::{Object, array, quoted},
-    tongue::Told,
-};
+use crate::part::object::{Object, array, quoted};
 
 /// Members that a request goes on without, once what they name is told.
 const TOLD: &[&str] = &["previous_response_id", "conversation"];
@@ -55,22 +51,6 @@ impl KeptResponse {
     /// The items it answered with.
     pub fn output(&self) -> Vec<String> {
         output(&self.response)
-    }
-
-    /// How it stands, in a word.
-    pub fn status(&self) -> String {
-        Members::read(&self.response).map(|said| said.word("status").into_owned()).unwrap_or_default()
-    }
-
-    /// The same, which stands otherwise.
-    #[must_use]
-    pub fn standing(&self, status: &str) -> Self {
-        let members = place::members(&self.response);
-        let place = members.iter().find(|member| member.name == "status");
-        let status = quoted(status);
-        let edit = place.map(|member| Edit { place: member.value_place(&self.response), text: &status });
-        let response = splice::splice(self.response.as_bytes(), edit.as_slice());
-        Self { response: String::from_utf8_lossy(&response).into_owned(), ..self.clone() }
     }
 }
 
@@ -152,11 +132,6 @@ pub fn expanded(sent: &[u8], before: &[String]) -> Bytes {
     format!("{{{told}{comma}{rest}").into()
 }
 
-/// A request for an answer that is waited for, whole.
-pub fn in_foreground(sent: &[u8]) -> Bytes {
-    without(std::str::from_utf8(sent).unwrap_or_default(), &["background"]).into()
-}
-
 fn without(object: &str, names: &[&str]) -> String {
     let members = place::members(object);
     let places = place::removals(object, &members, |member| names.contains(&&*member.name));
@@ -169,7 +144,6 @@ fn without(object: &str, names: &[&str]) -> String {
 pub struct Named {
     pub previous: Option<String>,
     pub conversation: Option<String>,
-    pub is_background: bool,
 }
 
 impl Named {
@@ -183,19 +157,8 @@ impl Named {
         Self {
             previous: said.text("previous_response_id").ok().flatten().map(Into::into),
             conversation: conversation.filter(|id| !id.is_empty()),
-            is_background: said.raw("background").is_some_and(|value| value.get() == "true"),
         }
     }
-}
-
-/// A response of which nothing is there yet.
-pub fn queued(told: &Told) -> String {
-    echo::response(told, Status::Queued, &[], None)
-}
-
-/// A response that came to nothing.
-pub fn failed(told: &Told, message: &str) -> String {
-    echo::response(told, Status::Failed(message), &[], None)
 }
 
 /// The id of the response to a request.
@@ -277,9 +240,7 @@ mod tests {
             previous: Some("resp_0\"".to_owned()),
         };
         assert_eq!(KeptResponse::read(&kept.written()), Some(kept.clone()));
-        assert_eq!((kept.output().len(), kept.status().as_str()), (1, "in_progress"));
-        let over = kept.standing("cancelled");
-        assert_eq!(over.response, kept.response.replace("in_progress", "cancelled"));
+        assert_eq!(kept.output().len(), 1);
         assert_eq!(KeptResponse::read("[]"), None);
     }
 
@@ -288,9 +249,8 @@ mod tests {
         let of = |sent: &str| Named::of(sent.as_bytes());
         assert_eq!(of("{}"), Named::default());
         for said in [r#""c1""#, r#"{"id":"c1"}"#] {
-            let named =
-                of(&format!(r#"{{"conversation":{said},"background":true,"previous_response_id":null}}"#));
-            let expected = Named { conversation: Some("c1".to_owned()), is_background: true, previous: None };
+            let named = of(&format!(r#"{{"conversation":{said},"previous_response_id":null}}"#));
+            let expected = Named { conversation: Some("c1".to_owned()), previous: None };
             assert_eq!(named, expected, "{said}");
         }
     }

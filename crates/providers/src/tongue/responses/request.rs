@@ -96,9 +96,8 @@ impl Retelling {
             self.cannot(name, format!("`{name}` {what}; send the whole conversation as `input`"));
         }
         if said.raw("background").map(RawValue::get) == Some("true") {
-            let what =
-                "`background` is for models whose providers can all be asked so, and for whole answers";
-            self.cannot("background", format!("{what}; leave it or `stream` away"));
+            let what = "`background` is for OpenAI's own models; leave it away and wait for the answer";
+            self.cannot("background", what);
         }
     }
 
