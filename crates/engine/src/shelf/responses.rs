@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nexus_core::{call::Operation, id::RequestId, principal::Principal, refusal::Refusal};
 use nexus_providers::tongue::{
-    Terms, Tongue as _,
+    Address, Terms, Tongue as _,
     responses::{
         Responses,
         kept::{self, KeptResponse, Named},
@@ -156,7 +156,7 @@ pub(crate) fn is_counted_here(asked: &Asked, caller: &Principal, world: &World) 
 pub(crate) async fn count(asked: Asked, is_here: bool, shared: &Shared) -> Result<Bytes, Refusal> {
     let asked = if is_here { go_on(asked, shared).await?.0 } else { asked };
     let bad = |error: BodyError| Refusal::BadBody { message: error.message, param: error.param };
-    let told = Responses.read(&asked.body, Terms::Plain).map_err(bad)?;
+    let told = Responses.read(&Address::default(), &asked.body, Terms::Plain).map_err(bad)?;
     let usage = estimate::count(Prompt::Chat(told.chat), String::new()).await;
     Ok(kept::counted(usage.prompt_tokens()))
 }
