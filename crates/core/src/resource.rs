@@ -24,12 +24,12 @@ pub enum Family {
     Chatkit,
     Voices,
     Provenance,
-    /// What stands at a provider's own paths.
-    Relay,
     /// OpenAI's own organisations and projects.
     Organization,
     /// Realtime sessions that go past the gateway.
     Realtime,
+    /// What stands at a provider's own paths.
+    Relay,
 }
 
 impl Family {
@@ -51,9 +51,9 @@ impl Family {
         Self::Chatkit,
         Self::Voices,
         Self::Provenance,
-        Self::Relay,
         Self::Organization,
         Self::Realtime,
+        Self::Relay,
     ];
 
     /// The name in ledger rows, and the model a call of it counts as for keys that are bound to models.
@@ -76,9 +76,9 @@ impl Family {
             Self::Chatkit => "chatkit",
             Self::Voices => "voices",
             Self::Provenance => "content_provenance_checks",
-            Self::Relay => "relay",
             Self::Organization => "organization",
             Self::Realtime => "realtime",
+            Self::Relay => "relay",
         }
     }
 

@@ -340,9 +340,9 @@ enum FamilyMirror {
     Chatkit,
     Voices,
     Provenance,
-    Relay,
     Organization,
     Realtime,
+    Relay,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -86,6 +86,7 @@ mod tests {
             (415, "INVALID_ARGUMENT"),
             (422, "INVALID_ARGUMENT"),
             (409, "ABORTED"),
+            (409, "ABORTED"),
             (429, "RESOURCE_EXHAUSTED"),
             (429, "RESOURCE_EXHAUSTED"),
             (400, "INVALID_ARGUMENT"),

@@ -102,6 +102,7 @@ mod tests {
             (415, REQUEST),
             (422, REQUEST),
             (409, REQUEST),
+            (409, REQUEST),
             (429, LIMIT),
             (429, LIMIT),
             (400, REQUEST),
