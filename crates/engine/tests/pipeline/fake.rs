@@ -83,10 +83,13 @@ impl Owners for NoOwners {
     }
 }
 
+/// What is there by its kind and id, with whom it belongs to.
+type Things = BTreeMap<(&'static str, String), (Owner, Thing)>;
+
 /// Things in memory.
 #[derive(Default)]
 pub struct MemoryShelf {
-    things: Mutex<BTreeMap<(&'static str, String), (Owner, Thing)>>,
+    things: Mutex<Things>,
     /// Whether nothing can be put there or taken from there.
     pub is_away: AtomicBool,
 }

@@ -45,7 +45,7 @@ pub(super) fn look_after(conn: &mut AnyConnection, row: &Undone, now_ms: i64) ->
         "teams"
             if row.after.as_ref().and_then(|row| row.get("content_ttl_seconds")) == Some(&Value::Null) =>
         {
-            content::destroy_key(conn, uuid.into(), now_ms)?;
+            content::destroy_key(conn, uuid.into(), content::Purpose::Content, now_ms)?;
         }
         _ => {}
     }
