@@ -100,12 +100,12 @@ where
             None => return error_in(tongue, id, &PublicError::new(ErrorCode::Internal), worker),
         },
         ReplyBody::Stream(relay) => {
-            streamed(id, telling).body(Events::new(telling.stream(relay, words), tongue, keeping))
+            streamed(id, &telling).body(Events::new(telling.stream(relay, words), tongue, keeping))
         }
         ReplyBody::Heard(listener) => {
-            streamed(id, telling).body(Events::new(telling.stream(listener, words), tongue, keeping))
+            streamed(id, &telling).body(Events::new(telling.stream(listener, words), tongue, keeping))
         }
-        ReplyBody::Kept(body) => streamed(id, telling).body(telling.kept(&body, words)),
+        ReplyBody::Kept(body) => streamed(id, &telling).body(telling.kept(&body, words)),
         // only chats are told in another tongue
         ReplyBody::Bytes(media, relay) => bytes(id, &media).body(Whole::new(relay)),
         ReplyBody::Pieces(media, pieces) => kept(id, &media, pieces),
