@@ -69,10 +69,7 @@ pub fn serve(
     let (alive, forwarding) = (alive.clone(), forwarding(&settings.server));
     let (tls, identities) = (Tls::new(None)?, boot::hosts(settings));
     let (hosts, origins) = (settings.server.hosts(address), settings.server.cors_origins.clone());
-    let workers = match part {
-        Part::Administration => settings.server.workers.min(ADMIN_WORKERS),
-        Part::Whole | Part::Applications => settings.server.workers,
-    };
+    let workers = workers(part, &settings.server);
     let connections_each = settings.server.connections.div_ceil(workers.max(1));
     let server = HttpServer::new(move || {
         let (orphans, reading) = orphanage();
@@ -124,6 +121,14 @@ pub fn serve(
         tracing::info!(%address, "serving {}", part.what());
     }
     Ok(server.run())
+}
+
+/// How many threads serve a part.
+fn workers(part: Part, server: &settings::Server) -> usize {
+    match part {
+        Part::Administration => server.workers.min(ADMIN_WORKERS),
+        Part::Whole | Part::Applications => server.workers,
+    }
 }
 
 /// The listener for metrics.

@@ -143,12 +143,9 @@ impl Node {
         let (store, begin) = settled(settings, options, &keys, with)?;
         let rotation = Rotation::new(store.clone(), Arc::clone(&ring), clock.clone());
 
-        let exporter = Arc::new(Exporter::start().map_err(StartError::Thread)?);
-        exporter.watch(log.dropped());
-        let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
-        let shipper = shipping(&store, &journal, &findings)?;
+        let exporter = exporter(log)?;
         let meters = Arc::clone(exporter.meters());
-        let ledger = ledger(journal, settings, &meters);
+        let (shipper, ledger) = booking(&store, &findings, settings, &meters)?;
         let (said, contents) = contents::start(&store, &keys.vault, clock.clone(), &meters)?;
         let (notes, trail) = trail::start(store.clone(), clock.clone()).map_err(StartError::Thread)?;
         let (owners, noted) = StoredOwners::start(store.clone()).map_err(StartError::Thread)?;
@@ -339,16 +336,25 @@ fn reloading(
     reloading.map_err(StartError::Thread)
 }
 
-/// Brings the journal into the database, past whoever watches usage.
-fn shipping(store: &Store, journal: &Arc<Journal>, findings: &Findings) -> Result<Arc<Shipper>, StartError> {
-    let shipper = Shipper::start_watched(store.clone(), Arc::clone(journal), findings.watcher());
-    Ok(Arc::new(shipper.map_err(StartError::Thread)?))
+/// Where usage is booked, and who brings it into the database, past whoever watches usage.
+fn booking(
+    store: &Store,
+    findings: &Findings,
+    settings: &Settings,
+    meters: &Arc<Meters>,
+) -> Result<(Arc<Shipper>, Arc<dyn Ledger>), StartError> {
+    let journal = Arc::new(Journal::open(&settings.journal_dir(), JournalOptions::default())?);
+    let shipper = Shipper::start_watched(store.clone(), Arc::clone(&journal), findings.watcher());
+    let when_failing = settings.when_journal_fails;
+    let ledger = JournalLedger { journal, when_failing, meters: Arc::clone(meters) };
+    Ok((Arc::new(shipper.map_err(StartError::Thread)?), Arc::new(ledger)))
 }
 
-/// Where usage is booked.
-fn ledger(journal: Arc<Journal>, settings: &Settings, meters: &Arc<Meters>) -> Arc<dyn Ledger> {
-    let when_failing = settings.when_journal_fails;
-    Arc::new(JournalLedger { journal, when_failing, meters: Arc::clone(meters) })
+/// Where metrics are counted.
+fn exporter(log: &LogGuard) -> Result<Arc<Exporter>, StartError> {
+    let exporter = Exporter::start().map_err(StartError::Thread)?;
+    exporter.watch(log.dropped());
+    Ok(Arc::new(exporter))
 }
 
 /// What tends the trail and what is kept for a time.
