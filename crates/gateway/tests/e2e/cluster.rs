@@ -42,7 +42,7 @@ const MODELS: &[(&str, &str)] = &[
 
 fn quota(api: &Api<'_>, measure: &str, key: &str, limit: u64) -> String {
     let wish = json!({
-        "name": format!("{measure} {limit}"), "subject": "key", "subject_value": key, "measure": measure,
+        "name": format!("{measure} {limit} of {key}"), "subject": "key", "subject_value": key, "measure": measure,
         "window": "total", "limit": limit,
     });
     api.make("/quotas", &wish)["id"].as_str().unwrap().to_owned()
