@@ -1,6 +1,7 @@
 //! `cargo xtask outage`: three nodes under load lose Redis, PostgreSQL or both, in every way a server can be lost, and one
 //! of their own. No request may fail and no usage may be lost or doubled; how long things took is told.
 
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -106,10 +107,12 @@ fn case(fleet: &mut Fleet, (what, how): (What, How), options: &Options) -> Resul
     let during = fleet.load(rate, time.saturating_add(MARGIN))?;
     std::thread::sleep(MARGIN);
     fleet.begin(what, how)?;
-    let during = if what == What::Node { others(during)? } else { ended(during)? };
+    let (during, held) = if what == What::Node { others(during)? } else { (ended(during)?, Vec::new()) };
     let after = fleet.load(rate, time.saturating_add(MARGIN))?;
     std::thread::sleep(MARGIN);
     fleet.end(what, how)?;
+    // what was under way at a node that stood still is answered now, late as it is, and booked
+    ended(held)?;
     let took = fleet.catch_up(PATIENCE)?;
     let after = ended(after)?;
     ensure!(fleet.is_whole()?, "the mock provider ended");
@@ -126,15 +129,10 @@ fn case(fleet: &mut Fleet, (what, how): (What, How), options: &Options) -> Resul
     Ok(failed == 0)
 }
 
-/// The loads at all nodes but the first, which stands still: its own ends when it goes on.
-fn others(mut loads: Vec<std::process::Child>) -> Result<Load> {
+/// What the loads at all nodes but the first came to, and that one, which stands still until its node goes on.
+fn others(mut loads: Vec<Child>) -> Result<(Load, Vec<Child>)> {
     let of_others = loads.split_off(1);
-    let done = ended(of_others)?;
-    for mut load in loads {
-        load.kill()?;
-        load.wait()?;
-    }
-    Ok(done)
+    Ok((ended(of_others)?, loads))
 }
 
 impl Fleet {
