@@ -79,7 +79,7 @@ impl Server {
         let mut wanted = format!("*{}\r\n", words.len());
         words.iter().for_each(|word| wanted.push_str(&format!("${}\r\n{word}\r\n", word.len())));
         // a second word, whose answer says that the first one is whole
-        socket.write_all(format!("{wanted}*2\r\n$4\r\nECHO\r\n$3\r\nend\r\n").as_bytes()).unwrap();
+        socket.write_all(format!("{wanted}*2\r\n$4\r\nPING\r\n$3\r\nend\r\n").as_bytes()).unwrap();
         let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
         while !answer.ends_with(b"$3\r\nend\r\n") {
             let length = socket.read(&mut piece).unwrap();
