@@ -34,7 +34,7 @@ fn check(text: &str, expected: &[(&str, u64, &str)]) {
 /// A file with one mistake; the mistake's path, line and message.
 const MISTAKES: &[(&str, &str, u64, &str)] = &[
     ("servr: {}", "servr", 1, "is not a known key"),
-    ("also_serve: [realtime, files]", "also_serve", 1, "names `files`"),
+    ("also_serve: [realtime, files]", "also_serve", 1, "names something that is no such part"),
     ("server:\n  prot: 1", "server.prot", 2, "is not a known key"),
     ("server: 8080", "server", 1, "is not a mapping"),
     ("- server", "the file", 1, "is not a mapping"),
