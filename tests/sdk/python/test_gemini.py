@@ -1,5 +1,6 @@
 """Google's own SDK behind the same aliases: whole and streamed answers, functions, failures, counted tokens."""
 
+import functools
 import unittest
 
 from google import genai
@@ -26,7 +27,9 @@ WEATHER = types.Tool(
 )
 
 
+@functools.cache
 def client(key=KEY):
+    """One for each key: it closes its connections once nobody holds it."""
     return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=URL, timeout=30_000))
 
 
