@@ -18,8 +18,8 @@ use std::{
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
-    net::{TcpStream, UnixListener},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpStream, UnixListener, UnixStream},
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -37,6 +37,12 @@ const PROBES: u32 = 3;
 const UNHEARD: Duration = Duration::from_secs(15);
 /// "I would speak TLS", as PostgreSQL's protocol says it: its own length, and the number 1234 5679.
 const TLS_WISH: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+/// The kinds of the server's first messages, and the question for a proof by SASL.
+const AUTHENTICATION: u8 = b'R';
+const ERROR: u8 = b'E';
+const SASL: [u8; 4] = [0, 0, 0, 10];
+/// How long a message may be with which a connection begins; libpq takes no longer ones either.
+const BEGIN_BYTES_MAX: u32 = 30_000;
 /// What the socket is called that libpq looks for at this port.
 const SOCKET: &str = ".s.PGSQL.5432";
 /// Folders that are tried before giving up.
@@ -140,10 +146,59 @@ fn attend(stream: &TcpStream) -> io::Result<()> {
 async fn carry(mut stream: TlsStream<TcpStream>, listener: UnixListener) {
     let Ok(Ok((mut client, _))) = timeout(COME, listener.accept()).await else { return };
     drop(listener);
+    let carried = async {
+        introduce(&mut client, &mut stream).await?;
+        copy_bidirectional(&mut client, &mut stream).await
+    };
     // whichever of them broke off, the other one hears that it is over
-    if let Err(error) = copy_bidirectional(&mut client, &mut stream).await {
+    if let Err(error) = carried.await {
         tracing::debug!(%error, "a connection to the database broke off");
     }
+}
+
+/// Hands on how the client begins, and the server's answer without proofs that are bound to TLS: the client knows of
+/// none around it, and would take their offer for a sign that somebody took it away.
+async fn introduce(client: &mut UnixStream, server: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    let begin = body(client).await?;
+    server.write_all(&with_length(&begin)?).await?;
+    server.flush().await?;
+    loop {
+        let kind = server.read_u8().await?;
+        let said = body(server).await?;
+        let said = if kind == AUTHENTICATION { without_binding(&said) } else { said };
+        client.write_u8(kind).await?;
+        client.write_all(&with_length(&said)?).await?;
+        // anything may follow a question for a proof, or an error; nothing else ends the beginning
+        if matches!(kind, AUTHENTICATION | ERROR) {
+            return client.flush().await;
+        }
+    }
+}
+
+/// A message's body; before it stands its length, itself included.
+async fn body(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let length = from.read_u32().await?.checked_sub(4).filter(|length| *length <= BEGIN_BYTES_MAX);
+    let length = length.ok_or(io::ErrorKind::InvalidData)?;
+    let mut body = vec![0; usize::try_from(length).unwrap_or_default()];
+    from.read_exact(&mut body).await?;
+    Ok(body)
+}
+
+fn with_length(body: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(body.len().saturating_add(4)).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok([length.to_be_bytes().as_slice(), body].concat())
+}
+
+/// A question for a proof that names only ways which are not bound to TLS, as long as there is one.
+fn without_binding(said: &[u8]) -> Vec<u8> {
+    let Some(ways) = said.strip_prefix(&SASL) else { return said.to_vec() };
+    let ways = ways.split(|byte| *byte == 0).filter(|way| !way.is_empty() && !way.ends_with(b"-PLUS"));
+    let ways: Vec<&[u8]> = ways.collect();
+    if ways.is_empty() {
+        return said.to_vec();
+    }
+    let named = ways.into_iter().flat_map(|way| way.iter().copied().chain([0]));
+    SASL.into_iter().chain(named).chain([0]).collect()
 }
 
 /// A folder for one socket, which goes when this is dropped.
@@ -225,6 +280,20 @@ mod tests {
         let address = Address { port: listener.local_addr().unwrap().port(), ..server(b"N") };
         drop(listener);
         assert!(matches!(Local::open(&address), Err(Lost::Connect(_))));
+    }
+
+    #[test]
+    fn of_the_ways_to_prove_a_password_those_that_are_bound_to_tls_are_left_out() {
+        for (said, expected) in [
+            (&b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"[..], &b"\0\0\0\x0aSCRAM-SHA-256\0\0"[..]),
+            (b"\0\0\0\x0aSCRAM-SHA-256\0\0", b"\0\0\0\x0aSCRAM-SHA-256\0\0"),
+            (b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0\0", b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0\0"),
+            (b"\0\0\0\x05salt", b"\0\0\0\x05salt"),
+            (b"\0\0\0\0", b"\0\0\0\0"),
+            (b"", b""),
+        ] {
+            assert_eq!(without_binding(said), expected);
+        }
     }
 
     #[test]
