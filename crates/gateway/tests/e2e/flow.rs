@@ -234,7 +234,9 @@ fn a_team_that_floods_a_provider_which_is_short_delays_nobody_but_itself() {
         (flood.join().unwrap(), beside, by_then)
     });
     show(&alone, &beside, &flood);
-    assert_eq!((alone.errors, beside.errors, flood.errors), (0, 0, 0));
+    let metrics = node.metrics();
+    let told: Vec<_> = metrics.lines().filter(|line| line.starts_with("nexus_re")).collect();
+    assert_eq!((alone.errors, beside.errors, flood.errors), (0, 0, 0), "{told:#?}");
     // in one line for all, forty others would be served before each of the sixty: all of them
     println!("{by_then} requests were served until the quiet team had its sixty");
     assert!(by_then < 900, "the quiet team does not stand in the loud one's line: {by_then}");
