@@ -14,7 +14,8 @@ pub(crate) struct Dialect {
     pub(crate) options: &'static str,
     /// The model that makes embeddings.
     pub(crate) embedder: &'static str,
-    /// Features of the suites that cannot be said in it; the suites know them by these words.
+    /// Features of the suites that cannot be said in it, or that the mock does not have; the suites know them by these
+    /// words.
     pub(crate) lacks: &'static [&'static str],
 }
 
@@ -37,7 +38,8 @@ const GOOGLE_ACCOUNT: &str = include_str!("../../../crates/testkit/src/mock/toke
 
 pub(crate) const DIALECTS: &[Dialect] = &[
     OPENAI,
-    Dialect { kind: "azure", base: "", ..OPENAI },
+    // responses go to its own, which the mock does not have
+    Dialect { kind: "azure", base: "", lacks: &["responses"], ..OPENAI },
     Dialect { kind: "anthropic", lacks: &["choices", "embeddings"], ..OPENAI },
     Dialect { kind: "gemini", base: "/v1beta", ..OPENAI },
     Dialect {
