@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::{
     client::Answer,
     node::{Node, Site, until},
+    resources::{ask, file, team_key},
 };
 
-const FORM: &str = "multipart/form-data; boundary=b7d1";
 const CHAT: &str = "/v1/chat/completions";
 
 /// A gateway before a dialect without files, and a key of each of two teams.
@@ -25,30 +25,6 @@ fn site(model: &str) -> (Mock, Site, String, String) {
     (mock, site, red, blue)
 }
 
-fn team_key(site: &Site, team: &str) -> String {
-    let words =
-        ["key", "create", "--level", "app", "--team", team, "--output", "json", "--config", "nexus.yaml"];
-    let made: Value = serde_json::from_str(&site.run(&words)).unwrap();
-    made["key"].as_str().unwrap().to_owned()
-}
-
-fn ask(node: &Node<'_>, key: &str, method: &str, path: &str, body: &str) -> Answer {
-    let bearer = format!("Bearer {key}");
-    let mut headers = vec![("authorization", bearer.as_str())];
-    if !body.is_empty() {
-        headers.push(("content-type", if body.starts_with("--b7d1") { FORM } else { "application/json" }));
-    }
-    node.request(method, path, &headers, body)
-}
-
-fn form(purpose: &str, content: &str) -> String {
-    format!(
-        "--b7d1\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n\
-         --b7d1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\
-         Content-Type: application/jsonl\r\n\r\n{content}\r\n--b7d1--\r\n"
-    )
-}
-
 fn line(custom_id: &str, body: &Value) -> String {
     json!({ "custom_id": custom_id, "method": "POST", "url": CHAT, "body": body }).to_string()
 }
@@ -58,7 +34,7 @@ fn chat(text: &str) -> Value {
 }
 
 fn upload(node: &Node<'_>, key: &str, content: &str) -> String {
-    let made = ask(node, key, "POST", "/v1/files", &form("batch", content));
+    let made = ask(node, key, "POST", "/v1/files", &file("batch", content));
     assert_eq!(made.status, 200, "{}", made.text());
     assert_eq!(made.json()["bytes"], json!(content.len()));
     made.json()["id"].as_str().unwrap().to_owned()
@@ -156,7 +132,7 @@ fn a_batch_is_run_line_by_line_and_told_in_files() {
 fn what_is_wrong_with_a_file_is_told_and_nothing_of_it_is_asked() {
     let (mock, site, red, _) = site("mock-model");
     let node = site.start();
-    let refused = ask(&node, &red, "POST", "/v1/files", &form("assistants", "x"));
+    let refused = ask(&node, &red, "POST", "/v1/files", &file("assistants", "x"));
     assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!("purpose")));
     let unknown = json!({ "model": "other", "messages": [] });
     let content =

@@ -22,14 +22,14 @@ fn site() -> (Mock, Site, String, String) {
     (mock, site, red, blue)
 }
 
-fn team_key(site: &Site, team: &str) -> String {
+pub fn team_key(site: &Site, team: &str) -> String {
     let words =
         ["key", "create", "--level", "app", "--team", team, "--output", "json", "--config", "nexus.yaml"];
     let made: Value = serde_json::from_str(&site.run(&words)).unwrap();
     made["key"].as_str().unwrap().to_owned()
 }
 
-fn ask(node: &Node<'_>, key: &str, method: &str, path: &str, body: &str) -> Answer {
+pub fn ask(node: &Node<'_>, key: &str, method: &str, path: &str, body: &str) -> Answer {
     let bearer = format!("Bearer {key}");
     let mut headers = vec![("authorization", bearer.as_str())];
     if !body.is_empty() {
@@ -39,7 +39,7 @@ fn ask(node: &Node<'_>, key: &str, method: &str, path: &str, body: &str) -> Answ
 }
 
 /// A form with a purpose and a file.
-fn file(purpose: &str, content: &str) -> String {
+pub fn file(purpose: &str, content: &str) -> String {
     format!(
         "--b7d1\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n\
          --b7d1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\
